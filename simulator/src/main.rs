@@ -1,0 +1,3 @@
+//! `flowtag-sim`: the simulator as a command.
+
+fn main() {}
