@@ -1,1 +1,17 @@
 //! A simulated Windows kernel and WFP engine: it runs a `.sys` file, unmodified, inside a Linux process.
+//!
+//! - [`machine`]: one simulated computer, with everything in it.
+//! - [`image`]: loading the driver, and finding source places in it.
+//! - [`kernel`]: CPUs, IRQL, and the exports that the driver calls.
+//! - [`referee`]: what Driver Verifier would catch.
+
+#![expect(clippy::cast_possible_truncation, reason = "the simulator runs on x86-64 only, where a usize is a u64")]
+#![expect(clippy::missing_panics_doc, reason = "nearly all are poisoned locks, which only follow another panic")]
+
+pub mod image;
+pub mod kernel;
+pub mod machine;
+pub mod referee;
+
+pub use machine::{Machine, Options};
+pub use referee::BugCheck;

@@ -1,0 +1,68 @@
+//! Why a file cannot be loaded as a driver.
+
+use std::{io, path::PathBuf};
+
+/// Why a file cannot be loaded as a driver.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("{}: {source}\n  build the driver with `cargo xtask build`, which prints where flowtag.sys is", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no PE image at all.
+    #[error("{} is {kind}, not a Windows driver\n  name a .sys file, such as the one that `cargo xtask build` prints", path.display())]
+    NotPe {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        kind: &'static str,
+    },
+    /// The image is for another processor.
+    #[error("{} is an image for {machine}; the simulator runs x64 code only\n  build the driver for x86_64-pc-windows-msvc (`cargo xtask build`)", path.display())]
+    WrongMachine {
+        /// The file.
+        path: PathBuf,
+        /// The processor it is for.
+        machine: String,
+    },
+    /// The image is not a driver.
+    #[error("{} is not a kernel driver (subsystem {subsystem}, not 1, native)\n  name a .sys file, such as the one that `cargo xtask build` prints", path.display())]
+    NotDriver {
+        /// The file.
+        path: PathBuf,
+        /// The subsystem named in its header.
+        subsystem: u16,
+    },
+    /// The image is cut off or inconsistent.
+    #[error("{} is damaged or cut off: {what}\n  build or copy it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// The image needs what the simulator does not have.
+    #[error("{} imports what the simulator does not have:\n{}\n  the simulator knows what flowtag.sys needs; another driver's imports have to be added to simulator/src/kernel/exports.rs", path.display(), list(imports))]
+    UnknownImports {
+        /// The file.
+        path: PathBuf,
+        /// The imports, as `module!name`.
+        imports: Vec<String>,
+    },
+    /// The system refused memory.
+    #[error("no memory to map {}: {source}", path.display())]
+    NoMemory {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn list(imports: &[String]) -> String {
+    imports.iter().map(|import| format!("    {import}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,118 @@
+//! A driver image: mapped, bound to the simulator's exports, and able to say where in the source an address is.
+
+mod error;
+mod load;
+mod symbols;
+pub mod unwind;
+
+use std::{ops::Range, path::Path, ptr};
+
+pub use error::LoadError;
+use symbols::Symbols;
+use unwind::{Registers, UnwindTable};
+
+use crate::referee::Frame;
+
+/// A mapped driver image.
+pub struct Image {
+    name: String,
+    mapping: Mapping,
+    /// Where in the mapping code lies.
+    code: Range<u64>,
+    entry: u64,
+    unwind: UnwindTable,
+    symbols: Symbols,
+}
+
+impl Image {
+    /// Loads the driver at `path`. Its PDB is looked for beside it.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what is wrong with the file.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let bytes = std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.into(), source })?;
+        load::load(path, &bytes)
+    }
+
+    /// The address of the entry point.
+    #[must_use]
+    pub fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// The file name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The addresses that the image takes.
+    #[must_use]
+    pub fn range(&self) -> Range<u64> {
+        self.mapping.range()
+    }
+
+    /// The addresses that code takes.
+    #[must_use]
+    pub fn code(&self) -> Range<u64> {
+        self.code.clone()
+    }
+
+    /// Whether `address` lies in the image's code.
+    #[must_use]
+    pub fn contains(&self, address: u64) -> bool {
+        self.code.contains(&address)
+    }
+
+    /// The source places of `address`, inlined functions first.
+    #[must_use]
+    pub fn symbolize(&self, address: u64) -> Vec<Frame> {
+        let offset = address - self.range().start;
+        let frames = u32::try_from(offset).map_or_else(|_| Vec::new(), |offset| self.symbols.find(offset));
+        if frames.is_empty() {
+            vec![Frame::Driver { function: format!("{}+{offset:#x}", self.name), place: None }]
+        } else {
+            frames
+        }
+    }
+
+    /// Steps from a frame to its caller; false at the end of the driver's frames.
+    pub(crate) fn unwind(&self, registers: &mut Registers, on_stack: impl Fn(u64) -> bool) -> bool {
+        self.unwind.step(self.range().start, registers, on_stack)
+    }
+
+    /// Unloads the image: its addresses stay reserved, and touching them is a fault from now on.
+    pub(crate) fn unload(&self) {
+        self.mapping.protect_all();
+    }
+}
+
+/// Memory of an image, unmapped at the end.
+struct Mapping {
+    base: *mut u8,
+    length: usize,
+}
+
+// SAFETY: the mapping is plain memory that belongs to the driver; the host only protects and unmaps it.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn range(&self) -> Range<u64> {
+        self.base as u64..self.base as u64 + self.length as u64
+    }
+
+    fn protect_all(&self) {
+        // SAFETY: all of our own mapping; no host code reads it.
+        unsafe { libc::mprotect(self.base.cast(), self.length, libc::PROT_NONE) };
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping; a machine drops its images only when no CPU runs.
+        unsafe { libc::munmap(self.base.cast(), self.length) };
+        self.base = ptr::null_mut();
+    }
+}

@@ -1,0 +1,203 @@
+//! Walking driver frames by the image's unwind data (`.pdata`, `.xdata`).
+//!
+//! Unwind codes are undone in the order they are stored, those of the prolog part that has run. Epilogs are not
+//! recognised: a crash inside one gives a wrong caller, which the report survives.
+
+use std::ops::Range;
+
+use crate::kernel::memory;
+
+/// The registers that unwinding needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registers {
+    /// Instruction pointer.
+    pub rip: u64,
+    /// Stack pointer.
+    pub rsp: u64,
+    /// rax, rcx, rdx, rbx, rsp (unused), rbp, rsi, rdi, r8 to r15.
+    pub general: [u64; 16],
+}
+
+impl Registers {
+    /// Index of rcx in [`Self::general`].
+    pub const RCX: usize = 1;
+    /// Index of rbp in [`Self::general`].
+    pub const RBP: usize = 5;
+
+    /// From what a signal handler is given.
+    #[must_use]
+    #[expect(clippy::cast_sign_loss, reason = "register numbers are small and not negative")]
+    pub fn from_signal(registers: &[libc::greg_t; 23]) -> Self {
+        const ORDER: [libc::c_int; 16] = [
+            libc::REG_RAX,
+            libc::REG_RCX,
+            libc::REG_RDX,
+            libc::REG_RBX,
+            libc::REG_RSP,
+            libc::REG_RBP,
+            libc::REG_RSI,
+            libc::REG_RDI,
+            libc::REG_R8,
+            libc::REG_R9,
+            libc::REG_R10,
+            libc::REG_R11,
+            libc::REG_R12,
+            libc::REG_R13,
+            libc::REG_R14,
+            libc::REG_R15,
+        ];
+        let value = |register: libc::c_int| registers[register as usize].cast_unsigned();
+        Self { rip: value(libc::REG_RIP), rsp: value(libc::REG_RSP), general: ORDER.map(value) }
+    }
+
+    /// Steps over a call through a wild pointer: the return address is on top of the stack.
+    pub(crate) fn pop_return_address(&mut self) {
+        self.rip = memory::read(self.rsp).unwrap_or(0);
+        self.rsp = self.rsp.wrapping_add(8);
+    }
+}
+
+/// The unwind data of an image, copied out of it.
+pub(super) struct UnwindTable {
+    functions: Vec<Function>,
+}
+
+struct Function {
+    code: Range<u32>,
+    prolog: u8,
+    /// Frame register and its offset from rsp.
+    frame: Option<(usize, u64)>,
+    codes: Vec<Code>,
+    /// The function that this fragment continues.
+    chained: Option<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Code {
+    /// End of the prolog instruction that did it.
+    at: u8,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Push(usize),
+    Allocate(u64),
+    SetFrame,
+    Save(usize, u64),
+    MachineFrame { error_code: bool },
+    Other,
+}
+
+impl UnwindTable {
+    pub(super) fn read(image: &[u8], directory: Range<u32>) -> Self {
+        const ROW: u32 = 12;
+        let rows = (directory.end - directory.start) / ROW;
+        let functions = (0..rows).filter_map(|row| Function::read(image, directory.start + row * ROW)).collect();
+        Self { functions }
+    }
+
+    /// Steps to the caller; false when that is not on the driver's stack any more.
+    pub(super) fn step(&self, base: u64, registers: &mut Registers, on_stack: impl Fn(u64) -> bool) -> bool {
+        let Ok(offset) = u32::try_from(registers.rip.wrapping_sub(base)) else { return false };
+        if let Some(function) = self.find(offset) {
+            self.undo(function, Some(offset - function.code.start), registers);
+        } // else a leaf: nothing but the return address is on the stack
+        if !on_stack(registers.rsp) {
+            return false;
+        }
+        registers.pop_return_address();
+        true
+    }
+
+    fn find(&self, offset: u32) -> Option<&Function> {
+        self.functions.iter().find(|function| function.code.contains(&offset))
+    }
+
+    /// Undoes the codes of `function` that lie before `progress` (`None`: all), then those it continues.
+    fn undo(&self, function: &Function, progress: Option<u32>, registers: &mut Registers) {
+        for code in &function.codes {
+            if progress.is_some_and(|progress| progress < u32::from(function.prolog) && u32::from(code.at) > progress) {
+                continue;
+            }
+            match code.what {
+                What::Push(register) => {
+                    registers.general[register] = memory::read(registers.rsp).unwrap_or(0);
+                    registers.rsp = registers.rsp.wrapping_add(8);
+                }
+                What::Allocate(size) => registers.rsp = registers.rsp.wrapping_add(size),
+                What::SetFrame => {
+                    if let Some((register, offset)) = function.frame {
+                        registers.rsp = registers.general[register].wrapping_sub(offset);
+                    }
+                }
+                What::Save(register, offset) => {
+                    registers.general[register] = memory::read(registers.rsp.wrapping_add(offset)).unwrap_or(0);
+                }
+                What::MachineFrame { error_code } => {
+                    let at = registers.rsp.wrapping_add(if error_code { 32 } else { 24 });
+                    registers.rsp = memory::read(at).unwrap_or(0);
+                }
+                What::Other => {}
+            }
+        }
+        if let Some(next) = function.chained.and_then(|start| self.find(start)) {
+            self.undo(next, None, registers);
+        }
+    }
+}
+
+impl Function {
+    fn read(image: &[u8], row: u32) -> Option<Self> {
+        const CHAINED: u8 = 4;
+        let code = word(image, row)?..word(image, row + 4)?;
+        let info = word(image, row + 8)? as usize;
+        let header = image.get(info..info + 4)?;
+        let flags = header[0] >> 3;
+        let count = usize::from(header[2]);
+        let slots = image.get(info + 4..info + 4 + 2 * count)?;
+        let slots: Vec<u16> = slots.chunks_exact(2).map(|slot| u16::from_le_bytes([slot[0], slot[1]])).collect();
+        let frame_register = usize::from(header[3] & 0xF);
+        let frame = (frame_register != 0).then(|| (frame_register, u64::from(header[3] >> 4) * 16));
+        let chained = if flags & CHAINED != 0 {
+            // The row of the continued function follows the codes, which are padded to an even number.
+            Some(word(image, u32::try_from(info + 4 + 2 * count.next_multiple_of(2)).ok()?)?)
+        } else {
+            None
+        };
+        Some(Self { code, prolog: header[1], frame, codes: decode(&slots), chained })
+    }
+}
+
+fn decode(slots: &[u16]) -> Vec<Code> {
+    let mut codes = Vec::new();
+    let mut at = 0;
+    let slot = |index: usize| slots.get(index).copied().unwrap_or(0);
+    while at < slots.len() {
+        let [offset, operation] = slot(at).to_le_bytes();
+        let info = usize::from(operation >> 4);
+        let wide = u64::from(slot(at + 1)) | u64::from(slot(at + 2)) << 16;
+        let narrow = u64::from(slot(at + 1));
+        let (what, used) = match operation & 0xF {
+            0 => (What::Push(info), 1),
+            1 if info == 0 => (What::Allocate(narrow * 8), 2),
+            1 => (What::Allocate(wide), 3),
+            2 => (What::Allocate(info as u64 * 8 + 8), 1),
+            3 => (What::SetFrame, 1),
+            4 => (What::Save(info, narrow * 8), 2),
+            5 => (What::Save(info, wide), 3),
+            6 | 8 => (What::Other, 2), // epilog description, xmm save
+            9 => (What::Other, 3),     // far xmm save
+            10 => (What::MachineFrame { error_code: info == 1 }, 1),
+            _ => (What::Other, 1),
+        };
+        codes.push(Code { at: offset, what });
+        at += used;
+    }
+    codes
+}
+
+fn word(image: &[u8], at: u32) -> Option<u32> {
+    let at = at as usize;
+    Some(u32::from_le_bytes(image.get(at..at.checked_add(4)?)?.try_into().ok()?))
+}

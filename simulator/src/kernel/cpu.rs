@@ -1,0 +1,173 @@
+//! A simulated CPU: a host thread while it runs driver code for one machine.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    panic::{self, AssertUnwindSafe},
+    ptr,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use super::{irql::Irql, stack::KernelStack};
+use crate::{
+    machine::Machine,
+    referee::{self, BugCheck, MachineDied, signals, signals::Fault, watchdog},
+};
+
+/// A host thread that runs driver code.
+pub struct Cpu {
+    machine: Machine,
+    irql: Cell<Irql>,
+    stack: Rc<KernelStack>,
+    /// Where the driver's stack stands while the host serves an import; the top when no driver code has been entered.
+    pub(super) driver_stack: Cell<u64>,
+    /// The imports being served, outermost first.
+    pub(crate) serving: RefCell<Vec<Serving>>,
+    /// Left by the signal handler when driver code crashed.
+    pub(crate) fault: Cell<Option<Fault>>,
+    /// A panic on its way past driver frames.
+    pub(super) unwinding: Cell<Option<Box<dyn std::any::Any + Send>>>,
+    /// What the watchdog looks at.
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+/// An import being served: where in the driver it was called from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Serving {
+    pub(crate) name: &'static str,
+    /// The spilled arguments; below them the return address, below that the driver's rbp.
+    pub(crate) arguments: *const u64,
+}
+
+/// A CPU's signs of life, read by the watchdog and by the signal handler.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    pub(crate) thread: libc::pthread_t,
+    /// Driver code is running (not the host, not an import).
+    pub(crate) in_driver: AtomicBool,
+    /// Crossings so far.
+    pub(crate) crossings: AtomicU64,
+    /// The machine is dead: leave driver code at the next chance.
+    pub(crate) dead: Arc<AtomicBool>,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Cpu> = const { Cell::new(ptr::null()) };
+    /// A thread keeps its stack and GS block: they cost more than a classify.
+    static STACK: OnceCell<Rc<KernelStack>> = const { OnceCell::new() };
+}
+
+impl Cpu {
+    /// The CPU that the calling thread is, if it is one.
+    pub(crate) fn with_current<T>(f: impl FnOnce(Option<&Self>) -> T) -> T {
+        let current = CURRENT.get();
+        // SAFETY: set for as long as the `Cpu` on `attached`'s frame lives, and only this thread sees it.
+        f(unsafe { current.as_ref() })
+    }
+
+    /// Runs `f` with the calling thread as a CPU of `machine`.
+    pub(crate) fn attached<T>(machine: &Machine, f: impl FnOnce(&Self) -> T) -> Result<T, BugCheck> {
+        if let Some(cpu) = Self::with_current(|current| current.map(ptr::from_ref)) {
+            // SAFETY: as in `with_current`; the outer `attached` is still on this thread's stack.
+            let cpu = unsafe { &*cpu };
+            assert!(cpu.machine.same(machine), "a thread cannot be a CPU of two machines at once");
+            return Ok(f(cpu)); // a crash unwinds to the outer call
+        }
+        signals::install();
+        let stack = kernel_stack();
+        let cpu = Self {
+            machine: machine.clone(),
+            irql: Cell::new(Irql::PASSIVE),
+            driver_stack: Cell::new(stack.top()),
+            stack,
+            serving: RefCell::default(),
+            fault: Cell::new(None),
+            unwinding: Cell::new(None),
+            pulse: Arc::new(Pulse {
+                // SAFETY: no preconditions.
+                thread: unsafe { libc::pthread_self() },
+                in_driver: AtomicBool::new(false),
+                crossings: AtomicU64::new(0),
+                dead: machine.referee().dead_flag(),
+            }),
+        };
+        let watched = watchdog::watch(&cpu.pulse);
+        CURRENT.set(&raw const cpu);
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            cpu.check_alive();
+            f(&cpu)
+        }));
+        CURRENT.set(ptr::null());
+        drop(watched);
+        match outcome {
+            Ok(value) => machine.referee().verdict().map_or(Ok(value), Err),
+            Err(payload) if payload.is::<MachineDied>() => {
+                Err(machine.referee().verdict().expect("a machine dies of a recorded bug check"))
+            }
+            Err(payload) => panic::resume_unwind(payload),
+        }
+    }
+
+    /// The machine that this CPU belongs to.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The current IRQL.
+    #[must_use]
+    pub fn irql(&self) -> Irql {
+        self.irql.get()
+    }
+
+    /// Sets the IRQL, as the interrupt controller would: no check of direction.
+    pub fn set_irql(&self, irql: Irql) {
+        self.irql.set(irql);
+    }
+
+    /// Runs `f` at `irql`, then returns to the IRQL before.
+    pub fn at_irql<T>(&self, irql: Irql, f: impl FnOnce() -> T) -> T {
+        let before = self.irql.replace(irql);
+        let value = f();
+        self.irql.set(before);
+        value
+    }
+
+    /// Unwinds if the machine has bug checked meanwhile, on whatever CPU.
+    pub(crate) fn check_alive(&self) {
+        if self.pulse.dead.load(Ordering::Relaxed) {
+            panic::resume_unwind(Box::new(MachineDied));
+        }
+    }
+
+    pub(crate) fn stack_holds(&self, address: u64) -> bool {
+        self.stack.holds(address)
+    }
+
+    pub(crate) fn stack_guard_holds(&self, address: u64) -> bool {
+        self.stack.is_guard(address)
+    }
+
+    /// Raises a bug check from this CPU.
+    pub fn bug_check(&self, code: u32, parameters: [u64; 4], reason: impl Into<String>) -> ! {
+        referee::bug_check(self, code, parameters, reason)
+    }
+}
+
+const ARCH_SET_GS: libc::c_long = 0x1001;
+
+fn kernel_stack() -> Rc<KernelStack> {
+    STACK.with(|cell| {
+        let stack = cell.get_or_init(|| {
+            let stack = KernelStack::new().expect("memory for a kernel stack");
+            // SAFETY: Linux leaves GS to the program; the block lives as long as the thread.
+            let set = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, stack.gs_block()) };
+            assert!(set == 0, "GS cannot be set: {}", std::io::Error::last_os_error());
+            Rc::new(stack)
+        });
+        Rc::clone(stack)
+    })
+}

@@ -1,0 +1,163 @@
+//! One simulated computer.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    image::{Image, LoadError},
+    kernel::{Call, Cpu, faults::Faults},
+    referee::{BugCheck, Referee, crash::Finding},
+};
+
+/// How a machine behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// The command that repeats the run, for reports.
+    pub repeat: Option<String>,
+}
+
+/// One simulated computer: a kernel, a WFP engine, at most one driver. Cheap to clone.
+#[derive(Clone)]
+pub struct Machine(Arc<Inner>);
+
+type ImportHook = Arc<dyn Fn(&Call<'_>) + Send + Sync>;
+
+struct Inner {
+    options: Options,
+    random: Mutex<ChaCha8Rng>,
+    referee: Referee,
+    faults: Faults,
+    image: RwLock<Option<Arc<Image>>>,
+    /// Images unloaded before: their addresses stay reserved, so that a late call is seen for what it is.
+    unloaded: Mutex<Vec<Arc<Image>>>,
+    /// Start and end of the loaded image's code, for signal handlers, which may not lock.
+    code: [AtomicU64; 2],
+    hook: RwLock<Option<ImportHook>>,
+    hooked: AtomicBool,
+}
+
+impl Machine {
+    /// A machine that has just booted.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let random = Mutex::new(ChaCha8Rng::seed_from_u64(options.seed));
+        Self(Arc::new(Inner {
+            options,
+            random,
+            referee: Referee::default(),
+            faults: Faults::default(),
+            image: RwLock::default(),
+            unloaded: Mutex::default(),
+            code: Default::default(),
+            hook: RwLock::default(),
+            hooked: AtomicBool::new(false),
+        }))
+    }
+
+    /// Runs `f` with the calling thread as one of the machine's CPUs.
+    ///
+    /// # Errors
+    /// The bug check, if the machine has or gets one meanwhile.
+    pub fn run<T>(&self, f: impl FnOnce(&Cpu) -> T) -> Result<T, BugCheck> {
+        Cpu::attached(self, f)
+    }
+
+    /// How the machine behaves.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// The judge.
+    #[must_use]
+    pub fn referee(&self) -> &Referee {
+        &self.0.referee
+    }
+
+    /// Which imports fail, and how often they were called.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// A random number below `limit`, from the machine's seed.
+    ///
+    /// # Panics
+    /// When `limit` is 0.
+    #[must_use]
+    pub fn random_below(&self, limit: u64) -> u64 {
+        self.0.random.lock().unwrap().random_range(0..limit)
+    }
+
+    /// Maps the driver image at `path`. Nothing of it runs yet.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file.
+    pub fn map_image(&self, path: &Path) -> Result<Arc<Image>, LoadError> {
+        let image = Arc::new(Image::load(path)?);
+        self.0.code[0].store(image.code().start, Ordering::Relaxed);
+        self.0.code[1].store(image.code().end, Ordering::Relaxed);
+        *self.0.image.write().unwrap() = Some(Arc::clone(&image));
+        Ok(image)
+    }
+
+    /// Unmaps the driver image: whoever runs its code from now on gets a bug check.
+    pub fn unmap_image(&self) {
+        if let Some(image) = self.0.image.write().unwrap().take() {
+            image.unload();
+            self.0.unloaded.lock().unwrap().push(image);
+        }
+    }
+
+    /// The loaded image.
+    #[must_use]
+    pub fn image(&self) -> Option<Arc<Image>> {
+        self.0.image.read().unwrap().clone()
+    }
+
+    /// Calls `hook` at every import call of the driver, before it is served: a place to watch, to let something else
+    /// happen first, or to end a flow at the worst moment.
+    pub fn on_import(&self, hook: impl Fn(&Call<'_>) + Send + Sync + 'static) {
+        *self.0.hook.write().unwrap() = Some(Arc::new(hook));
+        self.0.hooked.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn import_hook(&self, call: &Call<'_>) {
+        if self.0.hooked.load(Ordering::Acquire) {
+            // Cloned, so that no lock is held while the hook calls into the machine.
+            let hook = self.0.hook.read().unwrap().clone();
+            if let Some(hook) = hook {
+                hook(call);
+            }
+        }
+    }
+
+    /// Whether `address` is code of the loaded driver. Takes no lock.
+    pub(crate) fn is_driver_code(&self, address: u64) -> bool {
+        let [start, end] = &self.0.code;
+        (start.load(Ordering::Relaxed)..end.load(Ordering::Relaxed)).contains(&address)
+    }
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn unloaded_code(&self, address: u64) -> bool {
+        self.0.unloaded.lock().unwrap().iter().any(|image| image.range().contains(&address))
+    }
+
+    /// What the machine's parts know about an address at which the driver faulted.
+    pub(crate) fn explain_address(&self, _address: u64) -> Option<Finding> {
+        None
+    }
+}
