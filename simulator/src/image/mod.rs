@@ -3,6 +3,8 @@
 mod error;
 mod load;
 mod symbols;
+#[cfg(test)]
+mod tests;
 pub mod unwind;
 
 use std::{ops::Range, path::Path, ptr};

@@ -96,8 +96,8 @@ fn serve(cpu: &Cpu, index: usize, arguments: *const u64) -> u64 {
 mod tests {
     use crate::{Machine, Options, kernel::Irql};
 
-    extern "win64" fn sum(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
-        a + b + c + d + e + f
+    extern "win64" fn sum(rcx: u64, rdx: u64, r8: u64, r9: u64, fifth: u64, sixth: u64) -> u64 {
+        rcx + 10 * rdx + 100 * r8 + 1_000 * r9 + 10_000 * fifth + 100_000 * sixth
     }
 
     extern "win64" fn read_byte(address: *const u8) -> u64 {
@@ -114,7 +114,7 @@ mod tests {
     fn driver_code_gets_all_its_arguments() {
         let machine = Machine::new(Options::default());
         let value = machine.run(|cpu| cpu.call(sum as *const () as u64, "sum", &[1, 2, 3, 4, 5, 6]));
-        assert_eq!(value.unwrap(), 21);
+        assert_eq!(value.unwrap(), 654_321);
     }
 
     #[test]

@@ -76,8 +76,10 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
         if signal == WATCHDOG && !cpu.machine().is_driver_code(rip) {
             return None; // between host and driver: it will knock again
         }
-        // SAFETY: the field is valid for every signal handled here.
-        let address = unsafe { (*info).si_addr() } as u64;
+        // SAFETY: with SA_SIGINFO the kernel passes a siginfo_t.
+        let info = unsafe { &*info };
+        // SAFETY: the field is set for every fault; for the watchdog's signal it is not looked at.
+        let address = unsafe { info.si_addr() } as u64;
         cpu.fault.set(Some(Fault {
             signal,
             registers: Registers::from_signal(registers),
