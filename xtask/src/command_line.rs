@@ -1,0 +1,61 @@
+//! What can be typed after `cargo xtask`.
+
+use std::{env, ffi::OsString};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{commands, target::Target};
+
+/// Builds, checks, tests and shows flowtag on Linux.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what this machine lacks: LLVM, curl, python3, the Rust target. The other commands do it themselves
+    Setup,
+    /// Build flowtag.sys; its path is the last line printed
+    Build {
+        /// Rust's name for the machine to build for
+        #[arg(long, default_value_t)]
+        target: Target,
+    },
+    /// Run rustfmt, clippy and rustdoc over everything, the driver included; a warning fails
+    Check,
+    /// Check and test everything; with arguments, only run the tests
+    Test {
+        /// Passed to the test runner: a part of a test's name, or options such as --nocapture
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Load the driver in the simulator and let it tag this machine's live traffic
+    Demo {
+        /// Passed to `flowtag-sim demo`, such as --json or `-- COMMAND …`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Build and run the simulator, such as `cargo xtask sim -- shell`
+    Sim {
+        /// Passed to flowtag-sim
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// Does what the command line says.
+pub fn run() -> Result<()> {
+    match CommandLine::parse().command {
+        Command::Setup => commands::setup::run(),
+        Command::Build { target } => commands::build::run(target),
+        Command::Check => commands::check::run(),
+        Command::Test { arguments } => commands::test::run(&arguments),
+        // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
+        Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
+        Command::Sim { arguments } => commands::sim::run(&arguments),
+    }
+}

@@ -1,0 +1,8 @@
+//! One module for each command.
+
+pub mod build;
+pub mod check;
+pub mod demo;
+pub mod setup;
+pub mod sim;
+pub mod test;

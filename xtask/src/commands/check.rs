@@ -1,0 +1,54 @@
+//! `cargo xtask check`: rustfmt, clippy and rustdoc, over the driver and over everything else.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{commands::setup, driver, process, target::Target, workspace};
+
+/// Fails on the first warning.
+pub fn run() -> Result<()> {
+    let target = Target::default();
+    setup::ensure(target)?;
+    everything(target)
+}
+
+/// As [`run`], on a machine that is set up.
+pub fn everything(target: Target) -> Result<()> {
+    process::run(
+        workspace::cargo().args(["fmt", "--all", "--check"]),
+        "rustfmt would change files: run `cargo fmt --all`",
+    )?;
+
+    let mut clippy = workspace::host_cargo("clippy");
+    members(&mut clippy)
+        .arg("--all-targets")
+        .args(["--", "--deny", "warnings"]);
+    process::run(&mut clippy, "clippy complains")?;
+    let mut clippy = driver::cargo("clippy", target)?;
+    process::run(
+        clippy.args(["--", "--deny", "warnings"]),
+        "clippy complains about the driver",
+    )?;
+
+    let mut doc = workspace::host_cargo("doc");
+    members(&mut doc)
+        .args(["--no-deps", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "--deny warnings");
+    process::run(&mut doc, "rustdoc complains")?;
+    let mut doc = driver::cargo("doc", target)?;
+    doc.args(["--no-deps", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "--deny warnings");
+    process::run(&mut doc, "rustdoc complains about the driver")
+}
+
+/// All packages but the driver, which does not build for this machine.
+fn members(command: &mut Command) -> &mut Command {
+    command.args([
+        "--workspace",
+        "--exclude",
+        "flowtag",
+        "--features",
+        "flowtag-tests/driver",
+    ])
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask demo`.
+
+use std::{ffi::OsString, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+
+use crate::{commands::setup, driver, llvm::Llvm, process, target::Target, workspace};
+
+/// The programs that the kernel runs for live capture.
+const PROBES: &str = "simulator/src/traffic/live/probes.bpf.c";
+
+/// Builds all that the demo needs and becomes `flowtag-sim demo`, with our arguments after its own.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
+    let target = Target::default();
+    setup::ensure(target)?;
+    let image = driver::build(target)?;
+    let simulator = workspace::build_simulator()?;
+    let probes = build_probes()?;
+
+    let mut demo = Command::new(simulator);
+    demo.arg("demo")
+        .arg("--driver")
+        .arg(image)
+        .arg("--probes")
+        .arg(probes)
+        .args(arguments);
+    Err(process::become_command(&mut demo))
+}
+
+/// Compiles the eBPF probes, where they are older than their source, and returns the path of the object.
+fn build_probes() -> Result<PathBuf> {
+    let source = workspace::root().join(PROBES);
+    let object = workspace::target_folder().join("flowtag/probes.bpf.o");
+    let age = |path| fs::metadata(path).and_then(|file| file.modified());
+    let source_age = age(&source).with_context(|| format!("read {}", source.display()))?;
+    if age(&object).is_ok_and(|object_age| object_age >= source_age) {
+        return Ok(object);
+    }
+
+    let llvm = Llvm::find().context(setup::LLVM_MISSING)?;
+    let folder = object.parent().context("an object without a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    let mut clang = Command::new(llvm.tool("clang"));
+    clang
+        .args(["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c"])
+        .arg(source)
+        .arg("-o")
+        .arg(&object);
+    process::run_quietly(&mut clang, "compiling the eBPF probes failed")?;
+    Ok(object)
+}

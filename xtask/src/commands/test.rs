@@ -1,0 +1,36 @@
+//! `cargo xtask test`.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::{
+    commands::{check, setup},
+    driver, process,
+    target::Target,
+    workspace,
+};
+
+/// Checks everything, then runs every test on the driver as built; with arguments, only the tests.
+pub fn run(arguments: &[OsString]) -> Result<()> {
+    let target = Target::default();
+    setup::ensure(target)?;
+    if arguments.is_empty() {
+        check::everything(target)?;
+    }
+
+    let image = driver::build(target)?;
+    let mut tests = workspace::host_cargo("test");
+    tests
+        .args([
+            "--workspace",
+            "--exclude",
+            "flowtag",
+            "--features",
+            "flowtag-tests/driver",
+            "--",
+        ])
+        .args(arguments)
+        .env("FLOWTAG_SYS", image);
+    process::run(&mut tests, "a test failed")
+}

@@ -1,0 +1,169 @@
+//! Lays out open-wdk as a driver kit below `target/`, in the shape that wdk-build looks for.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{llvm::Llvm, process, target::Target, workspace};
+
+const SDK: &str = "10.0.26100.0";
+const KMDF: &str = "1.31";
+
+/// Libraries that wdk-sys links and nothing here needs: empty archives.
+const EMPTY_LIBRARIES: [&str; 3] = ["BufferOverflowFastFailK", "hal", "wmilib"];
+
+/// Makes the kit in `folder`/kit, where it is not there yet, and returns its path.
+///
+/// A changed open-wdk throws all of `folder` away: wdk-macros caches what it read from the headers and would not
+/// notice.
+pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
+    let source = workspace::root().join("open-wdk");
+    let kit = folder.join("kit");
+    let stamp = folder.join("open-wdk.hash");
+    let hash = hash_of(&source)?;
+    if fs::read_to_string(&stamp).ok().as_ref() != Some(&hash) {
+        if folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))?;
+        }
+        headers(&source.join("Include"), &kit.join("Include"))?;
+        write(&stamp, &hash)?;
+    }
+
+    let kernel = kit.join(format!("Lib/{SDK}/km/{}", target.kit_folder()));
+    let framework = kit.join(format!("Lib/wdf/kmdf/{}/{KMDF}", target.kit_folder()));
+    let entry = framework.join("WdfDriverEntry.lib");
+    // Made last: where it is, the rest is.
+    if !entry.exists() {
+        let libraries = Libraries {
+            source: &source,
+            kit: &kit,
+            target,
+            llvm,
+        };
+        fs::create_dir_all(&framework)?;
+        for name in EMPTY_LIBRARIES {
+            write(&kernel.join(format!("{name}.lib")), "!<arch>\n")?;
+        }
+        libraries.import("ntoskrnl", &kernel)?;
+        libraries.import("fwpkclnt", &kernel)?;
+        libraries.import("WdfLdr", &framework)?;
+        libraries.entry(&entry)?;
+    }
+    Ok(kit)
+}
+
+/// Copies the headers, and adds the folders that wdk-build insists on.
+fn headers(from: &Path, to: &Path) -> Result<()> {
+    for file in files_below(from)? {
+        let text = fs::read_to_string(from.join(&file))?;
+        write(&to.join(&file), &text)?;
+    }
+    for folder in ["km/crt", "km/ufx/1.1"] {
+        fs::create_dir_all(to.join(SDK).join(folder))?;
+    }
+    Ok(())
+}
+
+struct Libraries<'a> {
+    source: &'a Path,
+    kit: &'a Path,
+    target: Target,
+    llvm: &'a Llvm,
+}
+
+impl Libraries<'_> {
+    /// Makes an import library from `exports/NAME.def.in`.
+    fn import(&self, name: &str, folder: &Path) -> Result<()> {
+        let definition = self.kit.join(format!("{name}.def"));
+        // A module-definition file is no C; this language only preprocesses, and takes any text.
+        let mut preprocess = Command::new(self.llvm.tool("clang"));
+        preprocess
+            .args(["-E", "-P", "-x", "assembler-with-cpp"])
+            .arg(format!("-D{}", self.target.macro_name()))
+            .arg(self.source.join(format!("exports/{name}.def.in")))
+            .arg("-o")
+            .arg(&definition);
+        process::run_quietly(&mut preprocess, "preprocessing a .def file failed")?;
+
+        let mut dlltool = Command::new(self.llvm.tool("llvm-dlltool"));
+        dlltool
+            .args(["-m", self.target.dlltool_machine(), "-d"])
+            .arg(&definition)
+            .arg("-l")
+            .arg(folder.join(format!("{name}.lib")));
+        process::run_quietly(&mut dlltool, "making an import library failed")
+    }
+
+    /// Makes WdfDriverEntry.lib, which holds `FxDriverEntry`.
+    fn entry(&self, library: &Path) -> Result<()> {
+        let object = self.kit.join("FxDriverEntry.obj");
+        let include = self.kit.join("Include");
+        let mut compile = Command::new(self.llvm.tool("clang-cl"));
+        compile
+            .arg(format!("--target={}", self.target.triple()))
+            // Kernel code: no C runtime (/X, /Zl) and none of its security cookies (/GS-). /Z7: line numbers.
+            .args([
+                "/c", "/nologo", "/W4", "/WX", "/O2", "/GS-", "/Z7", "/X", "/Zl",
+            ])
+            .arg(format!("/D{}", self.target.macro_name()))
+            .arg("/I")
+            .arg(include.join(format!("wdf/kmdf/{KMDF}")))
+            .arg("/I")
+            .arg(include.join(SDK).join("km"))
+            .arg("/I")
+            .arg(include.join(SDK).join("shared"))
+            .arg(format!("/Fo{}", object.display()))
+            .arg("--")
+            .arg(self.source.join("entry/FxDriverEntry.c"));
+        process::run_quietly(&mut compile, "compiling FxDriverEntry.c failed")?;
+
+        let mut archive = Command::new(self.llvm.tool("llvm-lib"));
+        archive
+            .arg("/nologo")
+            .arg(format!("/out:{}", library.display()))
+            .arg(&object);
+        process::run_quietly(&mut archive, "making WdfDriverEntry.lib failed")
+    }
+}
+
+/// One hash of the names and contents of all files below `folder`.
+fn hash_of(folder: &Path) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    for file in files_below(folder)? {
+        let content = fs::read(folder.join(&file))?;
+        (file, content).hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// The files below `folder`, by their paths from there, in one order everywhere.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(inner) = folders.pop() {
+        let path = folder.join(&inner);
+        for entry in fs::read_dir(&path).with_context(|| format!("read {}", path.display()))? {
+            let entry = entry?;
+            let name = inner.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                folders.push(name);
+            } else {
+                files.push(name);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    fs::write(path, text).with_context(|| format!("write {}", path.display()))
+}
