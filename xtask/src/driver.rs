@@ -20,16 +20,7 @@ pub fn cargo(verb: &str, target: Target) -> Result<Command> {
     let suffix = target.variable_suffix();
     let mut command = workspace::cargo();
     command
-        .args([
-            verb,
-            "--locked",
-            "--release",
-            "--package",
-            "flowtag",
-            "--target",
-            target.triple(),
-            "--target-dir",
-        ])
+        .args([verb, "--locked", "--release", "--package", "flowtag", "--target", target.triple(), "--target-dir"])
         .arg(&folder)
         .env("RUSTC_WRAPPER", env::current_exe()?)
         .env(lift::FOLDER_VARIABLE, folder.join("lifted"))
@@ -37,10 +28,7 @@ pub fn cargo(verb: &str, target: Target) -> Result<Command> {
         .env("LIBCLANG_PATH", llvm.libraries())
         .env(format!("CC_{suffix}"), llvm.tool("clang-cl"))
         .env(format!("AR_{suffix}"), llvm.tool("llvm-lib"))
-        .env(
-            format!("CARGO_TARGET_{}_LINKER", suffix.to_uppercase()),
-            "rust-lld",
-        )
+        .env(format!("CARGO_TARGET_{}_LINKER", suffix.to_uppercase()), "rust-lld")
         // They would replace the crt-static of .cargo/config.toml, without which wdk-build refuses.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -50,10 +38,7 @@ pub fn cargo(verb: &str, target: Target) -> Result<Command> {
 /// Builds the release image and returns the path of `flowtag.sys`; `flowtag.pdb` lies beside it.
 pub fn build(target: Target) -> Result<PathBuf> {
     process::run(&mut cargo("build", target)?, "the driver did not build")?;
-    let folder = workspace::target_folder()
-        .join("driver")
-        .join(target.triple())
-        .join("release");
+    let folder = workspace::target_folder().join("driver").join(target.triple()).join("release");
     let image = folder.join("flowtag.sys");
     copy_if_changed(&folder.join("flowtag.dll"), &image)?;
     Ok(image)

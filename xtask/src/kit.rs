@@ -39,12 +39,7 @@ pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
     let entry = framework.join("WdfDriverEntry.lib");
     // Made last: where it is, the rest is.
     if !entry.exists() {
-        let libraries = Libraries {
-            source: &source,
-            kit: &kit,
-            target,
-            llvm,
-        };
+        let libraries = Libraries { source: &source, kit: &kit, target, llvm };
         fs::create_dir_all(&framework)?;
         for name in EMPTY_LIBRARIES {
             write(&kernel.join(format!("{name}.lib")), "!<arch>\n")?;
@@ -107,9 +102,7 @@ impl Libraries<'_> {
         compile
             .arg(format!("--target={}", self.target.triple()))
             // Kernel code: no C runtime (/X, /Zl) and none of its security cookies (/GS-). /Z7: line numbers.
-            .args([
-                "/c", "/nologo", "/W4", "/WX", "/O2", "/GS-", "/Z7", "/X", "/Zl",
-            ])
+            .args(["/c", "/nologo", "/W4", "/WX", "/O2", "/GS-", "/Z7", "/X", "/Zl"])
             .arg(format!("/D{}", self.target.macro_name()))
             .arg("/I")
             .arg(include.join(format!("wdf/kmdf/{KMDF}")))
@@ -123,10 +116,7 @@ impl Libraries<'_> {
         process::run_quietly(&mut compile, "compiling FxDriverEntry.c failed")?;
 
         let mut archive = Command::new(self.llvm.tool("llvm-lib"));
-        archive
-            .arg("/nologo")
-            .arg(format!("/out:{}", library.display()))
-            .arg(&object);
+        archive.arg("/nologo").arg(format!("/out:{}", library.display())).arg(&object);
         process::run_quietly(&mut archive, "making WdfDriverEntry.lib failed")
     }
 }

@@ -32,10 +32,8 @@ impl Llvm {
         if !TOOLS.iter().all(|tool| tools.join(tool).exists()) {
             return None;
         }
-        let libraries = ["lib", "lib64"]
-            .map(|folder| root.join(folder))
-            .into_iter()
-            .find(|folder| has_libclang(folder))?;
+        let libraries =
+            ["lib", "lib64"].map(|folder| root.join(folder)).into_iter().find(|folder| has_libclang(folder))?;
         Some(Self { tools, libraries })
     }
 
@@ -52,16 +50,10 @@ impl Llvm {
 
 fn has_libclang(folder: &Path) -> bool {
     // libclang-cpp is another library.
-    fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with("libclang.so")
-                || (name.starts_with("libclang-")
-                    && name.contains(".so")
-                    && !name.starts_with("libclang-cpp"))
-        })
+    fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("libclang.so")
+            || (name.starts_with("libclang-") && name.contains(".so") && !name.starts_with("libclang-cpp"))
+    })
 }

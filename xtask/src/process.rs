@@ -23,14 +23,8 @@ pub fn run(command: &mut Command, failure: &str) -> Result<()> {
 pub fn run_quietly(command: &mut Command, failure: &str) -> Result<()> {
     let output = command.output().with_context(|| starting(command))?;
     if !output.status.success() {
-        let (stdout, stderr) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        bail!(
-            "{failure} ({}):\n{command:?}\n{stdout}{stderr}",
-            output.status
-        );
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("{failure} ({}):\n{command:?}\n{stdout}{stderr}", output.status);
     }
     Ok(())
 }

@@ -57,12 +57,9 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|target| target.triple() == text)
-            .ok_or_else(|| {
-                let known: Vec<_> = Self::ALL.iter().map(|target| target.triple()).collect();
-                format!("the driver can be built for {}", known.join(" and "))
-            })
+        Self::ALL.into_iter().find(|target| target.triple() == text).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|target| target.triple()).collect();
+            format!("the driver can be built for {}", known.join(" and "))
+        })
     }
 }

@@ -33,10 +33,7 @@ pub fn cargo() -> Command {
 /// cargo `verb` for this machine, on the lock file as it is.
 pub fn host_cargo(verb: &str) -> Command {
     let mut command = cargo();
-    command
-        .args([verb, "--locked", "--target-dir"])
-        .arg(target_folder())
-        .env_remove("CARGO_BUILD_TARGET");
+    command.args([verb, "--locked", "--target-dir"]).arg(target_folder()).env_remove("CARGO_BUILD_TARGET");
     command
 }
 

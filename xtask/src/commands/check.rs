@@ -21,34 +21,20 @@ pub fn everything(target: Target) -> Result<()> {
     )?;
 
     let mut clippy = workspace::host_cargo("clippy");
-    members(&mut clippy)
-        .arg("--all-targets")
-        .args(["--", "--deny", "warnings"]);
+    members(&mut clippy).arg("--all-targets").args(["--", "--deny", "warnings"]);
     process::run(&mut clippy, "clippy complains")?;
     let mut clippy = driver::cargo("clippy", target)?;
-    process::run(
-        clippy.args(["--", "--deny", "warnings"]),
-        "clippy complains about the driver",
-    )?;
+    process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about the driver")?;
 
     let mut doc = workspace::host_cargo("doc");
-    members(&mut doc)
-        .args(["--no-deps", "--document-private-items"])
-        .env("RUSTDOCFLAGS", "--deny warnings");
+    members(&mut doc).args(["--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "--deny warnings");
     process::run(&mut doc, "rustdoc complains")?;
     let mut doc = driver::cargo("doc", target)?;
-    doc.args(["--no-deps", "--document-private-items"])
-        .env("RUSTDOCFLAGS", "--deny warnings");
+    doc.args(["--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "--deny warnings");
     process::run(&mut doc, "rustdoc complains about the driver")
 }
 
 /// All packages but the driver, which does not build for this machine.
 fn members(command: &mut Command) -> &mut Command {
-    command.args([
-        "--workspace",
-        "--exclude",
-        "flowtag",
-        "--features",
-        "flowtag-tests/driver",
-    ])
+    command.args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver"])
 }

@@ -18,12 +18,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let probes = build_probes()?;
 
     let mut demo = Command::new(simulator);
-    demo.arg("demo")
-        .arg("--driver")
-        .arg(image)
-        .arg("--probes")
-        .arg(probes)
-        .args(arguments);
+    demo.arg("demo").arg("--driver").arg(image).arg("--probes").arg(probes).args(arguments);
     Err(process::become_command(&mut demo))
 }
 
@@ -41,11 +36,7 @@ fn build_probes() -> Result<PathBuf> {
     let folder = object.parent().context("an object without a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     let mut clang = Command::new(llvm.tool("clang"));
-    clang
-        .args(["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c"])
-        .arg(source)
-        .arg("-o")
-        .arg(&object);
+    clang.args(["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c"]).arg(source).arg("-o").arg(&object);
     process::run_quietly(&mut clang, "compiling the eBPF probes failed")?;
     Ok(object)
 }

@@ -31,11 +31,7 @@ pub fn run() -> Result<()> {
 
 /// Installs what is missing to build for `target`.
 pub fn ensure(target: Target) -> Result<()> {
-    let programs: Vec<_> = PROGRAMS
-        .into_iter()
-        .filter(|program| !is_in_path(program))
-        .map(str::to_owned)
-        .collect();
+    let programs: Vec<_> = PROGRAMS.into_iter().filter(|program| !is_in_path(program)).map(str::to_owned).collect();
     let llvm_is_missing = Llvm::find().is_none();
     if llvm_is_missing || !programs.is_empty() {
         install_packages(programs, llvm_is_missing)?;
@@ -45,22 +41,14 @@ pub fn ensure(target: Target) -> Result<()> {
 }
 
 fn is_in_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// Installs Debian packages: `packages`, and LLVM in the best version that the distribution has.
 fn install_packages(mut packages: Vec<String>, llvm: bool) -> Result<()> {
-    let wanted = if llvm {
-        format!("{} LLVM", packages.join(" "))
-    } else {
-        packages.join(" ")
-    };
+    let wanted = if llvm { format!("{} LLVM", packages.join(" ")) } else { packages.join(" ") };
     if !is_in_path("apt-get") {
-        bail!(
-            "missing: {}; flowtag installs only on Debian and Ubuntu. {LLVM_MISSING}",
-            wanted.trim()
-        );
+        bail!("missing: {}; flowtag installs only on Debian and Ubuntu. {LLVM_MISSING}", wanted.trim());
     }
 
     let _progress = process::progress(format!("Installing {}…", wanted.trim()));
@@ -69,18 +57,12 @@ fn install_packages(mut packages: Vec<String>, llvm: bool) -> Result<()> {
         "apt-get update failed: without its package lists nothing can be installed",
     )?;
     if llvm {
-        let version = VERSIONS
-            .into_iter()
-            .find(|version| has_package(&format!("clang-{version}")));
-        let version = version.with_context(|| {
-            format!("this distribution has no clang that will do. {LLVM_MISSING}")
-        })?;
+        let version = VERSIONS.into_iter().find(|version| has_package(&format!("clang-{version}")));
+        let version =
+            version.with_context(|| format!("this distribution has no clang that will do. {LLVM_MISSING}"))?;
         packages.extend(["clang", "llvm", "libclang1"].map(|name| format!("{name}-{version}")));
     }
-    let failure = format!(
-        "installing failed; try it by hand: apt-get install {}",
-        packages.join(" ")
-    );
+    let failure = format!("installing failed; try it by hand: apt-get install {}", packages.join(" "));
     process::run_quietly(
         as_root("apt-get")?
             .args(["install", "--yes", "--no-install-recommends"])
@@ -93,9 +75,7 @@ fn install_packages(mut packages: Vec<String>, llvm: bool) -> Result<()> {
 
 fn has_package(name: &str) -> bool {
     let mut show = Command::new("apt-cache");
-    show.args(["show", name])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    show.args(["show", name]).stdout(Stdio::null()).stderr(Stdio::null());
     show.status().is_ok_and(|status| status.success())
 }
 
@@ -119,9 +99,7 @@ fn as_root(program: &str) -> Result<Command> {
         sudo.args(["-n", "--preserve-env=DEBIAN_FRONTEND", program]);
         sudo
     };
-    command
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null());
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
     Ok(command)
 }
 
@@ -133,19 +111,17 @@ fn complete_toolchain(target: Target) -> Result<()> {
     let toolchain = env::var("RUSTUP_TOOLCHAIN").ok();
     let add = |kind: &str, name: &str| -> Result<()> {
         let toolchain = toolchain.as_deref().with_context(|| {
-            format!("the Rust toolchain in {} lacks {name}, and rustup does not manage it: install Rust with rustup", sysroot.display())
+            format!(
+                "the Rust toolchain in {} lacks {name}, and rustup does not manage it: install Rust with rustup",
+                sysroot.display()
+            )
         })?;
         let mut rustup = Command::new("rustup");
         rustup.args([kind, "add", "--toolchain", toolchain, name]);
         process::run_quietly(&mut rustup, &format!("rustup could not add {name}"))
     };
 
-    if !sysroot
-        .join("lib/rustlib")
-        .join(target.triple())
-        .join("lib")
-        .is_dir()
-    {
+    if !sysroot.join("lib/rustlib").join(target.triple()).join("lib").is_dir() {
         add("target", target.triple())?;
     }
     for (component, program) in [("clippy", "cargo-clippy"), ("rustfmt", "rustfmt")] {
@@ -161,7 +137,5 @@ fn sysroot() -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").context("run this as `cargo xtask`")?;
     let cargo = Path::new(&cargo);
     let sysroot = cargo.parent().and_then(Path::parent);
-    Ok(sysroot
-        .with_context(|| format!("{} is in no toolchain", cargo.display()))?
-        .to_owned())
+    Ok(sysroot.with_context(|| format!("{} is in no toolchain", cargo.display()))?.to_owned())
 }

@@ -12,9 +12,5 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     setup::ensure(target)?;
     let image = driver::build(target)?;
     let simulator = workspace::build_simulator()?;
-    Err(process::become_command(
-        Command::new(simulator)
-            .args(arguments)
-            .env("FLOWTAG_SYS", image),
-    ))
+    Err(process::become_command(Command::new(simulator).args(arguments).env("FLOWTAG_SYS", image)))
 }

@@ -22,14 +22,7 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let image = driver::build(target)?;
     let mut tests = workspace::host_cargo("test");
     tests
-        .args([
-            "--workspace",
-            "--exclude",
-            "flowtag",
-            "--features",
-            "flowtag-tests/driver",
-            "--",
-        ])
+        .args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver", "--"])
         .args(arguments)
         .env("FLOWTAG_SYS", image);
     process::run(&mut tests, "a test failed")
