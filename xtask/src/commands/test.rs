@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     commands::{check, setup},
-    driver, process,
+    driver,
+    llvm::Llvm,
+    process,
     target::Target,
     workspace,
 };
@@ -19,11 +21,13 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         check::everything(target)?;
     }
 
+    let llvm = Llvm::find().context(setup::LLVM_MISSING)?;
     let image = driver::build(target)?;
     let mut tests = workspace::host_cargo("test");
     tests
         .args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver", "--"])
         .args(arguments)
+        .env("FLOWTAG_CLANG", llvm.tool("clang"))
         .env("FLOWTAG_SYS", image);
     process::run(&mut tests, "a test failed")
 }

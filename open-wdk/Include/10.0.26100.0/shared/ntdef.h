@@ -32,9 +32,6 @@ typedef WCHAR *PWCHAR;
 
 typedef LONG NTSTATUS;
 
-#define FALSE 0
-#define TRUE 1
-
 typedef struct _UNICODE_STRING {
     USHORT Length;
     USHORT MaximumLength;

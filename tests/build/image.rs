@@ -1,0 +1,166 @@
+//! What Windows and flowtag's users may rely on in flowtag.sys, read from the file that `cargo xtask build` made.
+
+mod unwind;
+
+use std::{
+    collections::BTreeSet,
+    env,
+    fs::{self, File},
+    path::PathBuf,
+};
+
+use object::{
+    LittleEndian as LE,
+    pe::{
+        IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY,
+        IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE,
+        IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64, ImageOptionalHeader64,
+    },
+    read::pe::{Import, PeFile64},
+};
+use pdb_addr2line::{ContextPdbData, pdb::PDB};
+
+/// A driver of this size loads and verifies at once.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Windows gives a kernel thread 24 KiB of stack, and WFP may call from deep in it.
+const MOST_FRAME_BYTES: u32 = 1024;
+
+#[test]
+fn the_image_is_a_native_one_for_x64() {
+    let bytes = image();
+    let image = parse(&bytes);
+    assert_eq!(image.nt_headers().file_header.machine.get(LE), IMAGE_FILE_MACHINE_AMD64);
+    assert_eq!(header(&image).subsystem.get(LE), IMAGE_SUBSYSTEM_NATIVE);
+}
+
+#[test]
+fn the_image_allows_the_mitigations_that_windows_offers() {
+    let bytes = image();
+    let image = parse(&bytes);
+    let flags = header(&image).dll_characteristics.get(LE);
+    for flag in [
+        IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE,
+        IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY,
+        IMAGE_DLLCHARACTERISTICS_NX_COMPAT,
+    ] {
+        assert_eq!(flags & flag, flag, "DllCharacteristics {flags:#x} lack {flag:#x}");
+    }
+}
+
+#[test]
+fn the_entry_point_is_fx_driver_entry() {
+    let bytes = image();
+    let entry = header(&parse(&bytes)).address_of_entry_point.get(LE);
+    let pdb = File::open(path().with_extension("pdb")).expect("flowtag.pdb lies beside flowtag.sys");
+    let symbols = ContextPdbData::try_from_pdb(PDB::open(pdb).expect("flowtag.pdb is a PDB")).expect("symbols");
+    let symbols = symbols.make_context().expect("symbols");
+    let function = symbols.find_function(entry).expect("symbols").expect("the entry point lies in a function");
+    let name = function.name.expect("a function has a name");
+    assert!(name.starts_with("FxDriverEntry("), "{name}");
+    assert_eq!(function.start_rva, entry);
+}
+
+#[test]
+fn the_checksum_is_right() {
+    let bytes = image();
+    let stored = header(&parse(&bytes)).check_sum.get(LE);
+    assert_eq!(stored, checksum(&bytes));
+}
+
+#[test]
+fn the_image_imports_only_from_the_kernel_kmdf_and_wfp() {
+    let modules: BTreeSet<_> = imports().into_iter().map(|(module, _)| module).collect();
+    let known = ["ntoskrnl.exe", "WDFLDR.SYS", "fwpkclnt.sys"].map(str::to_owned);
+    assert!(modules.iter().all(|module| known.contains(module)), "{modules:?}");
+}
+
+#[test]
+fn the_image_cannot_panic() {
+    // The panic handler calls KeBugCheckEx. The linker drops both where no code is left that can panic.
+    let panics: Vec<_> = imports().into_iter().filter(|(_, name)| name == "KeBugCheckEx").collect();
+    assert_eq!(panics, []);
+}
+
+#[test]
+fn the_image_is_small() {
+    assert!(image().len() < MOST_BYTES, "{} bytes", image().len());
+}
+
+#[test]
+fn no_section_is_both_writable_and_executable() {
+    let bytes = image();
+    for section in parse(&bytes).section_table().iter() {
+        let both = IMAGE_SCN_MEM_WRITE | IMAGE_SCN_MEM_EXECUTE;
+        assert_ne!(section.characteristics.get(LE) & both, both, "{}", String::from_utf8_lossy(&section.name));
+    }
+}
+
+#[test]
+fn no_function_has_a_large_frame() {
+    let bytes = image();
+    let frames = unwind::frames(&parse(&bytes));
+    assert!(!frames.is_empty(), "no unwind data");
+    for (function, size) in frames {
+        assert!(size <= MOST_FRAME_BYTES, "the function at {function:#x} has a frame of {size} bytes");
+    }
+}
+
+fn path() -> PathBuf {
+    env::var_os("FLOWTAG_SYS").expect("FLOWTAG_SYS names flowtag.sys: run the tests by `cargo xtask test`").into()
+}
+
+fn image() -> Vec<u8> {
+    fs::read(path()).unwrap_or_else(|error| panic!("{}: {error}", path().display()))
+}
+
+fn parse(bytes: &[u8]) -> PeFile64<'_> {
+    PeFile64::parse(bytes).expect("flowtag.sys is a 64-bit PE image")
+}
+
+fn header<'a>(image: &PeFile64<'a>) -> &'a ImageOptionalHeader64 {
+    let headers: &'a ImageNtHeaders64 = image.nt_headers();
+    &headers.optional_header
+}
+
+/// Every import, as module and name.
+fn imports() -> Vec<(String, String)> {
+    let bytes = image();
+    let image = parse(&bytes);
+    let table = image.import_table().expect("a readable import table").expect("an import table");
+    let mut imports = Vec::new();
+    let mut modules = table.descriptors().expect("import descriptors");
+    while let Some(module) = modules.next().expect("an import descriptor") {
+        let module_name = table.name(module.name.get(LE)).expect("a module name");
+        let mut thunks = table.thunks(module.original_first_thunk.get(LE)).expect("thunks");
+        while let Some(thunk) = thunks.next::<ImageNtHeaders64>().expect("a thunk") {
+            let Import::Name(_, name) = table.import::<ImageNtHeaders64>(thunk).expect("an import") else {
+                panic!("{} is imported from by ordinal", String::from_utf8_lossy(module_name));
+            };
+            imports.push((utf8(module_name), utf8(name)));
+        }
+    }
+    imports
+}
+
+fn utf8(name: &[u8]) -> String {
+    String::from_utf8(name.to_vec()).expect("import names are ASCII")
+}
+
+/// The checksum of a PE file: its 16-bit words added with the carry put back in, the stored checksum taken as zero,
+/// plus the length.
+fn checksum(bytes: &[u8]) -> u32 {
+    let new_header = u32::from_le_bytes(bytes[0x3c..0x40].try_into().expect("four bytes"));
+    let stored = usize::try_from(new_header).expect("an offset") + 0x58;
+    let sum = bytes.chunks(2).enumerate().fold(0_u32, |sum, (index, pair)| {
+        let at = index * 2;
+        let word = if (stored..stored + 4).contains(&at) {
+            0
+        } else {
+            pair.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+        };
+        let sum = sum + word;
+        (sum & 0xffff) + (sum >> 16)
+    });
+    sum + u32::try_from(bytes.len()).expect("a small file")
+}
