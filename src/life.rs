@@ -1,0 +1,223 @@
+//! The few lines about the driver itself. `docs/traces.md` has their grammar.
+use crate::{
+    line::Line,
+    settings::{Setting, Stored},
+    totals::Totals,
+};
+
+/// The driver is being loaded. The first line of all, so it says how to see the others.
+pub fn loading(line: &mut Line) {
+    line.text(concat!("flowtag: loading version=", env!("CARGO_PKG_VERSION")));
+    line.text(" (lines about flows need the Debug Print Filter value IHVNETWORK=0x8)\n");
+}
+
+/// A stored setting is not used.
+pub fn refused(line: &mut Line, setting: &Setting, stored: Stored, used: u32) {
+    line.text("flowtag: setting refused name=");
+    line.text(setting.name);
+    line.text(" value=");
+    match stored {
+        Stored::Number(number) => line.decimal(number),
+        Stored::Absent | Stored::Unreadable => line.byte(b'-'),
+    }
+    line.text(" min=");
+    line.decimal(setting.minimum);
+    line.text(" max=");
+    line.decimal(setting.maximum);
+    field(line, "used", used.into());
+    line.byte(b'\n');
+}
+
+/// The driver is loaded.
+pub fn loaded(line: &mut Line, trace_level: u32, max_flows: u32) {
+    line.text("flowtag: loaded");
+    field(line, "trace_level", trace_level.into());
+    field(line, "max_flows", max_flows.into());
+    line.byte(b'\n');
+}
+
+/// A step of loading failed, and the driver with it.
+pub fn failed(line: &mut Line, step: &str, status: i32) {
+    line.text("flowtag: load failed step=");
+    line.text(step);
+    status_of(line, status);
+}
+
+/// A callout had to be registered without some of the offload flags.
+pub fn without_flags(line: &mut Line, callout: usize, status: i32) {
+    line.text("flowtag: offload flags refused");
+    field(line, "callout", callout as u64);
+    status_of(line, status);
+}
+
+/// Something is lost for the first time; the totals have the number.
+pub fn lost(line: &mut Line, kind: &str) {
+    line.text("flowtag: lost first=");
+    line.text(kind);
+    line.text(" (totals at unload)\n");
+}
+
+/// The driver is being unloaded.
+pub fn stopping(line: &mut Line, flows: u32) {
+    line.text("flowtag: stopping");
+    field(line, "live", flows.into());
+    line.byte(b'\n');
+}
+
+/// Unloading waits for flows whose contexts are not given back yet.
+pub fn draining(line: &mut Line, flows: u32, milliseconds: u64, removals: [(&str, u64); 4]) {
+    line.text("flowtag: draining");
+    field(line, "live", flows.into());
+    field(line, "ms", milliseconds);
+    for (name, count) in removals {
+        field(line, name, count);
+    }
+    line.byte(b'\n');
+}
+
+/// Unloading waits for a callout.
+pub fn unregistering(line: &mut Line, callout: usize, milliseconds: u64, status: i32) {
+    line.text("flowtag: unregistering");
+    field(line, "callout", callout as u64);
+    field(line, "ms", milliseconds);
+    status_of(line, status);
+}
+
+/// The filter engine's session did not close.
+pub fn not_closed(line: &mut Line, status: i32) {
+    line.text("flowtag: engine not closed");
+    status_of(line, status);
+}
+
+/// The last line.
+pub fn totals(line: &mut Line, totals: &Totals) {
+    line.text("flowtag: totals");
+    for (name, count) in totals.all() {
+        field(line, name, count);
+    }
+    line.byte(b'\n');
+}
+
+fn field(line: &mut Line, name: &str, number: u64) {
+    line.byte(b' ');
+    line.text(name);
+    line.byte(b'=');
+    line.decimal(number);
+}
+
+fn status_of(line: &mut Line, status: i32) {
+    line.text(" status=0x");
+    line.hexadecimal(status.cast_unsigned());
+    line.byte(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{MAX_FLOWS, TRACE_LEVEL};
+
+    /// Asserts that a line is what it should be, and that the documentation shows it.
+    fn assert_line(write: impl FnOnce(&mut Line), expected: &str) {
+        let mut line = Line::new();
+        write(&mut line);
+        let written = String::from_utf8(line.as_bytes().to_vec()).unwrap();
+        assert_eq!(written, format!("{expected}\n"));
+        let document = include_str!("../docs/traces.md");
+        assert!(document.lines().any(|shown| shown == expected), "docs/traces.md lacks: {expected}");
+    }
+
+    #[test]
+    fn the_first_line_says_how_to_see_the_others() {
+        let mut line = Line::new();
+        loading(&mut line);
+        let written = String::from_utf8(line.as_bytes().to_vec()).unwrap();
+        assert!(written.ends_with("(lines about flows need the Debug Print Filter value IHVNETWORK=0x8)\n"));
+    }
+
+    #[test]
+    fn a_refused_number_is_shown() {
+        assert_line(
+            |line| refused(line, &TRACE_LEVEL, Stored::Number(9), 2),
+            "flowtag: setting refused name=TraceLevel value=9 min=0 max=3 used=2",
+        );
+    }
+
+    #[test]
+    fn a_refused_value_that_is_no_number_is_a_dash() {
+        assert_line(
+            |line| refused(line, &MAX_FLOWS, Stored::Unreadable, 65_536),
+            "flowtag: setting refused name=MaxFlows value=- min=16 max=1048576 used=65536",
+        );
+    }
+
+    #[test]
+    fn the_loaded_line_is_as_documented() {
+        assert_line(|line| loaded(line, 2, 65_536), "flowtag: loaded trace_level=2 max_flows=65536");
+    }
+
+    #[test]
+    fn the_load_failed_line_is_as_documented() {
+        let status = 0xc022_0009_u32.cast_signed();
+        assert_line(
+            |line| failed(line, "FwpsCalloutRegister2", status),
+            "flowtag: load failed step=FwpsCalloutRegister2 status=0xc0220009",
+        );
+    }
+
+    #[test]
+    fn the_offload_line_is_as_documented() {
+        let status = 0xc000_000d_u32.cast_signed();
+        assert_line(
+            |line| without_flags(line, 4, status),
+            "flowtag: offload flags refused callout=4 status=0xc000000d",
+        );
+    }
+
+    #[test]
+    fn the_lost_line_is_as_documented() {
+        assert_line(|line| lost(line, "untracked"), "flowtag: lost first=untracked (totals at unload)");
+    }
+
+    #[test]
+    fn the_stopping_line_is_as_documented() {
+        assert_line(|line| stopping(line, 12), "flowtag: stopping live=12");
+    }
+
+    #[test]
+    fn the_draining_line_is_as_documented() {
+        let removals = [("removed", 4), ("pending", 1), ("unsuccessful", 19), ("other", 0)];
+        assert_line(
+            |line| draining(line, 2, 1_010, removals),
+            "flowtag: draining live=2 ms=1010 removed=4 pending=1 unsuccessful=19 other=0",
+        );
+    }
+
+    #[test]
+    fn the_unregistering_line_is_as_documented() {
+        let status = 0x8000_0011_u32.cast_signed();
+        assert_line(
+            |line| unregistering(line, 5, 1_270, status),
+            "flowtag: unregistering callout=5 ms=1270 status=0x80000011",
+        );
+    }
+
+    #[test]
+    fn the_line_of_an_engine_that_does_not_close_is_as_documented() {
+        let status = 0xc002_0017_u32.cast_signed();
+        assert_line(|line| not_closed(line, status), "flowtag: engine not closed status=0xc0020017");
+    }
+
+    #[test]
+    fn the_totals_line_is_as_documented() {
+        let all = Totals::new();
+        for _ in 0..2 {
+            all.opened.count();
+            all.closed.count();
+        }
+        all.already_tagged.count();
+        assert_line(
+            |line| totals(line, &all),
+            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1",
+        );
+    }
+}

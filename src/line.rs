@@ -1,0 +1,125 @@
+//! The text of one trace line, written without allocation and without `core::fmt`, which costs three times as much.
+
+/// Bytes that `DbgPrintEx` passes on in one call.
+const CAPACITY: usize = 512;
+
+/// A line under construction. What does not fit is left out.
+pub struct Line {
+    bytes: [u8; CAPACITY],
+    len: usize,
+}
+
+impl Line {
+    /// Longest line, its end of line included and the NUL not.
+    pub const LONGEST: usize = CAPACITY - 1;
+
+    /// An empty line.
+    #[expect(clippy::new_without_default, reason = "half a kilobyte should not appear by default")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: [0; CAPACITY], len: 0 }
+    }
+
+    /// What is written so far.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// The line as a C string: the last byte of the buffer is never written.
+    #[must_use]
+    pub const fn as_c_str(&self) -> *const u8 {
+        self.bytes.as_ptr()
+    }
+
+    /// Appends one byte.
+    pub fn byte(&mut self, byte: u8) {
+        if self.len < Self::LONGEST
+            && let Some(place) = self.bytes.get_mut(self.len)
+        {
+            *place = byte;
+            self.len = self.len.wrapping_add(1);
+        }
+    }
+
+    /// Appends bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.byte(*byte);
+        }
+    }
+
+    /// Appends text, which is ASCII.
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Appends a decimal number.
+    pub fn decimal(&mut self, number: impl Into<u64>) {
+        self.digits::<10>(number.into());
+    }
+
+    /// Appends a number in lower-case hexadecimal digits.
+    pub fn hexadecimal(&mut self, number: impl Into<u64>) {
+        self.digits::<16>(number.into());
+    }
+
+    fn digits<const BASE: u64>(&mut self, mut number: u64) {
+        let mut digits = [0; 20]; // of u64::MAX in decimal
+        let mut first = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = digit_of(number % BASE);
+            number /= BASE;
+            first = first.wrapping_sub(1);
+            if number == 0 {
+                break;
+            }
+        }
+        self.bytes(digits.get(first..).unwrap_or_default());
+    }
+}
+
+/// The lower-case digit of a value below 16.
+#[must_use]
+pub const fn digit_of(value: u64) -> u8 {
+    let value = (value & 0xf) as u8;
+    if value < 10 { b'0' + value } else { b'a' - 10 + value }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Line)) -> String {
+        let mut line = Line::new();
+        write(&mut line);
+        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        let line = written(|line| line.text(&"x".repeat(600)));
+        assert_eq!(line.len(), Line::LONGEST);
+    }
+
+    #[test]
+    fn a_full_line_still_ends_with_nul() {
+        let mut line = Line::new();
+        line.text(&"x".repeat(600));
+        assert_eq!(line.bytes.last(), Some(&0));
+    }
+
+    proptest! {
+        #[test]
+        fn decimal_numbers_are_written_as_rust_writes_them(number: u64) {
+            prop_assert_eq!(written(|line| line.decimal(number)), number.to_string());
+        }
+
+        #[test]
+        fn hexadecimal_numbers_are_written_as_rust_writes_them(number: u64) {
+            prop_assert_eq!(written(|line| line.hexadecimal(number)), format!("{number:x}"));
+        }
+    }
+}

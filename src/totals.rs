@@ -1,0 +1,100 @@
+//! What has happened since the driver was loaded, for its last line.
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows.
+pub struct Total(AtomicU64);
+
+impl Total {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Counts one, and says whether it is the first.
+    pub fn count(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The totals of the `totals` line.
+pub struct Totals {
+    /// Flows tagged.
+    pub opened: Total,
+    /// Tagged flows let go of.
+    pub closed: Total,
+    /// Those that had to make room.
+    pub evicted: Total,
+    /// Flows not tagged because there was no room for them.
+    pub untracked: Total,
+    /// Older flows not tagged because the ring was full: those never evict.
+    pub reauth_skipped: Total,
+    /// Flows not tagged because there was no memory.
+    pub alloc_failed: Total,
+    /// Flows not tagged because Windows refused a context.
+    pub associate_failed: Total,
+    /// Authorizations of flows that had their tag already.
+    pub already_tagged: Total,
+}
+
+impl Totals {
+    /// All zero.
+    #[expect(clippy::new_without_default, reason = "a static needs a constant function")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            opened: Total::new(),
+            closed: Total::new(),
+            evicted: Total::new(),
+            untracked: Total::new(),
+            reauth_skipped: Total::new(),
+            alloc_failed: Total::new(),
+            associate_failed: Total::new(),
+            already_tagged: Total::new(),
+        }
+    }
+
+    /// Names and numbers in the order of the line.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, u64); 8] {
+        [
+            ("opened", self.opened.get()),
+            ("closed", self.closed.get()),
+            ("evicted", self.evicted.get()),
+            ("untracked", self.untracked.get()),
+            ("reauth_skipped", self.reauth_skipped.get()),
+            ("alloc_failed", self.alloc_failed.get()),
+            ("associate_failed", self.associate_failed.get()),
+            ("already_tagged", self.already_tagged.get()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_count_is_the_first() {
+        assert!(Totals::new().opened.count());
+    }
+
+    #[test]
+    fn the_second_count_is_not_the_first() {
+        let totals = Totals::new();
+        totals.opened.count();
+        assert!(!totals.opened.count());
+    }
+
+    #[test]
+    fn each_total_counts_for_itself() {
+        let totals = Totals::new();
+        totals.evicted.count();
+        totals.evicted.count();
+        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0]);
+    }
+}

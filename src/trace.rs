@@ -1,0 +1,337 @@
+//! The lines about flows. `docs/traces.md` has their grammar.
+use crate::{
+    address,
+    line::Line,
+    tag::{Address, Direction, Endpoint, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
+};
+
+/// How much is traced: the values of the `TraceLevel` setting.
+pub mod level {
+    /// A line when a flow is opened and one when it is closed.
+    pub const FLOWS: u32 = 1;
+    /// One more for the first packet each way.
+    pub const FIRST_PACKETS: u32 = 2;
+    /// One for every packet.
+    pub const PACKETS: u32 = 3;
+}
+
+/// Why the driver let go of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Why {
+    /// The flow ended.
+    Deleted,
+    /// Its place was given to a newer flow.
+    Evicted,
+    /// The driver is being unloaded.
+    Unload,
+}
+
+/// Packets and payload bytes one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets, one a `NET_BUFFER`.
+    pub packets: u64,
+    /// Bytes of transport payload.
+    pub bytes: u64,
+}
+
+/// `open`: a flow has been tagged.
+pub fn open(line: &mut Line, tag: &Tag, path: &[u8]) {
+    start(line, "open", tag);
+    line.text(" dir=");
+    line.text(direction(tag.direction));
+    line.text(" proto=");
+    protocol(line, tag.protocol);
+    line.byte(b' ');
+    if tag.is_icmp() {
+        bare(line, tag.local.address);
+        line.text(" -> ");
+        bare(line, tag.remote.address);
+        line.text(" type=");
+        number(line, tag.local.port);
+        line.text(" code=");
+        number(line, tag.remote.port);
+    } else {
+        endpoint(line, tag.local);
+        line.text(" -> ");
+        endpoint(line, tag.remote);
+    }
+    line.text(match tag.origin {
+        Origin::New => " origin=new",
+        Origin::Reauth => " origin=reauth",
+    });
+    line.text(" path=");
+    line.bytes(if path.is_empty() { b"-" } else { path });
+    line.byte(b'\n');
+}
+
+/// `first` or `packet`: a packet has passed.
+pub fn packet(line: &mut Line, first: bool, tag: &Tag, way: Direction, bytes: u32) {
+    start(line, if first { "first" } else { "packet" }, tag);
+    line.text(" dir=");
+    line.text(direction(way));
+    line.text(" bytes=");
+    line.decimal(bytes);
+    line.byte(b'\n');
+}
+
+/// `close`: the driver has let go of a flow.
+pub fn close(line: &mut Line, tag: &Tag, out: Traffic, r#in: Traffic, milliseconds: u64, why: Why) {
+    start(line, "close", tag);
+    line.text(" packets=");
+    line.decimal(out.packets);
+    line.byte(b'/');
+    line.decimal(r#in.packets);
+    line.text(" bytes=");
+    line.decimal(out.bytes);
+    line.byte(b'/');
+    line.decimal(r#in.bytes);
+    line.text(" ms=");
+    line.decimal(milliseconds);
+    line.text(match why {
+        Why::Deleted => " why=deleted\n",
+        Why::Evicted => " why=evicted\n",
+        Why::Unload => " why=unload\n",
+    });
+}
+
+fn start(line: &mut Line, event: &str, tag: &Tag) {
+    line.text("flowtag: ");
+    line.text(event);
+    line.text(" flow=0x");
+    line.hexadecimal(tag.flow);
+    line.text(" pid=");
+    line.decimal(tag.pid);
+}
+
+const fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Out => "out",
+        Direction::In => "in",
+    }
+}
+
+fn protocol(line: &mut Line, protocol: Option<u8>) {
+    match protocol {
+        Some(ICMP) => line.text("icmp"),
+        Some(TCP) => line.text("tcp"),
+        Some(UDP) => line.text("udp"),
+        Some(ICMPV6) => line.text("icmpv6"),
+        Some(other) => line.decimal(other),
+        None => line.byte(b'-'),
+    }
+}
+
+fn endpoint(line: &mut Line, endpoint: Endpoint) {
+    if let Address::V6(address) = endpoint.address {
+        line.byte(b'[');
+        address::v6(line, address);
+        line.byte(b']');
+    } else {
+        bare(line, endpoint.address);
+    }
+    line.byte(b':');
+    number(line, endpoint.port);
+}
+
+fn bare(line: &mut Line, address: Address) {
+    match address {
+        Address::Unknown => line.byte(b'-'),
+        Address::V4(address) => address::v4(line, address),
+        Address::V6(address) => address::v6(line, address),
+    }
+}
+
+fn number(line: &mut Line, number: Option<u16>) {
+    match number {
+        Some(number) => line.decimal(number),
+        None => line.byte(b'-'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{path, tag::Family};
+
+    const CURL: Tag = Tag {
+        flow: 0x2a1,
+        pid: 4242,
+        local: Endpoint { address: Address::V4([10, 0, 0, 5]), port: Some(50123) },
+        remote: Endpoint { address: Address::V4([93, 184, 216, 34]), port: Some(443) },
+        protocol: Some(TCP),
+        family: Family::V4,
+        direction: Direction::Out,
+        origin: Origin::New,
+    };
+
+    fn written(write: impl FnOnce(&mut Line)) -> String {
+        let mut line = Line::new();
+        write(&mut line);
+        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+    }
+
+    fn opened(tag: &Tag) -> String {
+        written(|line| open(line, tag, b"curl.exe"))
+    }
+
+    /// Asserts that the documentation shows this line.
+    fn assert_documented(line: &str) {
+        let document = include_str!("../docs/traces.md");
+        assert!(document.lines().any(|shown| shown == line.trim_end()), "docs/traces.md lacks: {line}");
+    }
+
+    #[test]
+    fn the_open_line_is_as_documented() {
+        let path = br"\device\harddiskvolume3\windows\curl.exe";
+        let line = written(|line| open(line, &CURL, path));
+        assert_eq!(
+            line,
+            concat!(
+                "flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 ",
+                r"origin=new path=\device\harddiskvolume3\windows\curl.exe",
+                "\n"
+            )
+        );
+        assert_documented(&line);
+    }
+
+    #[test]
+    fn the_open_line_of_an_ipv6_flow_is_as_documented() {
+        let remote = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let tag = Tag {
+            local: Endpoint { address: Address::V6([0xff; 16]), port: Some(53) },
+            remote: Endpoint { address: Address::V6(remote), port: Some(443) },
+            protocol: Some(UDP),
+            family: Family::V6,
+            direction: Direction::In,
+            origin: Origin::Reauth,
+            ..CURL
+        };
+        let mut local = [0; 16];
+        local[0] = 0xfe;
+        local[1] = 0x80;
+        local[15] = 2;
+        let tag = Tag { local: Endpoint { address: Address::V6(local), ..tag.local }, ..tag };
+        let line = written(|line| open(line, &tag, b""));
+        assert_eq!(
+            line,
+            "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth path=-\n"
+        );
+        assert_documented(&line);
+    }
+
+    #[test]
+    fn the_open_line_of_an_icmp_flow_is_as_documented() {
+        let tag = Tag {
+            pid: 4,
+            local: Endpoint { port: Some(8), ..CURL.local },
+            remote: Endpoint { port: Some(0), ..CURL.remote },
+            protocol: Some(ICMP),
+            ..CURL
+        };
+        let line = written(|line| open(line, &tag, b"System"));
+        assert_eq!(
+            line,
+            "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new path=System\n"
+        );
+        assert_documented(&line);
+    }
+
+    #[test]
+    fn the_first_line_is_as_documented() {
+        let line = written(|line| packet(line, true, &CURL, Direction::Out, 517));
+        assert_eq!(line, "flowtag: first flow=0x2a1 pid=4242 dir=out bytes=517\n");
+        assert_documented(&line);
+    }
+
+    #[test]
+    fn the_packet_line_is_as_documented() {
+        let line = written(|line| packet(line, false, &CURL, Direction::In, 1440));
+        assert_eq!(line, "flowtag: packet flow=0x2a1 pid=4242 dir=in bytes=1440\n");
+        assert_documented(&line);
+    }
+
+    #[test]
+    fn the_close_line_is_as_documented() {
+        let out = Traffic { packets: 12, bytes: 1830 };
+        let r#in = Traffic { packets: 9, bytes: 52_011 };
+        let line = written(|line| close(line, &CURL, out, r#in, 840, Why::Deleted));
+        assert_eq!(line, "flowtag: close flow=0x2a1 pid=4242 packets=12/9 bytes=1830/52011 ms=840 why=deleted\n");
+        assert_documented(&line);
+    }
+
+    #[test]
+    fn what_windows_did_not_tell_is_a_dash() {
+        let unknown = Endpoint { address: Address::Unknown, port: None };
+        let tag = Tag { local: unknown, remote: unknown, protocol: None, ..CURL };
+        assert!(opened(&tag).contains(" proto=- -:- -> -:- "));
+    }
+
+    #[test]
+    fn a_protocol_without_name_is_its_number() {
+        assert!(opened(&Tag { protocol: Some(132), ..CURL }).contains(" proto=132 "));
+    }
+
+    #[test]
+    fn an_evicted_flow_says_so() {
+        let none = Traffic::default();
+        assert!(written(|line| close(line, &CURL, none, none, 0, Why::Evicted)).ends_with(" why=evicted\n"));
+    }
+
+    #[test]
+    fn a_flow_that_unload_let_go_says_so() {
+        let none = Traffic::default();
+        assert!(written(|line| close(line, &CURL, none, none, 0, Why::Unload)).ends_with(" why=unload\n"));
+    }
+
+    #[test]
+    fn the_longest_open_line_ends_with_its_path() {
+        let port = Some(u16::MAX);
+        let long = Endpoint { address: Address::V6([0xff; 16]), port };
+        for protocol in [Some(UDP), Some(ICMPV6)] {
+            let tag = Tag {
+                flow: u64::MAX,
+                pid: u64::MAX,
+                local: long,
+                remote: long,
+                protocol,
+                origin: Origin::Reauth,
+                ..CURL
+            };
+            let path = [b'p'; path::LONGEST];
+            assert!(written(|line| open(line, &tag, &path)).ends_with("p\n"));
+        }
+    }
+
+    #[test]
+    fn the_longest_close_line_is_whole() {
+        let most = Traffic { packets: u64::MAX, bytes: u64::MAX };
+        let tag = Tag { flow: u64::MAX, pid: u64::MAX, ..CURL };
+        assert!(written(|line| close(line, &tag, most, most, u64::MAX, Why::Deleted)).ends_with("why=deleted\n"));
+    }
+
+    fn endpoints() -> impl Strategy<Value = Endpoint> {
+        let address = prop_oneof![
+            Just(Address::Unknown),
+            any::<[u8; 4]>().prop_map(Address::V4),
+            any::<[u8; 16]>().prop_map(Address::V6),
+        ];
+        (address, any::<Option<u16>>()).prop_map(|(address, port)| Endpoint { address, port })
+    }
+
+    proptest! {
+        #[test]
+        fn every_open_line_fits_and_ends(
+            flow: u64, pid: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
+            path in prop::collection::vec(0x21..0x7f_u8, 0..=path::LONGEST),
+        ) {
+            let tag = Tag { flow, pid, local, remote, protocol, ..CURL };
+            let line = written(|line| open(line, &tag, &path));
+            prop_assert!(line.len() <= Line::LONGEST && line.ends_with('\n'));
+        }
+    }
+}
