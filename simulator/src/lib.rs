@@ -4,6 +4,7 @@
 //! - [`image`]: loading the driver, and finding source places in it.
 //! - [`kernel`]: CPUs, IRQL, and the exports that the driver calls.
 //! - [`referee`]: what Driver Verifier would catch.
+//! - [`wfp`]: the filtering platform: layers, filters, callouts, flows and their contexts.
 
 #![expect(clippy::cast_possible_truncation, reason = "the simulator runs on x86-64 only, where a usize is a u64")]
 #![expect(clippy::missing_panics_doc, reason = "nearly all are poisoned locks, which only follow another panic")]
@@ -12,6 +13,7 @@ pub mod image;
 pub mod kernel;
 pub mod machine;
 pub mod referee;
+pub mod wfp;
 
 pub use machine::{Machine, Options};
 pub use referee::BugCheck;

@@ -15,6 +15,7 @@ use crate::{
     image::{Image, LoadError},
     kernel::{Call, Cpu, faults::Faults},
     referee::{BugCheck, Referee, crash::Finding},
+    wfp::Wfp,
 };
 
 /// How a machine behaves.
@@ -37,6 +38,7 @@ struct Inner {
     random: Mutex<ChaCha8Rng>,
     referee: Referee,
     faults: Faults,
+    wfp: Wfp,
     image: RwLock<Option<Arc<Image>>>,
     /// Images unloaded before: their addresses stay reserved, so that a late call is seen for what it is.
     unloaded: Mutex<Vec<Arc<Image>>>,
@@ -56,6 +58,7 @@ impl Machine {
             random,
             referee: Referee::default(),
             faults: Faults::default(),
+            wfp: Wfp::default(),
             image: RwLock::default(),
             unloaded: Mutex::default(),
             code: Default::default(),
@@ -88,6 +91,12 @@ impl Machine {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// The filtering platform.
+    #[must_use]
+    pub fn wfp(&self) -> &Wfp {
+        &self.0.wfp
     }
 
     /// A random number below `limit`, from the machine's seed.
@@ -157,7 +166,9 @@ impl Machine {
     }
 
     /// What the machine's parts know about an address at which the driver faulted.
-    pub(crate) fn explain_address(&self, _address: u64) -> Option<Finding> {
-        None
+    pub(crate) fn explain_address(&self, address: u64) -> Option<Finding> {
+        /// Bug check: a driver referenced memory that it had given up (special pool).
+        const FREED_MEMORY: u32 = 0xD5;
+        self.wfp().explain(address).map(|text| Finding { code: FREED_MEMORY, text: text.into() })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    ops::Range,
     panic::{self, AssertUnwindSafe},
     ptr,
     rc::Rc,
@@ -11,7 +12,7 @@ use std::{
     },
 };
 
-use super::{irql::Irql, stack::KernelStack};
+use super::{irql::Irql, paging, stack::KernelStack};
 use crate::{
     machine::Machine,
     referee::{self, BugCheck, MachineDied, signals, signals::Fault, watchdog},
@@ -21,6 +22,8 @@ use crate::{
 pub struct Cpu {
     machine: Machine,
     irql: Cell<Irql>,
+    /// Pages that are out while the IRQL is `DISPATCH_LEVEL` or above.
+    paged: RefCell<Vec<Range<u64>>>,
     stack: Rc<KernelStack>,
     /// Where the driver's stack stands while the host serves an import; the top when no driver code has been entered.
     pub(super) driver_stack: Cell<u64>,
@@ -81,6 +84,7 @@ impl Cpu {
         let cpu = Self {
             machine: machine.clone(),
             irql: Cell::new(Irql::PASSIVE),
+            paged: RefCell::default(),
             driver_stack: Cell::new(stack.top()),
             stack,
             serving: RefCell::default(),
@@ -125,15 +129,34 @@ impl Cpu {
 
     /// Sets the IRQL, as the interrupt controller would: no check of direction.
     pub fn set_irql(&self, irql: Irql) {
-        self.irql.set(irql);
+        let before = self.irql.replace(irql);
+        if (before < Irql::DISPATCH) != (irql < Irql::DISPATCH) {
+            self.paged.borrow().iter().for_each(|pages| paging::set_present(pages, irql < Irql::DISPATCH));
+        }
     }
 
     /// Runs `f` at `irql`, then returns to the IRQL before.
     pub fn at_irql<T>(&self, irql: Irql, f: impl FnOnce() -> T) -> T {
-        let before = self.irql.replace(irql);
+        let before = self.irql();
+        self.set_irql(irql);
         let value = f();
-        self.irql.set(before);
+        self.set_irql(before);
         value
+    }
+
+    /// Has `pages` paged out whenever this CPU is at `DISPATCH_LEVEL` or above, where nothing can page them in.
+    pub(crate) fn page_out_at_dispatch(&self, pages: Range<u64>) {
+        paging::set_present(&pages, self.irql() < Irql::DISPATCH);
+        self.paged.borrow_mut().push(pages);
+    }
+
+    /// Ends what [`Self::page_out_at_dispatch`] began.
+    pub(crate) fn page_in(&self, pages: &Range<u64>) {
+        let mut out = self.paged.borrow_mut();
+        if let Some(index) = out.iter().position(|other| other == pages) {
+            out.swap_remove(index);
+            paging::set_present(pages, true);
+        }
     }
 
     /// Unwinds if the machine has bug checked meanwhile, on whatever CPU.

@@ -11,7 +11,7 @@ use super::{
     memory::{self, BadPointer},
     thunk,
 };
-use crate::machine::Machine;
+use crate::{machine::Machine, wfp};
 
 /// Bug check: pageable memory or a PASSIVE-only routine at raised IRQL.
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
@@ -63,7 +63,7 @@ impl Fails {
 }
 
 /// The tables of all families.
-const FAMILIES: &[&[Export]] = &[];
+const FAMILIES: &[&[Export]] = &[wfp::runtime::EXPORTS, wfp::context::EXPORTS, wfp::management::EXPORTS];
 
 /// KMDF table slots: functions of KMDF 1.33 (1.31 has the same).
 pub const WDF_FUNCTIONS: usize = 458;

@@ -6,6 +6,7 @@ pub mod exports;
 pub mod faults;
 pub mod irql;
 pub mod memory;
+mod paging;
 mod stack;
 mod thunk;
 

@@ -1,0 +1,154 @@
+//! `FwpsFlowAssociateContext0` and `FwpsFlowRemoveContext0`, and the calls of flowDeleteFn that they and the end of a
+//! flow bring about.
+//!
+//! Facts, sections 1 to 3. Guesses: `NOT_FOUND` for a flow that is not there, `INVALID_PARAMETER` for a callout that was
+//! added at another layer; a callout that is registered but was never added with `FwpmCalloutAdd0` takes contexts.
+
+use super::{
+    flow::{Associated, Deletion, FlowId, Removed, Target},
+    layer::Layer,
+    status::{self, Status},
+    switches::Removal,
+};
+use crate::kernel::{Call, Cpu, Export, Fails, Irql};
+
+/// The run-time functions for flow contexts.
+pub const EXPORTS: &[Export] = &[
+    Export {
+        module: "fwpkclnt.sys",
+        name: "FwpsFlowAssociateContext0",
+        max_irql: Irql::DISPATCH,
+        fails: Fails::Status(&[
+            status::OBJECT_NAME_EXISTS,
+            status::INVALID_PARAMETER,
+            status::NOT_FOUND,
+            status::INSUFFICIENT_RESOURCES,
+            status::NO_MEMORY,
+        ]),
+        run: |call| answer(call, associate(call)),
+    },
+    Export {
+        module: "fwpkclnt.sys",
+        name: "FwpsFlowRemoveContext0",
+        max_irql: Irql::DISPATCH,
+        fails: Fails::Status(&[status::UNSUCCESSFUL, status::INVALID_PARAMETER, status::INSUFFICIENT_RESOURCES]),
+        run: |call| answer(call, remove(call)),
+    },
+];
+
+/// Counts a status and returns it.
+pub(super) fn answer(call: &Call<'_>, status: Status) -> u64 {
+    call.machine.wfp().count_answer(call.name(), status);
+    status.into()
+}
+
+fn associate(call: &Call<'_>) -> Status {
+    let (handle, context) = (call.arg(0), call.arg(3));
+    let target = Target { layer: call.arg_u16(1), callout: call.arg_u32(2) };
+    let wfp = call.machine.wfp();
+    let switches = wfp.switches();
+    let (associated, ends) = {
+        let mut state = wfp.state();
+        let takes = state.callouts.takes_contexts(target.callout, switches.refuse_contexts_when_leaving);
+        if context == 0 || !takes || !state.callout_is_at(target) {
+            return status::INVALID_PARAMETER;
+        }
+        let associated = state.flows.associate(handle, target, context, switches.dying_flow);
+        if matches!(associated, Associated::Done | Associated::DoneAndDeleted(_)) {
+            state.callouts.context_added(target.callout);
+        }
+        let ends = if associated == Associated::Done { wfp.flow_ends_now(&state, handle) } else { None };
+        (associated, ends)
+    };
+    if let Some(flow) = ends {
+        end_flow(call.cpu, flow);
+    }
+    match associated {
+        Associated::Done => status::SUCCESS,
+        Associated::DoneAndDeleted(deletion) => {
+            deliver_here(call.cpu, deletion);
+            status::SUCCESS
+        }
+        Associated::NameExists => status::OBJECT_NAME_EXISTS,
+        Associated::NoFlow => status::NOT_FOUND,
+    }
+}
+
+fn remove(call: &Call<'_>) -> Status {
+    let target = Target { layer: call.arg_u16(1), callout: call.arg_u32(2) };
+    let wfp = call.machine.wfp();
+    let switches = wfp.switches();
+    deliver_deferred_by_chance(call.cpu);
+    let removed = wfp.state().flows.remove(call.arg(0), target);
+    let defer = match switches.removal {
+        Removal::AsDocumented => false,
+        Removal::PendingUntilTold => true,
+        Removal::PendingByChance => call.machine.random_below(2) == 0,
+    };
+    let status = match removed {
+        Removed::NoContext => return status::UNSUCCESSFUL,
+        Removed::Later => status::PENDING,
+        Removed::Now(deletion) if defer => {
+            wfp.state().deferred.push_back(deletion);
+            status::PENDING
+        }
+        Removed::Now(deletion) => {
+            deliver_here(call.cpu, deletion);
+            status::SUCCESS
+        }
+    };
+    switches.removal_error.unwrap_or(status)
+}
+
+/// Ends `flow`: its contexts are deleted, except those that a classify is using.
+pub(super) fn end_flow(cpu: &Cpu, flow: FlowId) {
+    let owed = cpu.machine().wfp().state().flows.end(flow);
+    deliver(cpu, owed.unwrap_or_default());
+}
+
+/// Calls flowDeleteFn for each of `owed`, at a legal IRQL of the engine's choice.
+pub(super) fn deliver(cpu: &Cpu, owed: Vec<Deletion>) {
+    for deletion in owed {
+        let irql = Irql(cpu.machine().random_below(3) as u8).max(cpu.irql());
+        cpu.at_irql(irql, || deliver_here(cpu, deletion));
+    }
+}
+
+/// Calls flowDeleteFn at the present IRQL: synchronously, as seen from the driver.
+fn deliver_here(cpu: &Cpu, Deletion { target, context }: Deletion) {
+    let wfp = cpu.machine().wfp();
+    // The context keeps the callout registered: unregistering answers DEVICE_BUSY until it is deleted below.
+    let callout = wfp.state().callouts.get(target.callout);
+    if let Some(callout) = callout {
+        cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
+    }
+    wfp.state().callouts.context_deleted(target.callout);
+}
+
+/// Runs everything that pending removals owe; returns how many they were.
+pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
+    let owed = std::mem::take(&mut cpu.machine().wfp().state().deferred);
+    let count = owed.len();
+    deliver(cpu, owed.into());
+    count
+}
+
+/// Time has passed: with [`Removal::PendingByChance`] another CPU may have ended its classify.
+pub(crate) fn deliver_deferred_by_chance(cpu: &Cpu) {
+    let wfp = cpu.machine().wfp();
+    if !wfp.has_deferred() || wfp.switches().removal != Removal::PendingByChance {
+        return;
+    }
+    if cpu.machine().random_below(2) == 0 {
+        let owed = wfp.state().deferred.pop_front();
+        deliver(cpu, owed.into_iter().collect());
+    }
+}
+
+impl super::State {
+    /// Whether the layer exists and the callout, if it has been added to the engine, was added there.
+    fn callout_is_at(&self, target: Target) -> bool {
+        let added = self.bfe.policy().callout_layer(target.callout);
+        Layer::from_id(target.layer).is_some_and(|layer| added.is_none_or(|added| added == layer))
+    }
+}

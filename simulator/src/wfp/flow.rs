@@ -1,0 +1,275 @@
+//! Flows, and the contexts that callouts hang on them.
+//!
+//! A context belongs to a (flow, layer, callout). It is *associated* until somebody removes it or the flow ends;
+//! whoever takes it off owes the callout one flowDeleteFn. While a classify of that (flow, layer, callout) runs, the
+//! debt waits for its end: no classify sees a context whose flowDeleteFn has begun. Nothing here calls the driver: what
+//! is owed is returned as [`Deletion`]s, for the caller to deliver when it holds no lock.
+//!
+//! Facts, sections 1 to 3. That the end of a flow waits for a classify just as a removal does is a guess on which every
+//! Microsoft sample relies.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::{
+    layer::{Family, Layer, Point},
+    traffic::{Direction, FlowSpec},
+};
+
+/// A flow's identity inside the engine: unlike its handle it is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct FlowId(u64);
+
+/// What a context is looked up by, within its flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Target {
+    pub(super) layer: u16,
+    pub(super) callout: u32,
+}
+
+/// A flowDeleteFn that is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Deletion {
+    pub(super) target: Target,
+    pub(super) context: u64,
+}
+
+/// What happens to an association with a flow that has ended but is still being classified.
+///
+/// Nothing is documented, so a driver must be right in every case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DyingFlow {
+    /// The association fails: `STATUS_NOT_FOUND`.
+    #[default]
+    Refuse,
+    /// It succeeds, and flowDeleteFn follows when the last classify of the flow ends.
+    DeleteLater,
+    /// It succeeds, and flowDeleteFn runs before it returns.
+    DeleteInline,
+}
+
+/// How an association went.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Associated {
+    Done,
+    /// Done, and at once undone: the flow was dying.
+    DoneAndDeleted(Deletion),
+    NameExists,
+    NoFlow,
+}
+
+/// How a removal went.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Removed {
+    Now(Deletion),
+    /// When the classify that is active ends.
+    Later,
+    NoContext,
+}
+
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) handle: u64,
+    pub(super) spec: Arc<FlowSpec>,
+    /// The policy has changed since the flow was authorized.
+    pub(super) reauthorize: bool,
+    ended: bool,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    target: Target,
+    context: Option<u64>,
+    /// Classifies running now.
+    active: u32,
+    /// Contexts taken off during those.
+    owed: Vec<u64>,
+}
+
+impl Flow {
+    /// The layer that authorizes it.
+    pub(super) fn authorized_at(&self) -> Layer {
+        let point = match self.spec.direction {
+            Direction::Outbound => Point::AuthConnect,
+            Direction::Inbound => Point::AuthRecvAccept,
+        };
+        Layer { point, family: self.family() }
+    }
+
+    pub(super) fn family(&self) -> Family {
+        if self.spec.local.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+
+    fn slot(&mut self, target: Target) -> &mut Slot {
+        let index = self.slots.iter().position(|slot| slot.target == target).unwrap_or_else(|| {
+            self.slots.push(Slot { target, context: None, active: 0, owed: Vec::new() });
+            self.slots.len() - 1
+        });
+        &mut self.slots[index]
+    }
+
+    fn classified(&self) -> bool {
+        self.slots.iter().any(|slot| slot.active > 0)
+    }
+}
+
+impl Slot {
+    fn deletions(&mut self) -> impl Iterator<Item = Deletion> {
+        let target = self.target;
+        self.owed.drain(..).map(move |context| Deletion { target, context })
+    }
+}
+
+/// The flows that there are.
+#[derive(Debug, Default)]
+pub(super) struct Flows {
+    table: HashMap<FlowId, Flow>,
+    by_handle: HashMap<u64, FlowId>,
+    opened: u64,
+    /// Handles of ended flows, to be used again.
+    spare_handles: BTreeSet<u64>,
+    last_handle: u64,
+}
+
+impl Flows {
+    /// Starts a flow. With `reuse` it gets the lowest handle that has become free.
+    pub(super) fn open(&mut self, spec: Arc<FlowSpec>, reuse: bool) -> FlowId {
+        let spare = if reuse { self.spare_handles.pop_first() } else { None };
+        let handle = spare.unwrap_or_else(|| {
+            self.last_handle += 1;
+            self.last_handle
+        });
+        self.opened += 1;
+        let id = FlowId(self.opened);
+        self.table.insert(id, Flow { handle, spec, reauthorize: false, ended: false, slots: Vec::new() });
+        self.by_handle.insert(handle, id);
+        id
+    }
+
+    /// The live flow that `handle` names now.
+    pub(super) fn live(&self, handle: u64) -> Option<FlowId> {
+        self.by_handle.get(&handle).copied().filter(|id| !self.table[id].ended)
+    }
+
+    pub(super) fn get(&self, id: FlowId) -> Option<&Flow> {
+        self.table.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow> {
+        self.table.get_mut(&id)
+    }
+
+    /// Handles of all live flows.
+    pub(super) fn live_handles(&self) -> Vec<u64> {
+        let mut live: Vec<_> = self.table.iter().filter(|(_, flow)| !flow.ended).collect();
+        live.sort_unstable_by_key(|(id, _)| **id);
+        live.into_iter().map(|(_, flow)| flow.handle).collect()
+    }
+
+    /// `FwpsFlowAssociateContext0`, once its parameters are known to be good.
+    pub(super) fn associate(&mut self, handle: u64, target: Target, context: u64, dying: DyingFlow) -> Associated {
+        let Some(flow) = self.by_handle.get(&handle).and_then(|id| self.table.get_mut(id)) else {
+            return Associated::NoFlow;
+        };
+        let ended = flow.ended;
+        let slot = flow.slot(target);
+        if ended {
+            return match dying {
+                DyingFlow::Refuse => Associated::NoFlow,
+                DyingFlow::DeleteInline => Associated::DoneAndDeleted(Deletion { target, context }),
+                DyingFlow::DeleteLater => {
+                    slot.owed.push(context);
+                    Associated::Done
+                }
+            };
+        }
+        if slot.context.is_some() {
+            return Associated::NameExists;
+        }
+        slot.context = Some(context);
+        Associated::Done
+    }
+
+    /// `FwpsFlowRemoveContext0`.
+    pub(super) fn remove(&mut self, handle: u64, target: Target) -> Removed {
+        let Some(flow) = self.by_handle.get(&handle).and_then(|id| self.table.get_mut(id)) else {
+            return Removed::NoContext;
+        };
+        let slot = flow.slot(target);
+        let Some(context) = slot.context.take() else { return Removed::NoContext };
+        if slot.active > 0 {
+            slot.owed.push(context);
+            return Removed::Later;
+        }
+        Removed::Now(Deletion { target, context })
+    }
+
+    /// The context that a classify starting now would be given.
+    pub(super) fn context(&self, id: FlowId, target: Target) -> Option<u64> {
+        let flow = self.table.get(&id)?;
+        flow.slots.iter().find(|slot| slot.target == target)?.context
+    }
+
+    /// A classify begins: until [`Self::leave`] the context stays valid.
+    pub(super) fn enter(&mut self, id: FlowId, target: Target) {
+        if let Some(flow) = self.table.get_mut(&id) {
+            flow.slot(target).active += 1;
+        }
+    }
+
+    /// A classify ends; returns what had to wait for it.
+    pub(super) fn leave(&mut self, id: FlowId, target: Target) -> Vec<Deletion> {
+        let Some(flow) = self.table.get_mut(&id) else { return Vec::new() };
+        let slot = flow.slot(target);
+        slot.active = slot.active.saturating_sub(1);
+        let mut owed = Vec::new();
+        if slot.active == 0 {
+            owed.extend(slot.deletions());
+        }
+        if flow.ended && !flow.classified() {
+            owed.extend(flow.slots.iter_mut().flat_map(Slot::deletions));
+            self.forget(id);
+        }
+        owed
+    }
+
+    /// The flow ends; returns what is owed at once. `None` when it had ended before.
+    pub(super) fn end(&mut self, id: FlowId) -> Option<Vec<Deletion>> {
+        let flow = self.table.get_mut(&id).filter(|flow| !flow.ended)?;
+        flow.ended = true;
+        let mut owed = Vec::new();
+        for slot in &mut flow.slots {
+            slot.owed.extend(slot.context.take());
+            if slot.active == 0 {
+                owed.extend(slot.deletions());
+            }
+        }
+        self.spare_handles.insert(flow.handle);
+        if !flow.classified() {
+            self.forget(id);
+        }
+        Some(owed)
+    }
+
+    fn forget(&mut self, id: FlowId) {
+        if let Some(flow) = self.table.remove(&id)
+            && self.by_handle.get(&flow.handle) == Some(&id)
+        {
+            self.by_handle.remove(&flow.handle);
+        }
+    }
+
+    /// Has the flows that `layer` authorized be authorized again.
+    pub(super) fn mark_for_reauthorization(&mut self, layer: Layer) {
+        for flow in self.table.values_mut().filter(|flow| flow.authorized_at() == layer) {
+            flow.reauthorize = true;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

@@ -1,0 +1,291 @@
+//! The management functions: `Fwpm*`.
+//!
+//! Facts, section 9. Guesses: notifyFn hears `DELETE_FILTER` of a filter whose addition is rolled back; a parameter that
+//! must be NULL and is not is `INVALID_PARAMETER`. Simplification: filters with conditions are `NOT_SUPPORTED`.
+
+use super::{
+    State,
+    abi::{
+        FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, Guid, SESSION_FLAG_DYNAMIC, TXN_READ_ONLY,
+        action, callout_flag, data_type, notify,
+    },
+    classify::{Step, place_filter, steps},
+    context::answer,
+    layer::Layer,
+    policy::{Action, Filter, ManagedCallout, Policy, Role, SubLayer, UNIVERSAL_SUBLAYER},
+    status::{self, Status},
+};
+use crate::kernel::{Call, Cpu, Export, Fails, Irql, memory};
+
+/// `RPC_C_AUTHN_WINNT` and `RPC_C_AUTHN_DEFAULT`.
+const AUTHENTICATION: [u32; 2] = [10, u32::MAX];
+/// Longer display names than this are not read.
+const NAME_LIMIT: usize = 256;
+
+const fn export(name: &'static str, failures: &'static [Status], run: fn(&Call<'_>) -> u64) -> Export {
+    Export { module: "fwpkclnt.sys", name, max_irql: Irql::PASSIVE, fails: Fails::Status(failures), run }
+}
+
+/// The management functions.
+pub const EXPORTS: &[Export] = &[
+    export(
+        "FwpmEngineOpen0",
+        &[status::RPC_SERVER_UNAVAILABLE, status::FWP_TCPIP_NOT_READY, status::INSUFFICIENT_RESOURCES],
+        |call| answer_result(call, open(call)),
+    ),
+    export("FwpmEngineClose0", &[status::FWP_SESSION_ABORTED, status::INVALID_HANDLE], |call| {
+        answer_result(
+            call,
+            change_policy(call.cpu, |state| state.bfe.close(call.arg(0))).map(|given_up| {
+                notify_given_up(call.cpu, given_up);
+            }),
+        )
+    }),
+    export(
+        "FwpmTransactionBegin0",
+        &[status::FWP_TIMEOUT, status::FWP_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED],
+        |call| {
+            let read_only = call.arg_u32(1) & TXN_READ_ONLY != 0;
+            let begun = call.machine.wfp().state().bfe.begin(call.arg(0), read_only);
+            answer_result(call, begun)
+        },
+    ),
+    export(
+        "FwpmTransactionCommit0",
+        &[status::FWP_TXN_ABORTED, status::FWP_NO_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED],
+        |call| {
+            let committed = change_policy(call.cpu, |state| state.bfe.commit(call.arg(0)));
+            let error = call.machine.wfp().switches().commit_error.filter(|_| committed.is_ok());
+            answer_result(call, error.map_or(committed, Err))
+        },
+    ),
+    export("FwpmTransactionAbort0", &[status::FWP_NO_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED], |call| {
+        let aborted = call.machine.wfp().state().bfe.abort(call.arg(0));
+        answer_result(call, aborted.map(|given_up| notify_given_up(call.cpu, given_up)))
+    }),
+    export(
+        "FwpmSubLayerAdd0",
+        &[
+            status::FWP_ALREADY_EXISTS,
+            status::FWP_NULL_DISPLAY_NAME,
+            status::FWP_INCOMPATIBLE_TXN,
+            status::FWP_SESSION_ABORTED,
+        ],
+        |call| answer_result(call, add_sublayer(call)),
+    ),
+    export(
+        "FwpmCalloutAdd0",
+        &[
+            status::FWP_ALREADY_EXISTS,
+            status::FWP_NULL_DISPLAY_NAME,
+            status::FWP_LAYER_NOT_FOUND,
+            status::FWP_INCOMPATIBLE_TXN,
+            status::FWP_SESSION_ABORTED,
+        ],
+        |call| answer_result(call, add_callout(call)),
+    ),
+    export(
+        "FwpmFilterAdd0",
+        &[
+            status::FWP_CALLOUT_NOT_FOUND,
+            status::FWP_SUBLAYER_NOT_FOUND,
+            status::FWP_LAYER_NOT_FOUND,
+            status::FWP_ALREADY_EXISTS,
+            status::FWP_INCOMPATIBLE_LAYER,
+            status::FWP_NULL_DISPLAY_NAME,
+            status::FWP_CALLOUT_NOTIFICATION_FAILED,
+            status::FWP_SESSION_ABORTED,
+        ],
+        |call| answer_result(call, add_filter(call)),
+    ),
+];
+
+fn answer_result(call: &Call<'_>, result: Result<(), Status>) -> u64 {
+    answer(call, result.err().unwrap_or(status::SUCCESS))
+}
+
+fn open(call: &Call<'_>) -> Result<(), Status> {
+    let [server, identity, session, handle_address] = [0, 2, 3, 4].map(|n| call.arg(n));
+    if server != 0 || identity != 0 || !AUTHENTICATION.contains(&call.arg_u32(1)) {
+        return Err(status::INVALID_PARAMETER);
+    }
+    let session = if session == 0 { FwpmSession::default() } else { call.read(session) };
+    let handle = call.machine.wfp().state().bfe.open(session.flags & SESSION_FLAG_DYNAMIC != 0)?;
+    call.write(handle_address, handle);
+    Ok(())
+}
+
+/// Every object needs a display name that can be read.
+fn check_name(call: &Call<'_>, name: u64) -> Result<(), Status> {
+    if name == 0 {
+        return Err(status::FWP_NULL_DISPLAY_NAME);
+    }
+    call.accessible(memory::read_utf16(name, NAME_LIMIT));
+    Ok(())
+}
+
+/// The key that was given, or one of the engine's choice.
+fn key_or_new(state: &mut State, key: Guid) -> Guid {
+    if key != Guid::NULL {
+        return key;
+    }
+    state.last_filter_id += 1;
+    Guid { data4: state.last_filter_id.to_be_bytes(), ..Guid::new(0xF117_E400, 0, 0x4000, [0; 8]) }
+}
+
+fn add_sublayer(call: &Call<'_>) -> Result<(), Status> {
+    let sublayer: FwpmSubLayer = call.read(call.arg(1));
+    check_name(call, sublayer.name)?;
+    let mut state = call.machine.wfp().state();
+    let key = key_or_new(&mut state, sublayer.sub_layer_key);
+    let weight = sublayer.weight;
+    state.bfe.change(call.arg(0), |policy, owner| policy.add_sublayer(SubLayer { key, weight, owner }))
+}
+
+fn add_callout(call: &Call<'_>) -> Result<(), Status> {
+    let callout: FwpmCallout = call.read(call.arg(1));
+    check_name(call, callout.name)?;
+    let layer = Layer::from_key(callout.applicable_layer).ok_or(status::FWP_LAYER_NOT_FOUND)?;
+    let id = {
+        let mut state = call.machine.wfp().state();
+        let key = key_or_new(&mut state, callout.callout_key);
+        let id = state.callouts.id_of(key);
+        state.bfe.change(call.arg(0), |policy, owner| policy.add_callout(ManagedCallout { key, id, layer, owner }))?;
+        id
+    };
+    if call.arg(3) != 0 {
+        call.write(call.arg(3), id);
+    }
+    Ok(())
+}
+
+fn add_filter(call: &Call<'_>) -> Result<(), Status> {
+    let session = call.arg(0);
+    let given: FwpmFilter = call.read(call.arg(1));
+    let mut filter = describe_filter(call, &given)?;
+    let callout = {
+        let mut state = call.machine.wfp().state();
+        state.last_filter_id += 1;
+        filter.id = state.last_filter_id;
+        filter.key = key_or_new(&mut state, given.filter_key);
+        state.bfe.change(session, |policy, owner| {
+            filter.owner = owner;
+            policy.check_filter(&filter)
+        })?;
+        filter.callout().and_then(|key| state.callouts.by_key(key))
+    };
+    if callout.is_some() && !notify_fn(call.cpu, notify::ADD_FILTER, &filter) {
+        return Err(status::FWP_CALLOUT_NOTIFICATION_FAILED);
+    }
+    change_policy(call.cpu, |state| state.bfe.change(session, |policy, _| policy.add_filter(filter)))?;
+    if call.arg(3) != 0 {
+        call.write(call.arg(3), filter.id);
+    }
+    Ok(())
+}
+
+/// What the driver's `FWPM_FILTER0` says; identity and owner are filled in by the caller.
+fn describe_filter(call: &Call<'_>, given: &FwpmFilter) -> Result<Filter, Status> {
+    check_name(call, given.name)?;
+    if given.num_filter_conditions != 0 {
+        return Err(status::NOT_SUPPORTED);
+    }
+    let callout = |role| Action::Callout { key: given.action_callout_key, role };
+    Ok(Filter {
+        id: 0,
+        key: given.filter_key,
+        layer: Layer::from_key(given.layer_key).ok_or(status::FWP_LAYER_NOT_FOUND)?,
+        sublayer: if given.sub_layer_key == Guid::NULL { UNIVERSAL_SUBLAYER } else { given.sub_layer_key },
+        weight: weight(call, given.weight)?,
+        action: match given.action_type {
+            action::BLOCK => Action::Block,
+            action::PERMIT => Action::Permit,
+            action::CALLOUT_TERMINATING => callout(Role::Terminating),
+            action::CALLOUT_INSPECTION => callout(Role::Inspection),
+            action::CALLOUT_UNKNOWN => callout(Role::Unknown),
+            _ => return Err(status::FWP_INVALID_ACTION_TYPE),
+        },
+        flags: given.flags,
+        context: given.raw_context,
+        owner: None,
+    })
+}
+
+/// A filter's weight: chosen by the engine, a range of 16, or a number behind a pointer.
+fn weight(call: &Call<'_>, weight: FwpValue) -> Result<u64, Status> {
+    match weight.value_type {
+        data_type::EMPTY => Ok(0),
+        data_type::UINT8 if weight.value & 0xFF <= 15 => Ok((weight.value & 0xFF) << 60),
+        data_type::UINT64 => Ok(call.read(weight.value)),
+        _ => Err(status::FWP_INVALID_WEIGHT),
+    }
+}
+
+/// Lets `change` work on the engine, then does what a changed policy entails: flows of the authorization layers whose
+/// filters changed are authorized again, and callouts hear of filters that are gone or in force.
+pub(super) fn change_policy<T>(cpu: &Cpu, change: impl FnOnce(&mut State) -> Result<T, Status>) -> Result<T, Status> {
+    let (result, gone, added) = {
+        let mut state = cpu.machine().wfp().state();
+        let before = state.bfe.policy().clone();
+        let result = change(&mut state);
+        let gone = before.filters_not_in(state.bfe.policy());
+        let added = state.bfe.policy().filters_not_in(&before);
+        state.policy_changed(gone.iter().chain(&added));
+        (result, gone, added)
+    };
+    for filter in &gone {
+        notify_fn(cpu, notify::DELETE_FILTER, filter);
+    }
+    for filter in &added {
+        if wants_post_commit(cpu, filter) {
+            notify_fn(cpu, notify::ADD_FILTER_POST_COMMIT, filter);
+        }
+    }
+    result
+}
+
+impl State {
+    fn policy_changed<'a>(&mut self, changed: impl Iterator<Item = &'a Filter>) {
+        let mut layers: Vec<_> = changed.map(|filter| filter.layer).collect();
+        layers.dedup();
+        for layer in layers {
+            self.steps.insert(layer, steps(self.bfe.policy(), layer).into());
+            if layer.authorizes() {
+                self.flows.mark_for_reauthorization(layer);
+            }
+        }
+    }
+}
+
+fn notify_given_up(cpu: &Cpu, given_up: Option<Policy>) {
+    let Some(given_up) = given_up else { return };
+    let rolled_back = given_up.filters_not_in(cpu.machine().wfp().state().bfe.policy());
+    for filter in &rolled_back {
+        notify_fn(cpu, notify::DELETE_FILTER, filter);
+    }
+}
+
+fn wants_post_commit(cpu: &Cpu, filter: &Filter) -> bool {
+    let state = cpu.machine().wfp().state();
+    let callout = filter.callout().and_then(|key| state.callouts.by_key(key));
+    callout.is_some_and(|callout| callout.flags & callout_flag::ENABLE_COMMIT_ADD_NOTIFY != 0)
+}
+
+/// Calls the notifyFn of the filter's callout, if it is registered; whether it agrees.
+fn notify_fn(cpu: &Cpu, kind: u64, filter: &Filter) -> bool {
+    let Action::Callout { key, role } = filter.action else { return true };
+    let wfp = cpu.machine().wfp();
+    let (callout, sublayer_weight) = {
+        let mut state = wfp.state();
+        let Some(callout) = state.callouts.by_key(key) else { return true };
+        state.callouts.call_begins(callout.id);
+        (callout, state.bfe.policy().sublayer_weight(filter.sublayer))
+    };
+    let mut frame = wfp.frames().take();
+    let described = place_filter(&mut frame, &Step { filter: *filter, sublayer_weight }, callout.id, role);
+    let key = if kind == notify::DELETE_FILTER { 0 } else { frame.place(&filter.key) };
+    let status = cpu.call(callout.notify, "notifyFn", &[kind, key, described]) as Status;
+    wfp.frames().give_back(frame);
+    wfp.state().callouts.call_ends(callout.id);
+    status::nt_success(status)
+}

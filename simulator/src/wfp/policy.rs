@@ -1,0 +1,180 @@
+//! The objects that the base filtering engine manages: sub-layers, callouts and filters.
+//!
+//! A policy is a value: a transaction works on a copy and puts it in place as a whole. Facts, section 9.
+//!
+//! Simplifications: filters have no conditions (a filter without conditions matches everything at its layer); providers
+//! and provider contexts do not exist; the automatic weight of a filter is below every weight chosen by hand.
+
+use super::{
+    abi::Guid,
+    layer::Layer,
+    status::{self, Status},
+};
+
+/// The sub-layer that filters go to when they name none (`FWPM_SUBLAYER_UNIVERSAL`); it is always there.
+pub(super) const UNIVERSAL_SUBLAYER: Guid =
+    Guid::new(0xeebe_cc03, 0xced4, 0x4380, [0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74]);
+
+/// Its weight: a guess, below it only 0.
+const UNIVERSAL_WEIGHT: u16 = 1;
+
+/// A session, as the owner of dynamic objects.
+pub(super) type SessionId = u64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SubLayer {
+    pub(super) key: Guid,
+    pub(super) weight: u16,
+    /// The dynamic session that it dies with; `None` for a static one.
+    pub(super) owner: Option<SessionId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ManagedCallout {
+    pub(super) key: Guid,
+    pub(super) id: u32,
+    pub(super) layer: Layer,
+    pub(super) owner: Option<SessionId>,
+}
+
+/// What a callout filter lets its callout decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It must block or permit.
+    Terminating,
+    /// It may only look.
+    Inspection,
+    /// It may do either.
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Block,
+    Permit,
+    Callout { key: Guid, role: Role },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Filter {
+    /// 0 until it is added.
+    pub(super) id: u64,
+    pub(super) key: Guid,
+    pub(super) layer: Layer,
+    pub(super) sublayer: Guid,
+    pub(super) weight: u64,
+    pub(super) action: Action,
+    /// `FWPM_FILTER_FLAG_*`.
+    pub(super) flags: u32,
+    pub(super) context: u64,
+    pub(super) owner: Option<SessionId>,
+}
+
+impl Filter {
+    /// The callout that it calls.
+    pub(super) fn callout(&self) -> Option<Guid> {
+        match self.action {
+            Action::Callout { key, .. } => Some(key),
+            Action::Block | Action::Permit => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Policy {
+    sublayers: Vec<SubLayer>,
+    callouts: Vec<ManagedCallout>,
+    filters: Vec<Filter>,
+}
+
+impl Policy {
+    pub(super) fn add_sublayer(&mut self, sublayer: SubLayer) -> Result<(), Status> {
+        if sublayer.key == UNIVERSAL_SUBLAYER || self.sublayers.iter().any(|other| other.key == sublayer.key) {
+            return Err(status::FWP_ALREADY_EXISTS);
+        }
+        self.sublayers.push(sublayer);
+        Ok(())
+    }
+
+    pub(super) fn add_callout(&mut self, callout: ManagedCallout) -> Result<(), Status> {
+        if self.callouts.iter().any(|other| other.key == callout.key) {
+            return Err(status::FWP_ALREADY_EXISTS);
+        }
+        self.callouts.push(callout);
+        Ok(())
+    }
+
+    /// Whether `filter` could be added: everything that it names exists and fits.
+    pub(super) fn check_filter(&self, filter: &Filter) -> Result<(), Status> {
+        if self.filters.iter().any(|other| other.key == filter.key) {
+            return Err(status::FWP_ALREADY_EXISTS);
+        }
+        let dies_before = |owner: Option<SessionId>| owner.is_some() && owner != filter.owner;
+        if filter.sublayer != UNIVERSAL_SUBLAYER {
+            let sublayer = self.sublayers.iter().find(|sublayer| sublayer.key == filter.sublayer);
+            if dies_before(sublayer.ok_or(status::FWP_SUBLAYER_NOT_FOUND)?.owner) {
+                return Err(status::FWP_LIFETIME_MISMATCH);
+            }
+        }
+        if let Some(key) = filter.callout() {
+            let callout =
+                self.callouts.iter().find(|callout| callout.key == key).ok_or(status::FWP_CALLOUT_NOT_FOUND)?;
+            if callout.layer != filter.layer {
+                return Err(status::FWP_INCOMPATIBLE_LAYER);
+            }
+            if dies_before(callout.owner) {
+                return Err(status::FWP_LIFETIME_MISMATCH);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_filter(&mut self, filter: Filter) -> Result<(), Status> {
+        self.check_filter(&filter)?;
+        self.filters.push(filter);
+        Ok(())
+    }
+
+    /// The policy when a session has ended: what it owned is gone.
+    pub(super) fn without_objects_of(&self, session: SessionId) -> Self {
+        let mut policy = self.clone();
+        policy.filters.retain(|filter| filter.owner != Some(session));
+        policy.callouts.retain(|callout| callout.owner != Some(session));
+        policy.sublayers.retain(|sublayer| sublayer.owner != Some(session));
+        policy
+    }
+
+    /// The layer at which the callout with run-time id `id` was added.
+    pub(super) fn callout_layer(&self, id: u32) -> Option<Layer> {
+        self.callouts.iter().find(|callout| callout.id == id).map(|callout| callout.layer)
+    }
+
+    pub(super) fn sublayer_weight(&self, key: Guid) -> u16 {
+        self.sublayers.iter().find(|sublayer| sublayer.key == key).map_or(UNIVERSAL_WEIGHT, |sublayer| sublayer.weight)
+    }
+
+    /// The filters of `layer` in the order they are evaluated: heavy sub-layers first, in each heavy filters first, and
+    /// the older of two equal ones (a guess).
+    pub(super) fn evaluation_order(&self, layer: Layer) -> Vec<Filter> {
+        let mut filters: Vec<_> = self.filters.iter().filter(|filter| filter.layer == layer).copied().collect();
+        filters.sort_by_key(|filter| {
+            let sublayer = (std::cmp::Reverse(self.sublayer_weight(filter.sublayer)), filter.sublayer);
+            (sublayer, std::cmp::Reverse(filter.weight), filter.id)
+        });
+        filters
+    }
+
+    /// The filters that `self` has and `other` has not.
+    pub(super) fn filters_not_in(&self, other: &Self) -> Vec<Filter> {
+        self.filters.iter().filter(|filter| !other.filters.contains(filter)).copied().collect()
+    }
+
+    /// How many sub-layers, callouts and filters there are.
+    pub(super) fn sizes(&self) -> [usize; 3] {
+        [self.sublayers.len(), self.callouts.len(), self.filters.len()]
+    }
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+//! What the engine accepts as policy, and in which order it evaluates it.
+
+use super::{
+    super::layer::{Family, Point},
+    *,
+};
+
+const LAYER: Layer = Layer { point: Point::AuthConnect, family: Family::V4 };
+const OTHER_LAYER: Layer = Layer { point: Point::AuthConnect, family: Family::V6 };
+
+fn key(number: u32) -> Guid {
+    Guid::new(number, 0, 0, [0; 8])
+}
+
+fn sublayer(number: u32, weight: u16) -> SubLayer {
+    SubLayer { key: key(number), weight, owner: None }
+}
+
+fn callout(number: u32) -> ManagedCallout {
+    ManagedCallout { key: key(number), id: number, layer: LAYER, owner: None }
+}
+
+/// An inspection filter of callout 2 in sub-layer 1.
+fn filter(number: u32) -> Filter {
+    Filter {
+        id: u64::from(number),
+        key: key(number),
+        layer: LAYER,
+        sublayer: key(1),
+        weight: 0,
+        action: Action::Callout { key: key(2), role: Role::Inspection },
+        flags: 0,
+        context: 0,
+        owner: None,
+    }
+}
+
+/// A policy that `filter` fits into.
+fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.add_sublayer(sublayer(1, 0)).unwrap();
+    policy.add_callout(callout(2)).unwrap();
+    policy
+}
+
+#[test]
+fn a_filter_with_its_sublayer_and_callout_in_place_is_added() {
+    assert_eq!(policy().add_filter(filter(10)), Ok(()));
+}
+
+#[test]
+fn a_filter_needs_its_sublayer() {
+    let lost = Filter { sublayer: key(99), ..filter(10) };
+    assert_eq!(policy().add_filter(lost), Err(status::FWP_SUBLAYER_NOT_FOUND));
+}
+
+#[test]
+fn a_filter_needs_its_callout() {
+    let lost = Filter { action: Action::Callout { key: key(99), role: Role::Inspection }, ..filter(10) };
+    assert_eq!(policy().add_filter(lost), Err(status::FWP_CALLOUT_NOT_FOUND));
+}
+
+#[test]
+fn a_filter_must_be_at_its_callouts_layer() {
+    let elsewhere = Filter { layer: OTHER_LAYER, ..filter(10) };
+    assert_eq!(policy().add_filter(elsewhere), Err(status::FWP_INCOMPATIBLE_LAYER));
+}
+
+#[test]
+fn a_filter_key_is_used_once() {
+    let mut policy = policy();
+    policy.add_filter(filter(10)).unwrap();
+    assert_eq!(policy.add_filter(filter(10)), Err(status::FWP_ALREADY_EXISTS));
+}
+
+#[test]
+fn a_static_filter_cannot_name_a_dynamic_sublayer() {
+    let mut policy = policy();
+    policy.add_sublayer(SubLayer { owner: Some(7), ..sublayer(3, 0) }).unwrap();
+    let outliving = Filter { sublayer: key(3), ..filter(10) };
+    assert_eq!(policy.add_filter(outliving), Err(status::FWP_LIFETIME_MISMATCH));
+}
+
+#[test]
+fn a_sublayer_key_is_used_once() {
+    assert_eq!(policy().add_sublayer(sublayer(1, 5)), Err(status::FWP_ALREADY_EXISTS));
+}
+
+#[test]
+fn a_callout_key_is_used_once() {
+    assert_eq!(policy().add_callout(callout(2)), Err(status::FWP_ALREADY_EXISTS));
+}
+
+#[test]
+fn heavy_sublayers_are_evaluated_first() {
+    let mut policy = policy();
+    policy.add_sublayer(sublayer(3, 100)).unwrap();
+    policy.add_filter(filter(10)).unwrap();
+    policy.add_filter(Filter { sublayer: key(3), ..filter(11) }).unwrap();
+    let order: Vec<_> = policy.evaluation_order(LAYER).iter().map(|filter| filter.id).collect();
+    assert_eq!(order, [11, 10]);
+}
+
+#[test]
+fn heavy_filters_are_evaluated_first_within_a_sublayer() {
+    let mut policy = policy();
+    policy.add_filter(filter(10)).unwrap();
+    policy.add_filter(Filter { weight: 5, ..filter(11) }).unwrap();
+    let order: Vec<_> = policy.evaluation_order(LAYER).iter().map(|filter| filter.id).collect();
+    assert_eq!(order, [11, 10]);
+}
+
+#[test]
+fn filters_of_other_layers_are_not_evaluated() {
+    let mut policy = policy();
+    policy.add_filter(filter(10)).unwrap();
+    assert!(policy.evaluation_order(OTHER_LAYER).is_empty());
+}
+
+#[test]
+fn what_a_session_owned_goes_with_it() {
+    let mut policy = policy();
+    policy.add_filter(Filter { owner: Some(7), ..filter(10) }).unwrap();
+    policy.add_filter(filter(11)).unwrap();
+    assert_eq!(policy.without_objects_of(7).sizes(), [1, 1, 1]);
+}

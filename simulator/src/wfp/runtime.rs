@@ -1,0 +1,81 @@
+//! Registering and unregistering callouts.
+//!
+//! Facts, section 4. Guess: a callout without classifyFn or notifyFn, or with flags that this Windows does not know, is
+//! refused with `INVALID_PARAMETER`.
+
+use super::{
+    abi::{FwpsCallout, Guid},
+    context::answer,
+    status::{self, Status},
+};
+use crate::kernel::{Call, Export, Fails, Irql};
+
+const UNREGISTER_FAILURES: Fails =
+    Fails::Status(&[status::DEVICE_BUSY, status::FWP_IN_USE, status::FWP_CALLOUT_NOT_FOUND]);
+
+/// The run-time functions for callouts.
+pub const EXPORTS: &[Export] = &[
+    Export {
+        module: "fwpkclnt.sys",
+        name: "FwpsCalloutRegister2",
+        max_irql: Irql::PASSIVE,
+        fails: Fails::Status(&[
+            status::FWP_ALREADY_EXISTS,
+            status::INVALID_PARAMETER,
+            status::INSUFFICIENT_RESOURCES,
+            status::FWP_TCPIP_NOT_READY,
+        ]),
+        run: |call| answer(call, register(call)),
+    },
+    Export {
+        module: "fwpkclnt.sys",
+        name: "FwpsCalloutUnregisterById0",
+        max_irql: Irql::PASSIVE,
+        fails: UNREGISTER_FAILURES,
+        run: |call| answer(call, unregister(call, call.arg_u32(0))),
+    },
+    Export {
+        module: "fwpkclnt.sys",
+        name: "FwpsCalloutUnregisterByKey0",
+        max_irql: Irql::PASSIVE,
+        fails: UNREGISTER_FAILURES,
+        run: |call| {
+            let key: Guid = call.read(call.arg(0));
+            let callout = call.machine.wfp().state().callouts.by_key(key);
+            let status = callout.map_or(status::FWP_CALLOUT_NOT_FOUND, |callout| unregister(call, callout.id));
+            answer(call, status)
+        },
+    },
+];
+
+fn register(call: &Call<'_>) -> Status {
+    let (device_object, id_address) = (call.arg(0), call.arg(2));
+    let callout: FwpsCallout = call.read(call.arg(1));
+    if device_object == 0 {
+        return status::INVALID_PARAMETER;
+    }
+    let known_flags = call.machine.wfp().switches().known_callout_flags;
+    let registered = call.machine.wfp().state().callouts.register(&callout, known_flags);
+    match registered {
+        Ok(id) => {
+            if id_address != 0 {
+                call.write(id_address, id);
+            }
+            status::SUCCESS
+        }
+        Err(status) => status,
+    }
+}
+
+fn unregister(call: &Call<'_>, id: u32) -> Status {
+    let wfp = call.machine.wfp();
+    super::context::deliver_deferred_by_chance(call.cpu);
+    let busy_answers = wfp.switches().busy_answers;
+    let known = wfp.state().callouts.get(id).is_some();
+    if known && busy_answers > 0 {
+        wfp.set(|switches| switches.busy_answers = busy_answers - 1);
+        wfp.state().callouts.set_leaving(id);
+        return status::DEVICE_BUSY;
+    }
+    wfp.state().callouts.unregister(id)
+}

@@ -1,0 +1,122 @@
+//! What Windows may do and tests want to see: every switch selects a behaviour that a driver has to stand.
+//!
+//! The default is the documented behaviour where there is one, and the likeliest where there is none.
+
+use super::{flow::DyingFlow, layer::Field, status::Status};
+use crate::kernel::Irql;
+
+/// The engine's behaviour where it has a choice.
+#[derive(Clone, Debug)]
+pub struct Switches {
+    /// At which IRQL callouts are called.
+    pub irql: IrqlChoice,
+    /// What becomes of an association with a flow that has ended but is still being classified.
+    pub dying_flow: DyingFlow,
+    /// When flowDeleteFn runs after `FwpsFlowRemoveContext0`.
+    pub removal: Removal,
+    /// `FwpsFlowRemoveContext0` removes the context and yet returns this.
+    pub removal_error: Option<Status>,
+    /// The flow ends inside the n-th successful `FwpsFlowAssociateContext0` from now, before it returns; 1 is the next.
+    pub end_flow_after_associations: Option<u32>,
+    /// A flow gets the lowest handle that has become free, not a fresh one.
+    pub reuse_handles: bool,
+    /// So many attempts to unregister a callout are answered `STATUS_DEVICE_BUSY` without a reason.
+    pub busy_answers: u32,
+    /// A callout that was answered `STATUS_DEVICE_BUSY` gets no further contexts (a guess).
+    pub refuse_contexts_when_leaving: bool,
+    /// The callout flags that this Windows knows; registering with another one fails (a guess).
+    pub known_callout_flags: u32,
+    /// `FwpmTransactionCommit0` takes effect and yet returns this.
+    pub commit_error: Option<Status>,
+    /// Whether callouts may write the action.
+    pub write_right: WriteRight,
+    /// A block by one sub-layer hides the traffic from those below it (the documentation says both).
+    pub block_ends_evaluation: bool,
+    /// The flow handle in the metadata.
+    pub flow_handle: FlowHandleField,
+    /// Where the process path lies.
+    pub process_path: PathMemory,
+    /// Fields that are `FWP_EMPTY` in every classify.
+    pub empty_fields: Vec<Field>,
+    /// Fields that are `FWP_EMPTY` when a flow is authorized again.
+    pub empty_on_reauthorization: Vec<Field>,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            irql: IrqlChoice::default(),
+            dying_flow: DyingFlow::default(),
+            removal: Removal::default(),
+            removal_error: None,
+            end_flow_after_associations: None,
+            reuse_handles: false,
+            busy_answers: 0,
+            refuse_contexts_when_leaving: false,
+            known_callout_flags: u32::MAX,
+            commit_error: None,
+            write_right: WriteRight::default(),
+            block_ends_evaluation: false,
+            flow_handle: FlowHandleField::default(),
+            process_path: PathMemory::default(),
+            empty_fields: Vec::new(),
+            empty_on_reauthorization: Vec::new(),
+        }
+    }
+}
+
+/// The IRQL of callouts. All that is documented is `<= DISPATCH_LEVEL`; the odds of [`Self::Random`] are a guess.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IrqlChoice {
+    /// A legal one by chance, from the machine's seed.
+    #[default]
+    Random,
+    /// Always this one.
+    Fixed(Irql),
+}
+
+/// When flowDeleteFn runs after a removal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Removal {
+    /// As documented: inside the removal, or at the end of the classify that is active.
+    #[default]
+    AsDocumented,
+    /// The removal is pending (as if another CPU were classifying) until the test runs the deletions.
+    PendingUntilTold,
+    /// The removal is pending by chance; flowDeleteFn runs during a later call into the engine, or while a thread waits.
+    PendingByChance,
+}
+
+/// Whether `FWPS_RIGHT_ACTION_WRITE` is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WriteRight {
+    /// Unless somebody has blocked before.
+    #[default]
+    AsArbitrated,
+    /// Never.
+    Never,
+    /// By chance.
+    ByChance,
+}
+
+/// `FWPS_METADATA_FIELD_FLOW_HANDLE` and its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowHandleField {
+    /// Present.
+    #[default]
+    Present,
+    /// The bit is clear; the value behind it is garbage.
+    Absent,
+    /// The bit is set, the value is 0.
+    Zero,
+}
+
+/// The memory of the process path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathMemory {
+    /// It can be read at any IRQL.
+    #[default]
+    NonPaged,
+    /// When a classify starts below `DISPATCH_LEVEL`, it can be read only there (nobody promises more).
+    Paged,
+}

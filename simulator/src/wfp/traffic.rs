@@ -1,0 +1,291 @@
+//! Traffic from outside: connections that are opened, carry packets and end.
+//!
+//! The order of events is that of the stack (facts, section 6.3): outbound, authorization comes before the packet's
+//! transport layer; inbound, after it. That a packet which causes a flow to be authorized again passes the layers in
+//! the same order is a guess. Simplifications: `ALE_FLOW_ESTABLISHED` follows authorization at once (for TCP there are
+//! packets in between); an endpoint's other layers do not exist; idle flows end when the test says so.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use super::{
+    arbitration::Verdict,
+    classify::classify,
+    context,
+    flow::FlowId,
+    layer::{Family, Layer, Point},
+    management,
+    policy::{Action, Filter, SubLayer},
+    values::Situation,
+};
+use crate::{kernel::Cpu, machine::Machine, referee::BugCheck};
+
+/// The TCP protocol number.
+const TCP: u8 = 6;
+/// The UDP protocol number.
+const UDP: u8 = 17;
+
+/// The direction of a packet, or the direction in which a flow was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From this machine.
+    Outbound,
+    /// To this machine.
+    Inbound,
+}
+
+impl Direction {
+    /// `FWP_DIRECTION`.
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::Outbound => 0,
+            Self::Inbound => 1,
+        }
+    }
+
+    fn transport(self) -> Point {
+        match self {
+            Self::Outbound => Point::OutboundTransport,
+            Self::Inbound => Point::InboundTransport,
+        }
+    }
+}
+
+/// What the engine knows of a flow: who has it, and between which endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowSpec {
+    /// The process that owns the endpoint; `None` leaves the metadata out.
+    pub pid: Option<u64>,
+    /// The process path as raw bytes (UTF-16LE, usually with its NUL); `None` leaves the metadata out.
+    pub path: Option<Vec<u8>>,
+    /// Who opened it.
+    pub direction: Direction,
+    /// The IP protocol.
+    pub protocol: u8,
+    /// The local endpoint; for ICMP its port is the type.
+    pub local: SocketAddr,
+    /// The remote endpoint; for ICMP its port is the code.
+    pub remote: SocketAddr,
+}
+
+/// A flow, by the handle that callouts see. After the flow's end it may name another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowHandle(pub u64);
+
+/// A packet: a `NET_BUFFER_LIST` with one `NET_BUFFER` for each payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Payload bytes of each `NET_BUFFER`; several for a batch.
+    pub payloads: Vec<u32>,
+    /// Bytes of the transport header in front of each of them.
+    pub transport_header: u32,
+}
+
+impl Packet {
+    /// A packet with one buffer of `payload` bytes and a transport header of the protocol's usual size.
+    ///
+    /// An ICMP message is all payload.
+    #[must_use]
+    pub fn new(protocol: u8, payload: u32) -> Self {
+        let transport_header = match protocol {
+            TCP => 20,
+            UDP => 8,
+            _ => 0,
+        };
+        Self { payloads: vec![payload], transport_header }
+    }
+}
+
+fn family(spec: &FlowSpec) -> Family {
+    if spec.local.is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+/// A flow's state, copied so that no lock is held while callouts run.
+struct Snapshot {
+    id: FlowId,
+    handle: u64,
+    spec: Arc<FlowSpec>,
+    authorized_at: Layer,
+}
+
+/// Traffic.
+impl Machine {
+    /// Opens a flow: it is created and authorized. Blocked, it ends at once (a guess: the half-open flow dies).
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn open_flow(&self, spec: &FlowSpec) -> Result<FlowHandle, BugCheck> {
+        self.run(|cpu| {
+            let reuse = self.wfp().switches().reuse_handles;
+            let flow = {
+                let mut state = self.wfp().state();
+                let id = state.flows.open(Arc::new(spec.clone()), reuse);
+                snapshot(&state.flows, id).expect("just opened")
+            };
+            let handle = FlowHandle(flow.handle);
+            if authorize(cpu, &flow, None) == Verdict::Block {
+                context::end_flow(cpu, flow.id);
+                return handle;
+            }
+            let established = Layer { point: Point::FlowEstablished, family: family(spec) };
+            classify(cpu, Some(flow.id), &situation(&flow, established));
+            handle
+        })
+    }
+
+    /// Opens an inbound flow as its first packet does: the packet passes the transport layer before its flow exists.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn accept_flow(&self, spec: &FlowSpec, packet: &Packet) -> Result<FlowHandle, BugCheck> {
+        self.transport_without_flow(spec, Direction::Inbound, packet)?;
+        self.open_flow(spec)
+    }
+
+    /// Sends or receives a packet of a flow, authorizing the flow again first when policy has changed (inbound: last).
+    ///
+    /// A packet of a flow that has ended meets no callout.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn transport(&self, flow: FlowHandle, direction: Direction, packet: &Packet) -> Result<Verdict, BugCheck> {
+        self.run(|cpu| {
+            let Some(flow) = self.live_flow(flow) else { return Verdict::Permit };
+            let pass = || {
+                let layer = Layer { point: direction.transport(), family: flow.authorized_at.family };
+                classify(cpu, Some(flow.id), &Situation { packet: Some(packet), ..situation(&flow, layer) })
+            };
+            let again = || self.authorize_if_policy_changed(cpu, &flow, direction);
+            let verdicts = match direction {
+                Direction::Outbound => [again(), pass()],
+                Direction::Inbound => [pass(), again()],
+            };
+            if verdicts.contains(&Verdict::Block) { Verdict::Block } else { Verdict::Permit }
+        })
+    }
+
+    /// A packet that belongs to no flow, as the RST that answers a connection to a closed port: most metadata is absent.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn transport_without_flow(
+        &self,
+        spec: &FlowSpec,
+        direction: Direction,
+        packet: &Packet,
+    ) -> Result<Verdict, BugCheck> {
+        self.run(|cpu| {
+            let layer = Layer { point: direction.transport(), family: family(spec) };
+            let packet = Some(packet);
+            classify(cpu, None, &Situation { layer, spec, flow_handle: None, reauthorized_by: None, packet })
+        })
+    }
+
+    /// Ends a flow. Nothing happens when it has ended already.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn close_flow(&self, flow: FlowHandle) -> Result<(), BugCheck> {
+        self.run(|cpu| {
+            if let Some(flow) = self.live_flow(flow) {
+                context::end_flow(cpu, flow.id);
+            }
+        })
+    }
+
+    /// A UDP flow idles out and the next packet opens another one for the same endpoints: its new handle.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    ///
+    /// # Panics
+    /// When the flow has ended already.
+    pub fn expire_flow(&self, flow: FlowHandle) -> Result<FlowHandle, BugCheck> {
+        let spec = self.live_flow(flow).expect("only a live flow can expire").spec;
+        self.close_flow(flow)?;
+        self.open_flow(&spec)
+    }
+
+    /// Authorizes a flow again, as a packet in `direction` does after policy has changed.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn reauthorize(&self, flow: FlowHandle, direction: Direction) -> Result<Verdict, BugCheck> {
+        self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, Some(direction))))
+    }
+
+    /// Another product blocks or permits everything at `layer`, from a sub-layer of this weight.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn add_foreign_filter(&self, layer: Layer, weight: u16, verdict: Verdict) -> Result<(), BugCheck> {
+        self.run(|cpu| {
+            let _ = management::change_policy(cpu, |state| {
+                state.last_filter_id += 1;
+                let id = state.last_filter_id;
+                let key = super::abi::Guid::new(0xF0E1_6200, 0, 0, id.to_be_bytes());
+                let action = if verdict == Verdict::Block { Action::Block } else { Action::Permit };
+                let policy = state.bfe.policy_mut();
+                policy.add_sublayer(SubLayer { key, weight, owner: None })?;
+                let filter =
+                    Filter { id, key, layer, sublayer: key, weight: 0, action, flags: 0, context: 0, owner: None };
+                policy.add_filter(filter)
+            });
+        })
+    }
+
+    /// The base filtering engine stops: sessions die and objects vanish; callouts and contexts stay (a guess).
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn stop_bfe(&self) -> Result<(), BugCheck> {
+        self.run(|cpu| {
+            let _ = management::change_policy(cpu, |state| {
+                state.bfe.stop();
+                Ok(())
+            });
+        })
+    }
+
+    /// The base filtering engine starts again, without any object.
+    pub fn start_bfe(&self) {
+        self.wfp().state().bfe.start();
+    }
+
+    /// Runs the flowDeleteFn calls that pending removals owe; returns how many.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn run_deferred_deletes(&self) -> Result<usize, BugCheck> {
+        self.run(context::deliver_deferred)
+    }
+
+    fn live_flow(&self, flow: FlowHandle) -> Option<Snapshot> {
+        let state = self.wfp().state();
+        snapshot(&state.flows, state.flows.live(flow.0)?)
+    }
+
+    fn authorize_if_policy_changed(&self, cpu: &Cpu, flow: &Snapshot, direction: Direction) -> Verdict {
+        let pending = {
+            let mut state = self.wfp().state();
+            state.flows.get_mut(flow.id).is_some_and(|flow| std::mem::take(&mut flow.reauthorize))
+        };
+        if pending { authorize(cpu, flow, Some(direction)) } else { Verdict::Permit }
+    }
+}
+
+fn snapshot(flows: &super::Flows, id: FlowId) -> Option<Snapshot> {
+    let flow = flows.get(id)?;
+    let spec = Arc::clone(&flow.spec);
+    Some(Snapshot { id, handle: flow.handle, spec, authorized_at: flow.authorized_at() })
+}
+
+fn situation(flow: &Snapshot, layer: Layer) -> Situation<'_> {
+    Situation { layer, spec: &flow.spec, flow_handle: Some(flow.handle), reauthorized_by: None, packet: None }
+}
+
+/// ALE authorization. Only non-TCP flows bring their first packet along (a guess).
+fn authorize(cpu: &Cpu, flow: &Snapshot, reauthorized_by: Option<Direction>) -> Verdict {
+    let first_packet = (flow.spec.protocol != TCP).then(|| Packet::new(flow.spec.protocol, 0));
+    let situation = Situation { reauthorized_by, packet: first_packet.as_ref(), ..situation(flow, flow.authorized_at) };
+    classify(cpu, Some(flow.id), &situation)
+}
