@@ -3,6 +3,7 @@
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -18,18 +19,14 @@ const KMDF: &str = "1.31";
 const EMPTY_LIBRARIES: [&str; 3] = ["BufferOverflowFastFailK", "hal", "wmilib"];
 
 /// Makes the kit in `folder`/kit, where it is not there yet, and returns its path.
-///
-/// A changed open-wdk throws all of `folder` away: wdk-macros caches what it read from the headers and would not
-/// notice.
 pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
     let source = workspace::root().join("open-wdk");
     let kit = folder.join("kit");
     let stamp = folder.join("open-wdk.hash");
     let hash = hash_of(&source)?;
     if fs::read_to_string(&stamp).ok().as_ref() != Some(&hash) {
-        if folder.exists() {
-            fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))?;
-        }
+        remove(&kit)?;
+        forget_prototypes(folder)?;
         headers(&source.join("Include"), &kit.join("Include"))?;
         write(&stamp, &hash)?;
     }
@@ -50,6 +47,19 @@ pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
         libraries.entry(&entry)?;
     }
     Ok(kit)
+}
+
+/// Removes what wdk-macros read from earlier headers. cargo notices that headers have changed, wdk-macros does not, and
+/// keeps its memory where no clean build of a package reaches: in the folder of the crate scratch.
+fn forget_prototypes(folder: &Path) -> Result<()> {
+    let Ok(packages) = fs::read_dir(folder.join("release/build")) else { return Ok(()) };
+    for package in packages {
+        let package = package?;
+        if package.file_name().to_string_lossy().starts_with("scratch-") {
+            remove(&package.path().join("out/wdk_macros_ast_fragments"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies the headers, and adds the folders that wdk-build insists on.
@@ -149,6 +159,15 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
