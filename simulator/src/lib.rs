@@ -3,6 +3,8 @@
 //! - [`machine`]: one simulated computer, with everything in it.
 //! - [`image`]: loading the driver, and finding source places in it.
 //! - [`kernel`]: CPUs, IRQL, and the exports that the driver calls.
+//! - [`kmdf`]: the Kernel-Mode Driver Framework.
+//! - [`service`]: the service control manager, which loads and unloads the driver.
 //! - [`referee`]: what Driver Verifier would catch.
 //! - [`wfp`]: the filtering platform: layers, filters, callouts, flows and their contexts.
 
@@ -11,8 +13,10 @@
 
 pub mod image;
 pub mod kernel;
+pub mod kmdf;
 pub mod machine;
 pub mod referee;
+pub mod service;
 pub mod wfp;
 
 pub use machine::{Machine, Options};

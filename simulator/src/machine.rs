@@ -13,8 +13,18 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     image::{Image, LoadError},
-    kernel::{Call, Cpu, faults::Faults},
-    referee::{BugCheck, Referee, crash::Finding},
+    kernel::{
+        Call, Cpu,
+        debug_print::DebugPrint,
+        faults::Faults,
+        pool::{Pool, PoolKind},
+        raise_lower::IrqlChanges,
+        registry::Registry,
+        time::{Clock, ClockKind},
+    },
+    kmdf::Kmdf,
+    referee::{BugCheck, Frame, Referee, crash::Finding},
+    service::Services,
     wfp::Wfp,
 };
 
@@ -25,6 +35,10 @@ pub struct Options {
     pub seed: u64,
     /// The command that repeats the run, for reports.
     pub repeat: Option<String>,
+    /// Where pool blocks live.
+    pub pool: PoolKind,
+    /// Which time it lives in.
+    pub clock: ClockKind,
 }
 
 /// One simulated computer: a kernel, a WFP engine, at most one driver. Cheap to clone.
@@ -46,6 +60,13 @@ struct Inner {
     code: [AtomicU64; 2],
     hook: RwLock<Option<ImportHook>>,
     hooked: AtomicBool,
+    pool: Pool,
+    clock: Clock,
+    registry: Registry,
+    debug_print: DebugPrint,
+    irql_changes: IrqlChanges,
+    kmdf: Kmdf,
+    services: Services,
 }
 
 impl Machine {
@@ -53,6 +74,8 @@ impl Machine {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let random = Mutex::new(ChaCha8Rng::seed_from_u64(options.seed));
+        let pool = Pool::new(options.pool);
+        let clock = Clock::new(options.clock);
         Self(Arc::new(Inner {
             options,
             random,
@@ -64,6 +87,13 @@ impl Machine {
             code: Default::default(),
             hook: RwLock::default(),
             hooked: AtomicBool::new(false),
+            pool,
+            clock,
+            registry: Registry::default(),
+            debug_print: DebugPrint::default(),
+            irql_changes: IrqlChanges::default(),
+            kmdf: Kmdf::default(),
+            services: Services::default(),
         }))
     }
 
@@ -91,6 +121,48 @@ impl Machine {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// The pool.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// What the driver prints.
+    #[must_use]
+    pub fn debug_print(&self) -> &DebugPrint {
+        &self.0.debug_print
+    }
+
+    /// How often the driver changed the IRQL.
+    #[must_use]
+    pub fn irql_changes(&self) -> &IrqlChanges {
+        &self.0.irql_changes
+    }
+
+    /// The driver framework.
+    #[must_use]
+    pub fn kmdf(&self) -> &Kmdf {
+        &self.0.kmdf
+    }
+
+    /// The services.
+    #[must_use]
+    pub(crate) fn services(&self) -> &Services {
+        &self.0.services
     }
 
     /// The filtering platform.
@@ -165,10 +237,24 @@ impl Machine {
         self.0.unloaded.lock().unwrap().iter().any(|image| image.range().contains(&address))
     }
 
+    /// Where in the driver's source the call before the return address `address` is.
+    pub(crate) fn place(&self, address: u64) -> String {
+        let Some(image) = self.image().filter(|image| image.contains(address)) else {
+            return format!("{address:#x}");
+        };
+        let places = image.symbolize(address - 1).into_iter().map(|frame| match frame {
+            Frame::Driver { place: Some(place), .. } => place,
+            Frame::Driver { function, place: None } => function,
+            Frame::Import(name) => name.to_owned(),
+        });
+        places.collect::<Vec<_>>().join(" < ")
+    }
+
     /// What the machine's parts know about an address at which the driver faulted.
     pub(crate) fn explain_address(&self, address: u64) -> Option<Finding> {
         /// Bug check: a driver referenced memory that it had given up (special pool).
         const FREED_MEMORY: u32 = 0xD5;
-        self.wfp().explain(address).map(|text| Finding { code: FREED_MEMORY, text: text.into() })
+        let explained = self.wfp().explain(address).map(|text| Finding { code: FREED_MEMORY, text: text.into() });
+        explained.or_else(|| self.pool().explain(address, &|address| self.place(address)))
     }
 }

@@ -7,11 +7,12 @@ use std::{collections::HashMap, sync::OnceLock};
 
 use super::{
     cpu::Cpu,
+    debug_print,
     irql::Irql,
     memory::{self, BadPointer},
-    thunk,
+    memory_functions, pool, raise_lower, rundown, thunk, time,
 };
-use crate::{machine::Machine, wfp};
+use crate::{kmdf, machine::Machine, wfp};
 
 /// Bug check: pageable memory or a PASSIVE-only routine at raised IRQL.
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
@@ -63,7 +64,21 @@ impl Fails {
 }
 
 /// The tables of all families.
-const FAMILIES: &[&[Export]] = &[wfp::runtime::EXPORTS, wfp::context::EXPORTS, wfp::management::EXPORTS];
+const FAMILIES: &[&[Export]] = &[
+    debug_print::EXPORTS,
+    kmdf::bind::EXPORTS,
+    kmdf::device::EXPORTS,
+    kmdf::driver::EXPORTS,
+    kmdf::registry::EXPORTS,
+    memory_functions::EXPORTS,
+    pool::EXPORTS,
+    raise_lower::EXPORTS,
+    rundown::EXPORTS,
+    time::EXPORTS,
+    wfp::context::EXPORTS,
+    wfp::management::EXPORTS,
+    wfp::runtime::EXPORTS,
+];
 
 /// KMDF table slots: functions of KMDF 1.33 (1.31 has the same).
 pub const WDF_FUNCTIONS: usize = 458;
@@ -87,7 +102,7 @@ pub(super) fn numbered(index: usize) -> (&'static str, Option<&'static Export>) 
     let rows = ROWS.get_or_init(|| rows().collect());
     match rows.get(index) {
         Some(export) => (export.name, Some(export)),
-        None => ("a KMDF function", None),
+        None => (kmdf::table::name(index - row_count()).unwrap_or("a KMDF function"), None),
     }
 }
 
@@ -104,8 +119,14 @@ pub fn number(module: &str, name: &str) -> Option<usize> {
 /// The address that a driver's import of `name` from `module` is bound to.
 #[must_use]
 pub fn address(module: &str, name: &str) -> Option<u64> {
-    if module.eq_ignore_ascii_case("ntoskrnl.exe") && name == "__chkstk" {
-        return Some(thunk::stack_probe as *const () as u64);
+    if module.eq_ignore_ascii_case("ntoskrnl.exe") {
+        let native = match name {
+            "__chkstk" => Some(thunk::stack_probe as *const () as u64),
+            _ => memory_functions::native_address(name),
+        };
+        if native.is_some() {
+            return native;
+        }
     }
     number(module, name).map(thunk::stub)
 }

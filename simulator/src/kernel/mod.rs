@@ -2,13 +2,23 @@
 
 pub mod call;
 pub mod cpu;
+pub mod debug_print;
 pub mod exports;
 pub mod faults;
 pub mod irql;
+pub mod lent_memory;
 pub mod memory;
+pub(crate) mod memory_functions;
 mod paging;
+mod plain_pool;
+pub mod pool;
+pub mod raise_lower;
+pub mod registry;
+pub mod rundown;
+mod special_pool;
 mod stack;
 mod thunk;
+pub mod time;
 
 pub(crate) use thunk::leave_driver_address;
 

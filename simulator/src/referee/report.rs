@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::names::bug_check_name;
 use crate::{
     image::{Image, unwind::Registers},
-    kernel::Cpu,
+    kernel::{Cpu, memory_functions},
     machine::Options,
 };
 
@@ -136,8 +136,11 @@ fn walk(cpu: &Cpu, image: Option<&Image>, mut registers: Registers, mut returned
         } else if returned || !cpu.stack_holds(registers.rsp) {
             return;
         } else {
-            // A jump through a wild pointer: the caller is on top of the stack.
-            frames.push(Frame::Driver { function: format!("{:#x}, which is no code", registers.rip), place: None });
+            // A C function without a frame, or a jump through a wild pointer: the caller is on top of the stack.
+            frames.push(memory_functions::native_name(registers.rip).map_or_else(
+                || Frame::Driver { function: format!("{:#x}, which is no code", registers.rip), place: None },
+                Frame::Import,
+            ));
             registers.pop_return_address();
         }
         returned = true;

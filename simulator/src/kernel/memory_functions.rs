@@ -1,0 +1,209 @@
+//! `memcpy` and its like, and `RtlCopyUnicodeString`.
+//!
+//! The C functions are the processor's own code, called by the driver without a crossing into the host: they have no
+//! IRQL limit and cannot fail, and a bad pointer faults in them as it would on Windows.
+
+use std::arch::naked_asm;
+
+use super::{
+    exports::{Call, Export, Fails},
+    irql::Irql,
+    memory,
+};
+
+/// The string functions.
+pub const EXPORTS: &[Export] = &[Export {
+    module: "ntoskrnl.exe",
+    name: "RtlCopyUnicodeString",
+    max_irql: Irql::DISPATCH,
+    fails: Fails::Never,
+    run: copy_unicode_string,
+}];
+
+/// Longer than the code of any function in [`native`].
+const LONGEST: u64 = 96;
+
+/// The C functions, by name.
+fn natives() -> [(&'static str, u64); 4] {
+    [
+        ("memcpy", memmove as *const () as u64),
+        ("memmove", memmove as *const () as u64),
+        ("memset", memset as *const () as u64),
+        ("memcmp", memcmp as *const () as u64),
+    ]
+}
+
+/// The address of the C function `name`.
+pub(super) fn native_address(name: &str) -> Option<u64> {
+    natives().iter().find(|(native, _)| *native == name).map(|&(_, address)| address)
+}
+
+/// The C function that `address` lies in.
+pub(crate) fn native_name(address: u64) -> Option<&'static str> {
+    let nearest = natives().into_iter().filter(|&(_, start)| start <= address).max_by_key(|&(_, start)| start)?;
+    (address - nearest.1 < LONGEST).then_some(nearest.0)
+}
+
+/// win64 `memmove(destination, source, length)`. A leaf without a frame: when it faults, the return address is on top
+/// of the stack. The direction flag stays clear, since a fault would leave it set for the host.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn memmove() {
+    naked_asm!(
+        "mov r10, rdi",
+        "mov r11, rsi",
+        "mov rax, rcx",
+        "mov rdi, rcx",
+        "mov rsi, rdx",
+        "mov rcx, r8",
+        "mov r9, rdi",
+        "sub r9, rsi",
+        "cmp r9, r8",
+        "jb 2f",
+        "rep movsb",
+        "jmp 3f",
+        // The destination starts inside the source: from the end.
+        "2:",
+        "test rcx, rcx",
+        "jz 3f",
+        "mov r9b, [rsi + rcx - 1]",
+        "mov [rdi + rcx - 1], r9b",
+        "dec rcx",
+        "jmp 2b",
+        "3:",
+        "mov rdi, r10",
+        "mov rsi, r11",
+        "ret",
+    )
+}
+
+/// win64 `memset(destination, value, length)`.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn memset() {
+    naked_asm!(
+        "mov r10, rdi",
+        "mov r9, rcx",
+        "mov rdi, rcx",
+        "mov eax, edx",
+        "mov rcx, r8",
+        "rep stosb",
+        "mov rdi, r10",
+        "mov rax, r9",
+        "ret",
+    )
+}
+
+/// win64 `memcmp(first, second, length)`.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn memcmp() {
+    naked_asm!(
+        "xor r9d, r9d",
+        "2:",
+        "cmp r9, r8",
+        "je 3f",
+        "movzx eax, byte ptr [rcx + r9]",
+        "movzx r10d, byte ptr [rdx + r9]",
+        "inc r9",
+        "sub eax, r10d",
+        "je 2b",
+        "ret",
+        "3:",
+        "xor eax, eax",
+        "ret",
+    )
+}
+
+/// `UNICODE_STRING`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct UnicodeString {
+    /// Bytes in use.
+    pub(crate) length: u16,
+    /// Bytes that the buffer has.
+    pub(crate) maximum_length: u16,
+    pub(crate) padding: u32,
+    pub(crate) buffer: u64,
+}
+
+impl UnicodeString {
+    /// The text of the string at `address`.
+    pub(crate) fn text(call: &Call<'_>, address: u64) -> String {
+        let string: Self = call.read(address);
+        let bytes = call.accessible(memory::read_bytes(string.buffer, usize::from(string.length) & !1));
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    }
+}
+
+/// Copies as much as fits; a NULL source empties the destination.
+fn copy_unicode_string(call: &Call<'_>) -> u64 {
+    let (destination_at, source_at) = (call.arg(0), call.arg(1));
+    let mut destination: UnicodeString = call.read(destination_at);
+    destination.length = 0;
+    if source_at != 0 {
+        let source: UnicodeString = call.read(source_at);
+        let length = source.length.min(destination.maximum_length);
+        let bytes = call.accessible(memory::read_bytes(source.buffer, length.into()));
+        call.accessible(memory::write_bytes(destination.buffer, &bytes));
+        destination.length = length;
+        if usize::from(length) + 2 <= usize::from(destination.maximum_length) {
+            call.write(destination.buffer + u64::from(length), 0u16);
+        }
+    }
+    call.write(destination_at, destination);
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Copy = unsafe extern "win64" fn(*mut u8, *const u8, usize) -> *mut u8;
+    type Set = unsafe extern "win64" fn(*mut u8, i32, usize) -> *mut u8;
+    type Compare = unsafe extern "win64" fn(*const u8, *const u8, usize) -> i32;
+
+    fn function<T>(name: &str) -> T {
+        let address = native_address(name).expect("a native function");
+        // SAFETY: each test names the type that goes with the function.
+        unsafe { std::mem::transmute_copy(&address) }
+    }
+
+    fn moved(from: usize, to: usize, length: usize) -> [u8; 8] {
+        let mut bytes = *b"abcdefgh";
+        let start = bytes.as_mut_ptr();
+        // SAFETY: both ranges lie in `bytes`.
+        let returned = unsafe { function::<Copy>("memmove")(start.wrapping_add(to), start.wrapping_add(from), length) };
+        assert_eq!(returned, start.wrapping_add(to));
+        bytes
+    }
+
+    #[test]
+    fn memmove_copies_overlapping_ranges_either_way() {
+        assert_eq!(&moved(0, 2, 5), b"ababcdeh");
+        assert_eq!(&moved(2, 0, 5), b"cdefgfgh");
+        assert_eq!(&moved(0, 4, 0), b"abcdefgh");
+    }
+
+    #[test]
+    fn memset_fills_its_range_only() {
+        let mut bytes = *b"abcdefgh";
+        // SAFETY: the range lies in `bytes`.
+        unsafe { function::<Set>("memset")(bytes.as_mut_ptr().wrapping_add(2), i32::from(b'x'), 3) };
+        assert_eq!(&bytes, b"abxxxfgh");
+    }
+
+    #[test]
+    fn memcmp_orders_bytes_as_unsigned() {
+        let compare = function::<Compare>("memcmp");
+        let order = |first: &[u8; 2], second: &[u8; 2]| {
+            // SAFETY: both have two bytes.
+            unsafe { compare(first.as_ptr(), second.as_ptr(), 2) }.signum()
+        };
+        assert_eq!((order(b"ab", b"ab"), order(b"ab", b"ac"), order(&[0xFF, 0], &[1, 0])), (0, -1, 1));
+    }
+
+    #[test]
+    fn an_address_in_a_native_function_is_known_by_name() {
+        assert_eq!(native_name(native_address("memset").unwrap() + 3), Some("memset"));
+        assert_eq!(native_name(0), None);
+    }
+}

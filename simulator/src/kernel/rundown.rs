@@ -1,0 +1,128 @@
+//! Rundown protection: `ExAcquireRundownProtection` and its family, on the driver's own `EX_RUNDOWN_REF`.
+//!
+//! As in the kernel, bit 0 says that rundown has begun and the count is kept above it. (The kernel keeps a pointer to a
+//! wait block there during the wait; the type is opaque, so no driver may look.)
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    exports::{Call, Export, Fails},
+    irql::Irql,
+    memory,
+};
+
+/// The wait has begun: no reference is given out any more.
+const ACTIVE: u64 = 1;
+/// One reference.
+const REFERENCE: u64 = 2;
+
+/// A wait that lasts longer is one that never ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the waiter looks.
+const GLANCE: Duration = Duration::from_micros(50);
+
+const REFERENCE_BY_POINTER: u32 = 0x18;
+const MANUALLY_INITIATED_CRASH: u32 = 0xE2;
+
+/// The exports of rundown protection.
+pub const EXPORTS: &[Export] = &[
+    row("ExInitializeRundownProtection", Irql::DISPATCH, Fails::Never, initialize),
+    row("ExAcquireRundownProtection", Irql::DISPATCH, Fails::False, acquire),
+    row("ExReleaseRundownProtection", Irql::DISPATCH, Fails::Never, release),
+    row("ExWaitForRundownProtectionRelease", Irql::APC, Fails::Never, wait),
+];
+
+const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
+    Export { module: "ntoskrnl.exe", name, max_irql, fails, run }
+}
+
+fn initialize(call: &Call<'_>) -> u64 {
+    reference(call).store(0, Ordering::Release);
+    0
+}
+
+fn acquire(call: &Call<'_>) -> u64 {
+    u64::from(try_acquire(reference(call)))
+}
+
+fn release(call: &Call<'_>) -> u64 {
+    if !try_release(reference(call)) {
+        call.bug_check(
+            REFERENCE_BY_POINTER,
+            [0, call.arg(0), 0, 0],
+            "ExReleaseRundownProtection without an ExAcquireRundownProtection that succeeded",
+        );
+    }
+    0
+}
+
+/// Blocks until the last reference is released; from the start no new one is given out.
+fn wait(call: &Call<'_>) -> u64 {
+    let rundown = reference(call);
+    rundown.fetch_or(ACTIVE, Ordering::AcqRel);
+    let started = Instant::now();
+    loop {
+        let left = rundown.load(Ordering::Acquire) / REFERENCE;
+        if left == 0 {
+            return 0;
+        }
+        if started.elapsed() > PATIENCE {
+            call.bug_check(
+                MANUALLY_INITIATED_CRASH,
+                [0, call.arg(0), left, 0],
+                format!("ExWaitForRundownProtectionRelease never returns: {left} references are not released"),
+            );
+        }
+        thread::sleep(GLANCE);
+        call.cpu.check_alive();
+    }
+}
+
+fn reference<'a>(call: &'a Call<'_>) -> &'a AtomicU64 {
+    let address = call.arg(0);
+    call.accessible(memory::read::<u64>(address));
+    // SAFETY: accessible (just read), 8-aligned by the type's definition, and used atomically by everyone: the driver
+    // knows it only through these four functions.
+    unsafe { AtomicU64::from_ptr(address as *mut u64) }
+}
+
+fn try_acquire(rundown: &AtomicU64) -> bool {
+    let step = |value| (value & ACTIVE == 0).then_some(value + REFERENCE);
+    rundown.fetch_update(Ordering::AcqRel, Ordering::Acquire, step).is_ok()
+}
+
+fn try_release(rundown: &AtomicU64) -> bool {
+    rundown.fetch_update(Ordering::AcqRel, Ordering::Acquire, |value| value.checked_sub(REFERENCE)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_can_be_had_until_rundown_begins() {
+        let rundown = AtomicU64::new(0);
+        assert!(try_acquire(&rundown));
+        rundown.fetch_or(ACTIVE, Ordering::AcqRel);
+        assert!(!try_acquire(&rundown));
+    }
+
+    #[test]
+    fn references_taken_before_rundown_are_released_after_it_began() {
+        let rundown = AtomicU64::new(0);
+        assert!(try_acquire(&rundown));
+        rundown.fetch_or(ACTIVE, Ordering::AcqRel);
+        assert!(try_release(&rundown));
+        assert_eq!(rundown.load(Ordering::Acquire), ACTIVE);
+    }
+
+    #[test]
+    fn a_release_too_many_is_refused() {
+        assert!(!try_release(&AtomicU64::new(0)));
+        assert!(!try_release(&AtomicU64::new(ACTIVE)));
+    }
+}

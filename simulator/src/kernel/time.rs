@@ -1,0 +1,157 @@
+//! Time: a virtual clock that only moves when somebody waits or turns it, or the host's.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    exports::{Call, Export, Fails},
+    irql::Irql,
+};
+use crate::wfp;
+
+/// One tick of kernel time: 100 ns.
+const TICKS_PER_SECOND: u64 = 10_000_000;
+/// What `KeQueryUnbiasedInterruptTime` says when the machine starts: a computer that has been up for a minute.
+const UP_AT_START: u64 = 60 * TICKS_PER_SECOND;
+/// A virtual wait takes this much of the host's time, so that other threads get on as they would meanwhile.
+const YIELD: Duration = Duration::from_micros(100);
+
+/// The exports that have to do with time.
+pub const EXPORTS: &[Export] = &[
+    Export {
+        module: "ntoskrnl.exe",
+        name: "KeDelayExecutionThread",
+        max_irql: Irql::APC,
+        fails: Fails::Never,
+        run: delay,
+    },
+    Export {
+        module: "ntoskrnl.exe",
+        name: "KeQueryUnbiasedInterruptTime",
+        max_irql: Irql::HIGH,
+        fails: Fails::Never,
+        run: query_interrupt_time,
+    },
+];
+
+/// Which time a machine lives in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockKind {
+    /// Waits take no time of the host's; tests of hours run in milliseconds, and every run sees the same times.
+    #[default]
+    Virtual,
+    /// The host's clock, for live traffic.
+    Real,
+}
+
+/// A machine's clock, in ticks of 100 ns since it was switched on.
+#[derive(Debug)]
+pub struct Clock {
+    kind: ClockKind,
+    started: Instant,
+    /// Virtual time; with a real clock what it has been turned forward.
+    turned: AtomicU64,
+}
+
+impl Clock {
+    /// A clock of a machine that has just started.
+    #[must_use]
+    pub fn new(kind: ClockKind) -> Self {
+        Self { kind, started: Instant::now(), turned: AtomicU64::new(UP_AT_START) }
+    }
+
+    /// The time now, in ticks of 100 ns.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        let passed = match self.kind {
+            ClockKind::Virtual => 0,
+            ClockKind::Real => ticks(self.started.elapsed()),
+        };
+        self.turned.load(Ordering::Relaxed) + passed
+    }
+
+    /// The time since the machine started.
+    #[must_use]
+    pub fn since_start(&self) -> Duration {
+        Duration::from_nanos((self.now() - UP_AT_START) * 100)
+    }
+
+    /// Turns the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.turned.fetch_add(ticks(by), Ordering::Relaxed);
+    }
+
+    /// Lets `interval` pass for the calling thread.
+    pub fn wait(&self, interval: Duration) {
+        match self.kind {
+            ClockKind::Virtual => {
+                self.advance(interval);
+                thread::sleep(YIELD);
+            }
+            ClockKind::Real => thread::sleep(interval),
+        }
+    }
+}
+
+fn ticks(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos() / 100).unwrap_or(u64::MAX)
+}
+
+/// How long a wait for `interval` lasts at the time `now`: below zero it is relative, else a point in time (the
+/// machine's system time starts at 0 with its clock).
+fn wait_of(interval: i64, now: u64) -> Duration {
+    let ticks = if interval < 0 { interval.unsigned_abs() } else { interval.unsigned_abs().saturating_sub(now) };
+    Duration::from_nanos(ticks.saturating_mul(100))
+}
+
+fn delay(call: &Call<'_>) -> u64 {
+    let interval = call.read::<i64>(call.arg(2));
+    let clock = call.machine.clock();
+    clock.wait(wait_of(interval, clock.now()));
+    // What other threads of Windows get done meanwhile.
+    wfp::context::deliver_deferred_by_chance(call.cpu);
+    0
+}
+
+fn query_interrupt_time(call: &Call<'_>) -> u64 {
+    call.write(call.arg(0), call.machine.clock().now());
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virtual_time_stands_still_until_somebody_waits() {
+        let clock = Clock::new(ClockKind::Virtual);
+        let before = clock.now();
+        thread::sleep(Duration::from_millis(2));
+        assert_eq!(clock.now(), before);
+        clock.wait(Duration::from_hours(1));
+        assert_eq!(clock.now(), before + 3600 * TICKS_PER_SECOND);
+    }
+
+    #[test]
+    fn real_time_passes_by_itself_and_can_be_turned() {
+        let clock = Clock::new(ClockKind::Real);
+        let before = clock.now();
+        thread::sleep(Duration::from_millis(2));
+        clock.advance(Duration::from_secs(5));
+        assert!(clock.now() >= before + 5 * TICKS_PER_SECOND + TICKS_PER_SECOND / 500);
+    }
+
+    #[test]
+    fn a_negative_interval_is_relative() {
+        assert_eq!(wait_of(-100_000, 12_345), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn a_positive_interval_is_a_point_in_time() {
+        assert_eq!(wait_of(30_000_000, 20_000_000), Duration::from_secs(1));
+        assert_eq!(wait_of(10_000_000, 20_000_000), Duration::ZERO);
+    }
+}

@@ -1,0 +1,157 @@
+//! `WdfDriverCreate`, unloading, and `WdfObjectDelete`.
+
+use super::{
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    WDF_VIOLATION, bind,
+    objects::{self, Callbacks, Object, State},
+    required, row,
+};
+use crate::{
+    kernel::{Call, Export, Fails, Irql, exports},
+    service::DRIVER_OBJECT_UNLOAD,
+};
+
+/// The framework's own module. Nothing imports from it: its one row is what `DriverUnload` points at.
+const FRAMEWORK: &str = "Wdf01000.sys";
+const UNLOAD: &str = "FxDriver::Unload";
+
+const WDF_DRIVER_INIT_NON_PNP_DRIVER: u32 = 0x1;
+const WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE: u32 = 0x2;
+const STATUS_DRIVER_INTERNAL_ERROR: u32 = 0xC000_0183;
+/// Parameter 1 of [`WDF_VIOLATION`]: the object does not allow the operation.
+const OBJECT_ERROR: u64 = 7;
+
+/// Driver objects.
+pub const EXPORTS: &[Export] = &[
+    row(
+        "WdfDriverCreate",
+        Irql::PASSIVE,
+        Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES, STATUS_DRIVER_INTERNAL_ERROR]),
+        create,
+    ),
+    row("WdfObjectDelete", Irql::DISPATCH, Fails::Never, delete),
+    Export { module: FRAMEWORK, name: UNLOAD, max_irql: Irql::PASSIVE, fails: Fails::Never, run: unload },
+];
+
+/// `WDF_DRIVER_CONFIG`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+struct DriverConfig {
+    size: u32,
+    padding: u32,
+    device_add: u64,
+    unload: u64,
+    init_flags: u32,
+    pool_tag: u32,
+}
+
+impl DriverConfig {
+    fn is_non_pnp(&self) -> bool {
+        self.init_flags & WDF_DRIVER_INIT_NON_PNP_DRIVER != 0
+    }
+
+    /// A non-PnP driver without `EvtDriverUnload` does not want to be stopped: its `DriverUnload` stays NULL.
+    fn can_unload(&self) -> bool {
+        self.unload != 0 || !self.is_non_pnp()
+    }
+}
+
+fn create(call: &Call<'_>) -> u64 {
+    objects::check_globals(call);
+    let driver_object = required(call, 1);
+    required(call, 2);
+    let config: DriverConfig = call.read(required(call, 4));
+    let driver_at = call.arg(5);
+    if config.size as usize != size_of::<DriverConfig>() {
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    let known = WDF_DRIVER_INIT_NON_PNP_DRIVER | WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE;
+    if config.init_flags & !known != 0 || (config.is_non_pnp() && config.device_add != 0) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    let callbacks = match objects::attributes(call, call.arg(3), false) {
+        Ok(callbacks) => callbacks,
+        Err(status) => return status,
+    };
+    let created = call.machine.kmdf().with(|state| add_driver(state, &config, callbacks));
+    let Some(driver) = created else { return STATUS_DRIVER_INTERNAL_ERROR.into() };
+    let unload = if config.can_unload() { exports::address(FRAMEWORK, UNLOAD) } else { None };
+    call.write(driver_object + DRIVER_OBJECT_UNLOAD, unload.unwrap_or(0));
+    if driver_at != 0 {
+        call.write(driver_at, driver);
+    }
+    STATUS_SUCCESS
+}
+
+/// Adds the driver and fills its globals; `None` when it has one already.
+fn add_driver(state: &mut State, config: &DriverConfig, callbacks: Callbacks) -> Option<u64> {
+    if state.client.as_ref()?.driver.is_some() {
+        return None;
+    }
+    let driver = state.add(Object::Driver { unload: config.unload }, callbacks);
+    let client = state.client.as_mut()?;
+    client.driver = Some(driver);
+    client.globals.set(bind::GLOBALS_DRIVER, driver);
+    client.globals.set(bind::GLOBALS_FLAGS, config.init_flags);
+    client.globals.set(bind::GLOBALS_TAG, config.pool_tag);
+    client.globals.set(bind::GLOBALS_DISPLACE_UNLOAD, u8::from(config.can_unload()));
+    let mut name = [0u8; 32];
+    let service = client.registry_path.rsplit('\\').next().unwrap_or_default();
+    name.iter_mut().take(31).zip(service.bytes()).for_each(|(place, byte)| *place = byte);
+    client.globals.set(bind::GLOBALS_NAME, name);
+    Some(driver)
+}
+
+/// The framework's `DriverUnload`: the driver's callback, then everything that it made, its devices included.
+fn unload(call: &Call<'_>) -> u64 {
+    let callback = call.machine.kmdf().with(|state| {
+        let driver = state.client.as_ref()?.driver?;
+        match state.object(driver) {
+            Some(&Object::Driver { unload }) if unload != 0 => Some((driver, unload)),
+            _ => None,
+        }
+    });
+    if let Some((driver, unload)) = callback {
+        call.cpu.call(unload, "EvtDriverUnload", &[driver]);
+    }
+    objects::delete_all(call.cpu);
+    0
+}
+
+fn delete(call: &Call<'_>) -> u64 {
+    let handle = call.arg(1);
+    let is_driver = objects::with_object(call, "object", |object| Some(matches!(object, Object::Driver { .. })));
+    if is_driver {
+        call.bug_check(
+            WDF_VIOLATION,
+            [OBJECT_ERROR, handle, 0, 0],
+            "WdfObjectDelete was given the WDFDRIVER, which only the framework may delete",
+        );
+    }
+    objects::delete(call.cpu, handle);
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+    use crate::kmdf::facts;
+
+    #[test]
+    fn the_layout_of_the_driver_config_is_that_of_the_facts() {
+        let facts = facts::json();
+        let offset = |field| facts::offset(&facts, "WDF_DRIVER_CONFIG", field);
+        assert_eq!(facts::size(&facts, "WDF_DRIVER_CONFIG"), size_of::<DriverConfig>());
+        assert_eq!(offset("EvtDriverDeviceAdd"), offset_of!(DriverConfig, device_add));
+        assert_eq!(offset("EvtDriverUnload"), offset_of!(DriverConfig, unload));
+        assert_eq!(offset("DriverInitFlags"), offset_of!(DriverConfig, init_flags));
+        assert_eq!(offset("DriverPoolTag"), offset_of!(DriverConfig, pool_tag));
+    }
+
+    #[test]
+    fn the_frameworks_unload_routine_has_an_address() {
+        assert!(exports::address(FRAMEWORK, UNLOAD).is_some());
+    }
+}

@@ -1,0 +1,53 @@
+//! The Kernel-Mode Driver Framework, as far as a non-PnP driver with a control device uses it.
+//!
+//! Handles are numbers that no memory lies behind, so that a driver that looks into them faults.
+
+pub mod bind;
+pub mod device;
+pub mod driver;
+#[cfg(test)]
+mod facts;
+mod objects;
+pub mod registry;
+pub mod table;
+
+pub use objects::Kmdf;
+
+use crate::kernel::{Call, Export, Fails, Irql, exports::WDF};
+
+const WDF_VIOLATION: u32 = 0x10D;
+/// Parameter 1 of [`WDF_VIOLATION`]: a required parameter is NULL.
+const REQUIRED_PARAMETER_IS_NULL: u64 = 4;
+/// Parameter 1 of [`WDF_VIOLATION`]: a handle is not of the type that it should be.
+const INVALID_HANDLE: u64 = 5;
+
+const STATUS_SUCCESS: u64 = 0;
+const STATUS_INFO_LENGTH_MISMATCH: u64 = 0xC000_0004;
+const STATUS_INVALID_PARAMETER: u64 = 0xC000_000D;
+const STATUS_INSUFFICIENT_RESOURCES: u32 = 0xC000_009A;
+
+const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
+    Export { module: WDF, name, max_irql, fails, run }
+}
+
+/// A pointer argument that must not be NULL.
+fn required(call: &Call<'_>, argument: usize) -> u64 {
+    let pointer = call.arg(argument);
+    if pointer == 0 {
+        call.bug_check(
+            WDF_VIOLATION,
+            [REQUIRED_PARAMETER_IS_NULL, 0, call.caller(), 0],
+            format!("{} was given NULL for parameter {argument}, which is required", call.name()),
+        );
+    }
+    pointer
+}
+
+/// Reports a handle (or a `WDFDEVICE_INIT`) that is none.
+fn invalid_handle(call: &Call<'_>, handle: u64, wanted: &str) -> ! {
+    call.bug_check(
+        WDF_VIOLATION,
+        [INVALID_HANDLE, handle, 0, 0],
+        format!("{} was given {handle:#x}, which is not a live {wanted}", call.name()),
+    )
+}

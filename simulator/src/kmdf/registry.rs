@@ -1,0 +1,74 @@
+//! The service's `Parameters` key.
+
+use super::{
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
+    objects::{self, Object},
+    required, row,
+};
+use crate::kernel::{Call, Export, Fails, Irql, memory_functions::UnicodeString, registry::Value};
+
+const STATUS_ACCESS_DENIED: u32 = 0xC000_0022;
+const STATUS_OBJECT_TYPE_MISMATCH: u32 = 0xC000_0024;
+const STATUS_OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
+
+/// Registry keys.
+pub const EXPORTS: &[Export] = &[
+    row(
+        "WdfDriverOpenParametersRegistryKey",
+        Irql::PASSIVE,
+        Fails::Status(&[STATUS_ACCESS_DENIED, STATUS_INSUFFICIENT_RESOURCES]),
+        open_parameters,
+    ),
+    row(
+        "WdfRegistryQueryULong",
+        Irql::PASSIVE,
+        Fails::Status(&[STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_TYPE_MISMATCH, STATUS_INSUFFICIENT_RESOURCES]),
+        query_ulong,
+    ),
+    row("WdfRegistryClose", Irql::PASSIVE, Fails::Never, close),
+];
+
+/// Opens the key; like the framework it creates it where the service has none.
+fn open_parameters(call: &Call<'_>) -> u64 {
+    objects::with_object(call, "WDFDRIVER", |object| matches!(object, Object::Driver { .. }).then_some(()));
+    let key_at = required(call, 4);
+    call.write(key_at, 0u64);
+    let callbacks = match objects::attributes(call, call.arg(3), true) {
+        Ok(callbacks) => callbacks,
+        Err(status) => return status,
+    };
+    let kmdf = call.machine.kmdf();
+    let service = kmdf.with(|state| state.client.as_ref().map(|client| client.registry_path.clone()));
+    let registry = call.machine.registry();
+    let Some(service) = service.filter(|service| registry.has_key(service)) else {
+        return STATUS_OBJECT_NAME_NOT_FOUND.into();
+    };
+    let name = format!(r"{service}\Parameters");
+    registry.create_key(&name);
+    let key = kmdf.with(|state| state.add(Object::Key(name), callbacks));
+    call.write(key_at, key);
+    STATUS_SUCCESS
+}
+
+fn query_ulong(call: &Call<'_>) -> u64 {
+    let key = objects::with_object(call, "WDFKEY", |object| match object {
+        Object::Key(name) => Some(name.clone()),
+        _ => None,
+    });
+    let name = UnicodeString::text(call, required(call, 2));
+    let value_at = required(call, 3);
+    match call.machine.registry().get(&key, &name) {
+        Some(Value::Dword(value)) => {
+            call.write(value_at, value);
+            STATUS_SUCCESS
+        }
+        Some(_) => STATUS_OBJECT_TYPE_MISMATCH.into(),
+        None => STATUS_OBJECT_NAME_NOT_FOUND.into(),
+    }
+}
+
+fn close(call: &Call<'_>) -> u64 {
+    objects::with_object(call, "WDFKEY", |object| matches!(object, Object::Key(_)).then_some(()));
+    objects::delete(call.cpu, call.arg(1));
+    0
+}

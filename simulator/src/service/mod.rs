@@ -1,0 +1,341 @@
+//! The service control manager, for kernel drivers.
+
+mod driver;
+mod win32;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+pub(crate) use driver::DRIVER_OBJECT_UNLOAD;
+use driver::Driver;
+pub use win32::Win32Error;
+
+use crate::{
+    image::LoadError,
+    kernel::registry::{self, Value},
+    machine::Machine,
+    referee::BugCheck,
+};
+
+/// When a service starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartType {
+    /// By the boot loader.
+    Boot = 0,
+    /// By the kernel when it starts.
+    System = 1,
+    /// By the service control manager when it starts.
+    Auto = 2,
+    /// By hand.
+    #[default]
+    Demand = 3,
+    /// Never.
+    Disabled = 4,
+}
+
+/// Whether a service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does not.
+    Stopped = 1,
+    /// Its entry point is running.
+    StartPending = 2,
+    /// Its unload routine is running.
+    StopPending = 3,
+    /// It does.
+    Running = 4,
+}
+
+/// How a service was created.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The image path as it was given: a Linux path, or a Windows one such as `C:\drivers\flowtag.sys`.
+    pub binary_path: String,
+    /// Where the file of a Windows path is looked for by its name.
+    pub drivers: PathBuf,
+    /// When it starts.
+    pub start: StartType,
+    /// The name for people; empty for the service's own.
+    pub display_name: String,
+}
+
+/// What a query says of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Whether it runs.
+    pub state: State,
+    /// Whether it can be stopped.
+    pub stoppable: bool,
+    /// Why it does not run.
+    pub exit_code: Win32Error,
+}
+
+/// Why a service did not do what it was told.
+#[derive(Debug)]
+pub enum ServiceError {
+    /// The service control manager says no.
+    Win32(Win32Error),
+    /// The driver's file cannot be loaded.
+    Load(LoadError),
+    /// `DriverEntry` failed.
+    Entry(u32),
+    /// The simulator runs one driver at a time; this service's runs.
+    OtherDriver(String),
+    /// The machine stopped.
+    BugCheck(BugCheck),
+}
+
+impl ServiceError {
+    /// The error code that Windows shows; a bug check shows none.
+    #[must_use]
+    pub fn win32(&self) -> Option<Win32Error> {
+        match self {
+            Self::Win32(error) => Some(*error),
+            Self::Load(error) => Some(load_error(error)),
+            Self::Entry(status) => Some(Win32Error::from_status(*status)),
+            Self::OtherDriver(_) => Some(Win32Error(1450)),
+            Self::BugCheck(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Win32(error) => write!(f, "error {}: {error}", error.0),
+            Self::Load(error) => write!(f, "{error}"),
+            Self::Entry(status) => write!(f, "DriverEntry failed with status {status:#010x}; its trace lines say why"),
+            Self::OtherDriver(service) => {
+                write!(
+                    f,
+                    "the simulator runs one driver at a time, and {service} runs\n  stop it first: sc stop {service}"
+                )
+            }
+            Self::BugCheck(bug_check) => write!(f, "{bug_check}"),
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+impl From<BugCheck> for ServiceError {
+    fn from(bug_check: BugCheck) -> Self {
+        Self::BugCheck(bug_check)
+    }
+}
+
+/// One machine's services, by their names in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Services(Mutex<BTreeMap<String, Service>>);
+
+#[derive(Debug)]
+struct Service {
+    name: String,
+    config: Config,
+    state: State,
+    exit_code: Win32Error,
+    /// Deleted while it ran: gone as soon as it stops.
+    deleted: bool,
+    driver: Option<Driver>,
+}
+
+impl Service {
+    fn status(&self) -> Status {
+        let stoppable = self.driver.as_ref().is_some_and(|driver| driver.unload_routine().is_some());
+        Status { state: self.state, stoppable: stoppable && self.state == State::Running, exit_code: self.exit_code }
+    }
+}
+
+impl Config {
+    /// The Linux file that the binary path means.
+    #[must_use]
+    pub fn image_path(&self) -> PathBuf {
+        let path = self.binary_path.trim_matches('"');
+        if Path::new(path).exists() || !path.contains('\\') {
+            return path.into();
+        }
+        let name = path.rsplit('\\').next().unwrap_or(path);
+        self.drivers.join(name)
+    }
+}
+
+impl Machine {
+    /// Creates a service, as `sc create NAME type= kernel` does.
+    ///
+    /// # Errors
+    /// When there is one of that name.
+    pub fn create_service(&self, name: &str, config: Config) -> Result<(), Win32Error> {
+        let mut services = self.services().0.lock().unwrap();
+        match services.get(&name.to_lowercase()) {
+            Some(Service { deleted: true, .. }) => return Err(Win32Error::SERVICE_MARKED_FOR_DELETE),
+            Some(_) => return Err(Win32Error::SERVICE_EXISTS),
+            None => {}
+        }
+        let key = registry::service_key(name);
+        let display_name = if config.display_name.is_empty() { name } else { &config.display_name };
+        for (value, data) in [
+            ("Type", Value::Dword(1)),
+            ("Start", Value::Dword(config.start as u32)),
+            ("ErrorControl", Value::Dword(1)),
+            ("ImagePath", Value::ExpandSz(config.binary_path.clone())),
+            ("DisplayName", Value::Sz(display_name.into())),
+        ] {
+            self.registry().set(&key, value, data);
+        }
+        let exit_code = Win32Error::SERVICE_NEVER_STARTED;
+        let name_kept = name.to_owned();
+        let service =
+            Service { name: name_kept, config, state: State::Stopped, exit_code, deleted: false, driver: None };
+        services.insert(name.to_lowercase(), service);
+        Ok(())
+    }
+
+    /// Loads a service's driver and runs its entry point.
+    ///
+    /// # Errors
+    /// What the service control manager, the loader, the driver or the referee says.
+    pub fn start_service(&self, name: &str) -> Result<Status, ServiceError> {
+        let (name, path) = {
+            let mut services = self.services().0.lock().unwrap();
+            let running = services.values().find(|service| service.state != State::Stopped);
+            let running = running.map(|service| service.name.clone());
+            let service = find(&mut services, name)?;
+            if service.deleted {
+                return Err(ServiceError::Win32(Win32Error::SERVICE_MARKED_FOR_DELETE));
+            }
+            if service.state != State::Stopped {
+                return Err(ServiceError::Win32(Win32Error::SERVICE_ALREADY_RUNNING));
+            }
+            if service.config.start == StartType::Disabled {
+                return Err(ServiceError::Win32(Win32Error::SERVICE_DISABLED));
+            }
+            if let Some(other) = running {
+                return Err(ServiceError::OtherDriver(other));
+            }
+            service.state = State::StartPending;
+            (service.name.clone(), service.config.image_path())
+        };
+        let outcome = self.load_and_enter(&name, &path);
+        let mut services = self.services().0.lock().unwrap();
+        let service = find(&mut services, &name)?;
+        match outcome {
+            Ok(driver) => {
+                (service.state, service.exit_code, service.driver) = (State::Running, Win32Error(0), Some(driver));
+                Ok(service.status())
+            }
+            Err(error) => {
+                service.state = State::Stopped;
+                service.exit_code = error.win32().unwrap_or(service.exit_code);
+                Err(error)
+            }
+        }
+    }
+
+    fn load_and_enter(&self, name: &str, path: &Path) -> Result<Driver, ServiceError> {
+        let driver = Driver::load(self, name, path).map_err(ServiceError::Load)?;
+        let status = driver.enter(self)?;
+        if status.cast_signed() < 0 {
+            self.unmap_image();
+            return Err(ServiceError::Entry(status));
+        }
+        Ok(driver)
+    }
+
+    /// Runs a driver's unload routine and unloads it.
+    ///
+    /// # Errors
+    /// What the service control manager or the referee says.
+    pub fn stop_service(&self, name: &str) -> Result<Status, ServiceError> {
+        let (driver, routine) = {
+            let mut services = self.services().0.lock().unwrap();
+            let service = find(&mut services, name)?;
+            let not_active = ServiceError::Win32(Win32Error::SERVICE_NOT_ACTIVE);
+            if service.state != State::Running {
+                return Err(not_active);
+            }
+            let Some(driver) = service.driver.take() else { return Err(not_active) };
+            let Some(routine) = driver.unload_routine() else {
+                service.driver = Some(driver);
+                return Err(ServiceError::Win32(Win32Error::INVALID_SERVICE_CONTROL));
+            };
+            service.state = State::StopPending;
+            (driver, routine)
+        };
+        driver.unload(self, routine)?;
+        self.unmap_image();
+        let mut services = self.services().0.lock().unwrap();
+        let service = find(&mut services, name)?;
+        service.state = State::Stopped;
+        let status = service.status();
+        if service.deleted {
+            self.remove(&mut services, name);
+        }
+        Ok(status)
+    }
+
+    /// What a service's state is.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn query_service(&self, name: &str) -> Result<Status, Win32Error> {
+        let services = self.services().0.lock().unwrap();
+        services.get(&name.to_lowercase()).map(Service::status).ok_or(Win32Error::SERVICE_DOES_NOT_EXIST)
+    }
+
+    /// How a service was created.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn service_config(&self, name: &str) -> Result<Config, Win32Error> {
+        let services = self.services().0.lock().unwrap();
+        let service = services.get(&name.to_lowercase()).ok_or(Win32Error::SERVICE_DOES_NOT_EXIST)?;
+        Ok(service.config.clone())
+    }
+
+    /// Deletes a service; one that runs, as soon as it stops.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it is deleted already.
+    pub fn delete_service(&self, name: &str) -> Result<(), Win32Error> {
+        let mut services = self.services().0.lock().unwrap();
+        let service = services.get_mut(&name.to_lowercase()).ok_or(Win32Error::SERVICE_DOES_NOT_EXIST)?;
+        if service.deleted {
+            return Err(Win32Error::SERVICE_MARKED_FOR_DELETE);
+        }
+        service.deleted = true;
+        if service.state == State::Stopped {
+            self.remove(&mut services, name);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, services: &mut BTreeMap<String, Service>, name: &str) {
+        services.remove(&name.to_lowercase());
+        self.registry().delete_key(&registry::service_key(name));
+    }
+}
+
+fn find<'a>(services: &'a mut BTreeMap<String, Service>, name: &str) -> Result<&'a mut Service, ServiceError> {
+    services.get_mut(&name.to_lowercase()).ok_or(ServiceError::Win32(Win32Error::SERVICE_DOES_NOT_EXIST))
+}
+
+/// What Windows says of a file that it cannot load.
+fn load_error(error: &LoadError) -> Win32Error {
+    match error {
+        LoadError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Win32Error(5),
+        LoadError::Unreadable { .. } => Win32Error(2),
+        LoadError::NotPe { .. }
+        | LoadError::WrongMachine { .. }
+        | LoadError::NotDriver { .. }
+        | LoadError::Damaged { .. } => Win32Error(193),
+        LoadError::UnknownImports { .. } => Win32Error(127),
+        LoadError::NoMemory { .. } => Win32Error(8),
+    }
+}
+
+#[cfg(test)]
+mod tests;
