@@ -26,7 +26,7 @@ pub fn cargo(verb: &str, target: Target) -> Result<Command> {
         .env(lift::FOLDER_VARIABLE, folder.join("lifted"))
         .env("WDKContentRoot", kit)
         .env("LIBCLANG_PATH", llvm.libraries())
-        .env(format!("CC_{suffix}"), llvm.tool("clang-cl"))
+        .env(format!("CC_{suffix}"), llvm.tool("clang"))
         .env(format!("AR_{suffix}"), llvm.tool("llvm-lib"))
         .env(format!("CARGO_TARGET_{}_LINKER", suffix.to_uppercase()), "rust-lld")
         // They would replace the crt-static of .cargo/config.toml, without which wdk-build refuses.

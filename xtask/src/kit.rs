@@ -108,21 +108,23 @@ impl Libraries<'_> {
     fn entry(&self, library: &Path) -> Result<()> {
         let object = self.kit.join("FxDriverEntry.obj");
         let include = self.kit.join("Include");
-        let mut compile = Command::new(self.llvm.tool("clang-cl"));
+        let mut compile = Command::new(self.llvm.tool("clang"));
         compile
             .arg(format!("--target={}", self.target.triple()))
-            // Kernel code: no C runtime (/X, /Zl) and none of its security cookies (/GS-). /Z7: line numbers.
-            .args(["/c", "/nologo", "/W4", "/WX", "/O2", "/GS-", "/Z7", "/X", "/Zl"])
-            .arg(format!("/D{}", self.target.macro_name()))
-            .arg("/I")
+            // Kernel code: no C runtime, and none of its stack cookies. CodeView: line numbers for the .pdb.
+            .args(["-ffreestanding", "-nostdinc", "-fno-stack-protector", "-fms-extensions", "-g", "-gcodeview", "-O2"])
+            .args(["-Wall", "-Wextra", "-Werror", "-std=c11"])
+            .arg(format!("-D{}", self.target.macro_name()))
+            .arg("-I")
             .arg(include.join(format!("wdf/kmdf/{KMDF}")))
-            .arg("/I")
+            .arg("-I")
             .arg(include.join(SDK).join("km"))
-            .arg("/I")
+            .arg("-I")
             .arg(include.join(SDK).join("shared"))
-            .arg(format!("/Fo{}", object.display()))
-            .arg("--")
-            .arg(self.source.join("entry/FxDriverEntry.c"));
+            .arg("-c")
+            .arg(self.source.join("entry/FxDriverEntry.c"))
+            .arg("-o")
+            .arg(&object);
         process::run_quietly(&mut compile, "compiling FxDriverEntry.c failed")?;
 
         let mut archive = Command::new(self.llvm.tool("llvm-lib"));

@@ -8,7 +8,7 @@ use std::{
 /// Versions to look for, the one flowtag is developed with first. Older than 14 is untried.
 pub const VERSIONS: [u32; 9] = [19, 22, 21, 20, 18, 17, 16, 15, 14];
 
-const TOOLS: [&str; 4] = ["clang", "clang-cl", "llvm-dlltool", "llvm-lib"];
+const TOOLS: [&str; 3] = ["clang", "llvm-dlltool", "llvm-lib"];
 
 /// One complete installation.
 pub struct Llvm {

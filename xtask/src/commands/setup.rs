@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What to do where LLVM is missing and cannot be installed from here.
-pub const LLVM_MISSING: &str = "flowtag needs LLVM, version 14 or later: clang, clang-cl, llvm-dlltool, llvm-lib and libclang. \
+pub const LLVM_MISSING: &str = "flowtag needs LLVM, version 14 or later: clang, llvm-dlltool, llvm-lib and libclang. \
      On Debian and Ubuntu they are in the packages clang-19, llvm-19 and libclang1-19";
 
 /// Programs that the demo runs, each from the Debian package of its name.
