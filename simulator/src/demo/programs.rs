@@ -1,0 +1,293 @@
+//! The programs of the demo: starting them, and hearing what they say.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::Sender,
+    thread,
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::report::{Message, Protocol, Report, now};
+use crate::traffic::{event::Direction, live::Cgroup};
+
+const HTTP_SERVER: &str = include_str!("programs/http_server.py");
+const ECHO_SERVER: &str = include_str!("programs/echo_server.py");
+const ECHO_CLIENT: &str = include_str!("programs/echo_client.py");
+const TALK: &str = include_str!("programs/talk.pl");
+
+/// What a program said, and which one it was.
+pub type Heard = (usize, Result<Message>);
+
+/// A started program.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name, for messages.
+    pub name: &'static str,
+    /// The process.
+    pub child: Child,
+    /// Its standard input: rounds are asked for through it, and its end ends the program.
+    input: Option<ChildStdin>,
+    /// Its listeners' ports, or nothing but that it is ready.
+    pub ready: Option<BTreeMap<String, u16>>,
+    /// How many rounds it has done.
+    pub rounds: usize,
+    /// It has exited, with success.
+    pub done: bool,
+}
+
+impl Program {
+    /// Asks for a round.
+    ///
+    /// # Errors
+    /// It has exited.
+    pub fn ask(&mut self) -> Result<()> {
+        let input = self.input.as_mut().context("its standard input is closed")?;
+        input.write_all(b"\n").with_context(|| format!("{} does not listen", self.name))
+    }
+
+    /// Lets it end.
+    pub fn release(&mut self) {
+        self.input = None;
+    }
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub struct Ports(BTreeMap<String, u16>);
+
+impl Ports {
+    /// Those that a server has told.
+    #[must_use]
+    pub fn of(server: &Program) -> Self {
+        Self(server.ready.clone().unwrap_or_default())
+    }
+
+    fn get(&self, name: &str) -> Result<u16> {
+        self.0.get(name).copied().with_context(|| format!("the server told no port for {name}"))
+    }
+
+    /// All four servers, as arguments for our own client.
+    ///
+    /// # Errors
+    /// The server does not have them all.
+    pub fn for_peer(&self) -> Result<Vec<String>> {
+        Ok(vec![
+            format!("tcp/127.0.0.1:{}", self.get("tcp4")?),
+            format!("tcp/[::1]:{}", self.get("tcp6")?),
+            format!("udp/127.0.0.1:{}", self.get("udp4")?),
+            format!("udp/[::1]:{}", self.get("udp6")?),
+        ])
+    }
+
+    fn for_python(&self) -> Result<Vec<String>> {
+        Ok(vec![
+            format!("tcp/127.0.0.1/{}", self.get("tcp4")?),
+            format!("tcp/::1/{}", self.get("tcp6")?),
+            format!("udp/127.0.0.1/{}", self.get("udp4")?),
+            format!("udp/::1/{}", self.get("udp6")?),
+        ])
+    }
+}
+
+/// The HTTP server that curl is pointed at.
+#[must_use]
+pub fn http_server() -> (&'static str, Command) {
+    ("python3 http server", python(HTTP_SERVER))
+}
+
+/// The echo server in Python.
+#[must_use]
+pub fn echo_server() -> (&'static str, Command) {
+    ("python3 echo server", python(ECHO_SERVER))
+}
+
+/// The echo client in Python.
+///
+/// # Errors
+/// The server does not have all ports.
+pub fn echo_client(server: &Ports) -> Result<(&'static str, Command)> {
+    let mut command = python(ECHO_CLIENT);
+    command.args(server.for_python()?);
+    Ok(("python3 echo client", command))
+}
+
+/// The client in Perl.
+///
+/// # Errors
+/// The server does not have all ports.
+pub fn perl(server: &Ports) -> Result<(&'static str, Command)> {
+    let mut command = Command::new("perl");
+    command.args(["-e", TALK]).args([format!("tcp/{}", server.get("tcp4")?), format!("udp/{}", server.get("udp4")?)]);
+    Ok(("perl", command))
+}
+
+/// Our own peer.
+///
+/// # Errors
+/// Our own program file is gone.
+pub fn peer(arguments: &[&str], servers: &[String]) -> Result<(&'static str, Command)> {
+    let mut command = Command::new(env::current_exe().context("find our own program file")?);
+    command.arg("peer").args(arguments).args(servers);
+    Ok(("flowtag-sim peer", command))
+}
+
+/// curl: gets `size` bytes. It never posts: whether its count of request bytes holds the body, too, depends on its version.
+///
+/// # Errors
+/// The server does not have the port.
+pub fn curl(server: &Ports, v6: bool, size: usize) -> Result<(&'static str, Command)> {
+    let place =
+        if v6 { format!("[::1]:{}", server.get("tcp6")?) } else { format!("127.0.0.1:{}", server.get("tcp4")?) };
+    let mut command = Command::new("curl");
+    // Nobody's .curlrc or proxy may come between.
+    command.args([
+        "-q",
+        "--globoff",
+        "--noproxy",
+        "*",
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "20",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{json}\n",
+    ]);
+    command.arg(format!("http://{place}/{size}"));
+    Ok(("curl", command))
+}
+
+fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.args(["-I", "-c", script]);
+    command
+}
+
+/// Starts a program inside `cgroup`. What it says is sent to `heard` as coming from number `index`.
+///
+/// # Errors
+/// It is not installed.
+pub fn start(
+    (name, mut command): (&'static str, Command),
+    index: usize,
+    cgroup: &Cgroup,
+    heard: &Sender<Heard>,
+) -> Result<Program> {
+    cgroup.confine(&mut command)?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let launched = now();
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("start {name}: is it installed? (apt-get install curl python3 perl)"))?;
+    let (pid, input) = (child.id(), child.stdin.take());
+    let output = child.stdout.take().context("its standard output is not a pipe")?;
+    let heard = heard.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            let message = line.map_err(Into::into).and_then(|line| understand(name, pid, launched, &line));
+            // Nobody listens any more when the demo was given up.
+            if heard.send((index, message)).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Program { name, child, input, ready: None, rounds: 0, done: false })
+}
+
+fn understand(name: &str, pid: u32, launched: f64, line: &str) -> Result<Message> {
+    let message = if name == "curl" {
+        let said: Curl = serde_json::from_str(line).with_context(|| format!("curl wrote: {line}"))?;
+        Message::Flow(said.report(pid)?)
+    } else {
+        serde_json::from_str(line).with_context(|| format!("{name} wrote: {line}"))?
+    };
+    Ok(match message {
+        // Those who do not know the clock lived for this flow alone, and have closed it.
+        Message::Flow(flow) => Message::Flow(Report {
+            opened: flow.opened.or(Some(launched)),
+            closed: flow.closed.or_else(|| Some(now())),
+            ..flow
+        }),
+        other => other,
+    })
+}
+
+/// What curl's `--write-out '%{json}'` says, as far as we ask.
+#[derive(Deserialize)]
+struct Curl {
+    local_ip: String,
+    local_port: u16,
+    remote_ip: String,
+    remote_port: u16,
+    size_request: u64,
+    size_upload: u64,
+    size_header: u64,
+    size_download: u64,
+    num_connects: u32,
+}
+
+impl Curl {
+    fn report(&self, pid: u32) -> Result<Report> {
+        if self.num_connects != 1 {
+            bail!("curl made {} connections instead of one", self.num_connects);
+        }
+        Ok(Report {
+            pid,
+            program: "curl".into(),
+            protocol: Protocol::Tcp,
+            role: Direction::Outbound,
+            local: SocketAddr::new(self.local_ip.parse()?, self.local_port),
+            remote: SocketAddr::new(self.remote_ip.parse()?, self.remote_port),
+            sent: self.size_request + self.size_upload,
+            received: self.size_header + self.size_download,
+            first: 0,
+            opened: None,
+            closed: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CURL: &str = r#"{"local_ip":"::1","local_port":5000,"remote_ip":"::1","remote_port":80,"num_connects":1,
+        "size_request":80,"size_upload":7,"size_header":100,"size_download":1000,"more":null}"#;
+
+    #[test]
+    fn curl_counts_headers_and_body_both_ways() {
+        let Message::Flow(report) = understand("curl", 42, 1.0, CURL).unwrap() else { panic!("no flow") };
+
+        assert_eq!((report.pid, report.sent, report.received), (42, 87, 1100));
+        assert_eq!(report.local, "[::1]:5000".parse().unwrap());
+    }
+
+    #[test]
+    fn a_program_without_a_clock_had_its_flow_since_it_was_launched() {
+        let Message::Flow(report) = understand("curl", 42, 1.0, CURL).unwrap() else { panic!("no flow") };
+
+        assert_eq!(report.opened, Some(1.0));
+        assert!(report.closed.is_some());
+    }
+
+    #[test]
+    fn a_second_connection_of_curl_is_not_passed_over() {
+        let line = CURL.replace("\"num_connects\":1", "\"num_connects\":2");
+
+        assert!(understand("curl", 42, 1.0, &line).is_err());
+    }
+
+    #[test]
+    fn a_line_that_is_no_message_is_shown() {
+        let error = understand("perl", 42, 1.0, "Segmentation fault").unwrap_err();
+
+        assert!(error.to_string().contains("Segmentation fault"));
+    }
+}

@@ -1,0 +1,169 @@
+//! One run of the demo: events in, debug lines out, and the driver in between, live or recorded.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+
+use super::{
+    driver::Driver,
+    report::Report,
+    trace,
+    verdict::{Evidence, Mode, Verdict},
+};
+use crate::traffic::{
+    event::Event,
+    pump::Pump,
+    recorded::{Recorder, Step},
+};
+
+/// A run.
+pub struct Run<'a, D: Driver> {
+    driver: &'a D,
+    pump: Pump<'a, D>,
+    recorder: Option<Recorder>,
+    screen: Screen,
+    started: f64,
+    stopped: f64,
+    reports: Vec<Report>,
+    /// Why the driver is not fed any more: a bug check, or it does not start or stop.
+    failure: Option<String>,
+}
+
+impl<'a, D: Driver> Run<'a, D> {
+    /// A run on the machine of `driver`. With `quiet`, debug lines go to standard error.
+    #[must_use]
+    pub fn new(driver: &'a D, recorder: Option<Recorder>, quiet: bool) -> Self {
+        let screen = Screen::new(quiet);
+        Self {
+            driver,
+            pump: Pump::new(driver),
+            recorder,
+            screen,
+            started: 0.0,
+            stopped: 0.0,
+            reports: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Says what is going on, on a terminal.
+    pub fn doing(&self, what: &'static str) {
+        self.screen.progress.set_message(what);
+    }
+
+    /// Gives an event to the machine.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn event(&mut self, event: Event) -> Result<()> {
+        if self.failure.is_none() {
+            self.failure = self.pump.feed(&event).err().map(|error| error.to_string());
+            self.screen.show(self.driver);
+        }
+        self.record(&Step::Event(event))
+    }
+
+    /// Starts the driver; `at` is the time.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn start(&mut self, at: f64) -> Result<()> {
+        self.started = at;
+        self.failure = self.driver.start().err().map(|error| format!("{error:#}"));
+        self.screen.show(self.driver);
+        self.record(&Step::DriverStarts(at))
+    }
+
+    /// Stops it; `at` is the time.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn stop(&mut self, at: f64) -> Result<()> {
+        self.stopped = at;
+        if self.failure.is_none() {
+            self.failure = self.driver.stop().err().map(|error| format!("{error:#}"));
+        }
+        self.screen.show(self.driver);
+        self.record(&Step::DriverStops(at))
+    }
+
+    /// Takes in what a program says about a flow.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn report(&mut self, report: Report) -> Result<()> {
+        self.reports.push(report.clone());
+        self.record(&Step::Report(report))
+    }
+
+    fn record(&mut self, step: &Step) -> Result<()> {
+        self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.write(step))
+    }
+
+    /// Ends the run and judges it.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn judge(self, mode: Mode, driver_sha256: String, events_lost: u64) -> Result<Judged> {
+        self.screen.progress.finish_and_clear();
+        self.recorder.map_or(Ok(()), Recorder::finish)?;
+        let lines = self.driver.lines(0);
+        let tagged = trace::read(lines.iter().map(|line| line.text.as_str()));
+        let evidence = Evidence {
+            mode,
+            driver_sha256,
+            reports: &self.reports,
+            tagged: &tagged,
+            started: self.started,
+            stopped: self.stopped,
+            events_lost,
+            remains: self.driver.remains(),
+        };
+        Ok(Judged { verdict: Verdict::new(&evidence), tagged, failure: self.failure })
+    }
+}
+
+/// What came out of a run.
+#[derive(Debug)]
+pub struct Judged {
+    /// The judgement.
+    pub verdict: Verdict,
+    /// What the driver traced.
+    pub tagged: Vec<trace::Tagged>,
+    /// Why it was not fed to the end.
+    pub failure: Option<String>,
+}
+
+/// Shows debug lines and, on a terminal, what is going on.
+struct Screen {
+    quiet: bool,
+    shown: usize,
+    progress: ProgressBar,
+}
+
+impl Screen {
+    fn new(quiet: bool) -> Self {
+        let progress = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        Self { quiet, shown: 0, progress }
+    }
+
+    fn show(&mut self, driver: &impl Driver) {
+        let lines = driver.lines(self.shown);
+        self.progress.tick();
+        if lines.is_empty() {
+            return;
+        }
+        self.progress.suspend(|| {
+            for line in &lines {
+                self.shown += 1;
+                let text = format!("{:>6} {:>14.8}  {}", self.shown, line.time.as_secs_f64(), line.text);
+                if self.quiet {
+                    eprintln!("{text}");
+                } else {
+                    println!("{text}");
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,92 @@
+//! The end of the demo: a table per process, and the verdict in words.
+
+// Writing to a string cannot fail: the results of `writeln!` are dropped.
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::{run::Judged, trace::Tagged, verdict::Mode};
+
+/// How many wrong flows are shown one by one.
+const DETAILS: usize = 20;
+
+/// Table and verdict, and whether it is good. Of `one_command` nobody reports the truth.
+#[must_use]
+pub fn summary(judged: &Judged, one_command: bool) -> (String, bool) {
+    let verdict = &judged.verdict;
+    let mut complaints = verdict.complaints();
+    complaints.extend(judged.failure.iter().map(|failure| format!("the driver was given up: {failure}")));
+    if !one_command {
+        complaints.extend(verdict.shortages());
+    }
+    let mut text = format!("\n{}\n", per_process(&judged.tagged));
+    if !complaints.is_empty() {
+        text.push_str("The driver did not pass:\n");
+        for line in complaints.iter().chain(verdict.details.iter().take(DETAILS)) {
+            let _ = writeln!(text, "  - {line}");
+        }
+    } else if one_command {
+        text.push_str("The driver left nothing behind and nothing crashed. A command of your own reports no flows, so the tags were not judged.\n");
+    } else {
+        let source = match verdict.mode {
+            Mode::Live => "live traffic of this machine",
+            Mode::Recorded => "a recording of real traffic",
+        };
+        let _ = writeln!(
+            text,
+            "The driver tagged all {} flows of {} programs ({source}) with the process that owns them, {} of them older than the driver. It counted the\n\
+             payload bytes of the other {} as their programs did, and was stopped with {} flows open, without leaving anything behind.",
+            verdict.flows, verdict.programs, verdict.older_than_driver, verdict.bytes_right, verdict.open_at_stop
+        );
+    }
+    (text, complaints.is_empty())
+}
+
+#[derive(Default)]
+struct Row {
+    program: String,
+    flows: u64,
+    packets: u64,
+    bytes: u64,
+}
+
+/// What each process did, as the driver traced it.
+fn per_process(flows: &[Tagged]) -> String {
+    let mut rows: BTreeMap<u64, Row> = BTreeMap::new();
+    for flow in flows {
+        let row = rows.entry(flow.pid).or_default();
+        if let Some(name) = flow.path.rsplit('\\').next() {
+            name.clone_into(&mut row.program);
+        }
+        row.flows += 1;
+        let counted = flow.counted.unwrap_or_default();
+        row.packets += counted.packets.0 + counted.packets.1;
+        row.bytes += counted.bytes.0 + counted.bytes.1;
+    }
+    let mut table = format!("{:>8}  {:<20} {:>6} {:>9} {:>12}\n", "PID", "PROGRAM", "FLOWS", "PACKETS", "BYTES");
+    for (pid, Row { program, flows, packets, bytes }) in rows {
+        let _ = writeln!(table, "{pid:>8}  {program:<20} {flows:>6} {packets:>9} {bytes:>12}");
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{demo::trace::Counted, traffic::event::Direction};
+
+    #[test]
+    fn the_flows_of_a_process_are_added_up() {
+        let flow = Tagged {
+            pid: 42,
+            direction: Direction::Outbound,
+            protocol: None,
+            ends: None,
+            path: r"\device\harddiskvolume1\usr\bin\curl".into(),
+            counted: Some(Counted { packets: (1, 2), bytes: (10, 20) }),
+        };
+
+        let table = per_process(&[flow.clone(), Tagged { counted: None, ..flow }]);
+
+        let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row, ["42", "curl", "2", "3", "30"]);
+    }
+}

@@ -1,0 +1,452 @@
+//! Holds what the driver traced against what the programs say.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::SocketAddr,
+};
+
+use serde::Serialize;
+
+use super::{
+    report::{Protocol, Report},
+    trace::Tagged,
+};
+use crate::traffic::event::Direction;
+
+/// What is judged.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// Live or recorded.
+    pub mode: Mode,
+    /// Of the driver's image.
+    pub driver_sha256: String,
+    /// What the programs say.
+    pub reports: &'a [Report],
+    /// What the driver's trace lines say.
+    pub tagged: &'a [Tagged],
+    /// When the driver was started, on the clock of the reports.
+    pub started: f64,
+    /// When it was stopped.
+    pub stopped: f64,
+    /// Records that the capture lost.
+    pub events_lost: u64,
+    /// What the driver left behind.
+    pub remains: Remains,
+}
+
+/// Where the traffic came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// From this machine, now.
+    Live,
+    /// From a recording.
+    Recorded,
+}
+
+/// What a driver leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// Flow contexts that WFP still holds.
+    pub contexts: u64,
+    /// Pool blocks that were not freed.
+    pub pool_blocks: u64,
+    /// Bug checks: one ends the machine.
+    pub bug_checks: u64,
+}
+
+/// The judgement: counts of flows, if not said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Live or recorded.
+    pub mode: Mode,
+    /// Of the driver's image.
+    pub driver_sha256: String,
+    /// Reported by the programs.
+    pub flows: usize,
+    /// Of those, traced by the driver.
+    pub tagged: usize,
+    /// Of those, with the process that owns them.
+    pub right_pid: usize,
+    /// With another process.
+    pub wrong_pid: usize,
+    /// Not traced.
+    pub untagged: usize,
+    /// Not older than the driver, and counted as many payload bytes, both ways, as the program says.
+    pub bytes_right: usize,
+    /// Different programs that reported flows.
+    pub programs: usize,
+    /// Over TCP.
+    pub tcp: usize,
+    /// Over UDP.
+    pub udp: usize,
+    /// Over IPv4.
+    pub v4: usize,
+    /// Over IPv6.
+    pub v6: usize,
+    /// Begun by the program.
+    pub outbound: usize,
+    /// Begun by the other side.
+    pub inbound: usize,
+    /// Open when the driver was started.
+    pub older_than_driver: usize,
+    /// Open when the driver was stopped.
+    pub open_at_stop: usize,
+    /// Records that the capture lost.
+    pub events_lost: u64,
+    /// Flow contexts that WFP still holds.
+    pub contexts_left: u64,
+    /// Pool blocks that were not freed.
+    pub pool_blocks_left: u64,
+    /// Bug checks.
+    pub bug_checks: u64,
+    /// Traced by the driver, but had by no program. Not counted when no program reports.
+    #[serde(skip)]
+    pub unreported: usize,
+    /// The flows that are not right, in words.
+    #[serde(skip)]
+    pub details: Vec<String>,
+}
+
+impl Verdict {
+    /// Judges.
+    #[must_use]
+    pub fn new(evidence: &Evidence<'_>) -> Self {
+        let reports = evidence.reports;
+        let count = |is: &dyn Fn(&Report) -> bool| reports.iter().filter(|report| is(report)).count();
+        let older = |report: &Report| report.opened.is_some_and(|opened| opened < evidence.started);
+        let mut verdict = Self {
+            mode: evidence.mode,
+            driver_sha256: evidence.driver_sha256.clone(),
+            flows: reports.len(),
+            tagged: 0,
+            right_pid: 0,
+            wrong_pid: 0,
+            untagged: 0,
+            bytes_right: 0,
+            programs: reports.iter().map(|report| &report.program).collect::<BTreeSet<_>>().len(),
+            tcp: count(&|report| report.protocol == Protocol::Tcp),
+            udp: count(&|report| report.protocol == Protocol::Udp),
+            v4: count(&|report| report.local.is_ipv4()),
+            v6: count(&|report| report.local.is_ipv6()),
+            outbound: count(&|report| report.role == Direction::Outbound),
+            inbound: count(&|report| report.role == Direction::Inbound),
+            older_than_driver: count(&older),
+            open_at_stop: count(&|report| report.closed.is_some_and(|closed| closed > evidence.stopped)),
+            events_lost: evidence.events_lost,
+            contexts_left: evidence.remains.contexts,
+            pool_blocks_left: evidence.remains.pool_blocks,
+            bug_checks: evidence.remains.bug_checks,
+            unreported: 0,
+            details: Vec::new(),
+        };
+        let mut traced: HashMap<Key, Vec<&Tagged>> = HashMap::new();
+        for tagged in evidence.tagged {
+            traced.entry(key_of(tagged)).or_default().push(tagged);
+        }
+        for report in reports {
+            let key = Some((report.protocol, report.role, report.local, report.remote));
+            // The same addresses may have been used twice: take the flow that fits, if there is one.
+            let found = traced.get_mut(&key).and_then(|flows| {
+                let fits = |flow: &&Tagged| flow.pid == u64::from(report.pid) && bytes_right(report, flow);
+                let index = flows.iter().position(fits).unwrap_or(0);
+                (index < flows.len()).then(|| flows.remove(index))
+            });
+            let Some(flow) = found else {
+                verdict.untagged += 1;
+                verdict.details.push(format!("not tagged: {}", described(report)));
+                continue;
+            };
+            verdict.tagged += 1;
+            if flow.pid == u64::from(report.pid) {
+                verdict.right_pid += 1;
+            } else {
+                verdict.wrong_pid += 1;
+                verdict.details.push(format!("tagged with process {}: {}", flow.pid, described(report)));
+            }
+            if older(report) {
+                continue;
+            }
+            if bytes_right(report, flow) {
+                verdict.bytes_right += 1;
+            } else {
+                let counted = flow
+                    .counted
+                    .map_or("nothing".to_owned(), |counted| format!("{} out, {} in", counted.bytes.0, counted.bytes.1));
+                verdict.details.push(format!("counted as {counted}: {}", described(report)));
+            }
+        }
+        if !reports.is_empty() {
+            verdict.unreported = traced.values().map(Vec::len).sum();
+        }
+        verdict
+    }
+
+    /// What is wrong, in words: nothing, if the driver did all that it should. Without reports only leaks, bug checks and the capture are judged.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let mut expect_none = |count: u64, what: &str| {
+            if count != 0 {
+                complaints.push(format!("{count} {what}"));
+            }
+        };
+        expect_none(self.untagged as u64, "flows were not tagged");
+        expect_none(self.wrong_pid as u64, "flows were tagged with another process than their owner");
+        let bytes_wrong = (self.flows - self.older_than_driver).saturating_sub(self.bytes_right);
+        expect_none(bytes_wrong as u64, "flows were counted with other bytes than their programs sent and received");
+        expect_none(self.unreported as u64, "flows were traced that no program had");
+        expect_none(self.events_lost, "records were lost by the capture, so that the counts mean nothing");
+        expect_none(self.contexts_left, "flow contexts were left behind");
+        expect_none(self.pool_blocks_left, "pool blocks were left behind");
+        expect_none(self.bug_checks, "bug checks");
+        complaints
+    }
+
+    /// What the traffic lacks to say much: nothing, for the demo's own programs.
+    #[must_use]
+    pub fn shortages(&self) -> Vec<String> {
+        let wanted = [
+            (self.flows, 40, "flows"),
+            (self.programs, 4, "programs"),
+            (self.tcp, 5, "flows over TCP"),
+            (self.udp, 5, "flows over UDP"),
+            (self.v4, 5, "flows over IPv4"),
+            (self.v6, 5, "flows over IPv6"),
+            (self.outbound, 5, "outbound flows"),
+            (self.inbound, 5, "inbound flows"),
+            (self.older_than_driver, 3, "flows older than the driver"),
+            (self.open_at_stop, 5, "flows open at the stop"),
+        ];
+        let short = wanted.into_iter().filter(|(had, least, _)| had < least);
+        short.map(|(had, least, what)| format!("only {had} {what}, and {least} are wanted")).collect()
+    }
+}
+
+type Key = Option<(Protocol, Direction, SocketAddr, SocketAddr)>;
+
+fn key_of(tagged: &Tagged) -> Key {
+    let (local, remote) = tagged.ends?;
+    Some((tagged.protocol?, tagged.direction, local, remote))
+}
+
+fn described(report: &Report) -> String {
+    let Report { pid, program, protocol, role, local, remote, sent, received, first, .. } = report;
+    let note = if *first == 0 { String::new() } else { format!(", the first datagram {first}") };
+    format!(
+        "{program}, process {pid}, {protocol:?} {role:?} {local} -> {remote}, {sent} bytes sent, {received} received{note}"
+    )
+}
+
+fn bytes_right(report: &Report, flow: &Tagged) -> bool {
+    let first = if report.role == Direction::Inbound && report.protocol == Protocol::Udp { report.first } else { 0 };
+    flow.counted.is_some_and(|counted| counted.bytes == (report.sent, report.received.saturating_sub(first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::trace::Counted;
+
+    fn report() -> Report {
+        Report {
+            pid: 42,
+            program: "peer".into(),
+            protocol: Protocol::Tcp,
+            role: Direction::Outbound,
+            local: "127.0.0.1:5000".parse().unwrap(),
+            remote: "127.0.0.1:80".parse().unwrap(),
+            sent: 10,
+            received: 20,
+            first: 0,
+            opened: Some(2.0),
+            closed: Some(3.0),
+        }
+    }
+
+    fn tagged() -> Tagged {
+        Tagged {
+            pid: 42,
+            direction: Direction::Outbound,
+            protocol: Some(Protocol::Tcp),
+            ends: Some(("127.0.0.1:5000".parse().unwrap(), "127.0.0.1:80".parse().unwrap())),
+            path: "-".into(),
+            counted: Some(Counted { packets: (1, 1), bytes: (10, 20) }),
+        }
+    }
+
+    /// The driver ran from second 1 to second 4.
+    fn judge(reports: &[Report], tagged: &[Tagged]) -> Verdict {
+        judge_with(reports, tagged, 0, Remains::default())
+    }
+
+    fn judge_with(reports: &[Report], tagged: &[Tagged], events_lost: u64, remains: Remains) -> Verdict {
+        let driver_sha256 = String::new();
+        Verdict::new(&Evidence {
+            mode: Mode::Live,
+            driver_sha256,
+            reports,
+            tagged,
+            started: 1.0,
+            stopped: 4.0,
+            events_lost,
+            remains,
+        })
+    }
+
+    #[test]
+    fn a_flow_tagged_and_counted_as_reported_is_right() {
+        let verdict = judge(&[report()], &[tagged()]);
+
+        assert_eq!((verdict.flows, verdict.tagged, verdict.right_pid, verdict.bytes_right), (1, 1, 1, 1));
+        assert_eq!(verdict.complaints(), [""; 0]);
+    }
+
+    #[test]
+    fn a_flow_the_driver_did_not_trace_is_untagged() {
+        let verdict = judge(&[report()], &[]);
+
+        assert_eq!((verdict.tagged, verdict.untagged), (0, 1));
+        assert!(verdict.complaints()[0].contains("not tagged"));
+        assert!(verdict.details[0].contains("127.0.0.1:5000 -> 127.0.0.1:80"), "{:?}", verdict.details);
+    }
+
+    #[test]
+    fn another_process_is_wrong() {
+        let verdict = judge(&[report()], &[Tagged { pid: 43, ..tagged() }]);
+
+        assert_eq!((verdict.tagged, verdict.right_pid, verdict.wrong_pid), (1, 0, 1));
+        assert!(verdict.complaints()[0].contains("another process"));
+    }
+
+    #[test]
+    fn the_other_end_of_a_loopback_connection_is_another_flow() {
+        let (local, remote) = tagged().ends.unwrap();
+        let verdict =
+            judge(&[report()], &[Tagged { direction: Direction::Inbound, ends: Some((remote, local)), ..tagged() }]);
+
+        assert_eq!((verdict.untagged, verdict.unreported), (1, 1));
+    }
+
+    #[test]
+    fn one_byte_more_either_way_is_wrong() {
+        for bytes in [(11, 20), (10, 21)] {
+            let counted = Some(Counted { packets: (1, 1), bytes });
+            let verdict = judge(&[report()], &[Tagged { counted, ..tagged() }]);
+
+            assert_eq!(verdict.bytes_right, 0);
+            assert!(verdict.complaints()[0].contains("other bytes"));
+        }
+    }
+
+    #[test]
+    fn a_flow_the_driver_never_closed_has_no_right_bytes() {
+        let verdict = judge(&[report()], &[Tagged { counted: None, ..tagged() }]);
+
+        assert_eq!(verdict.bytes_right, 0);
+    }
+
+    #[test]
+    fn the_bytes_of_a_flow_older_than_the_driver_are_not_judged() {
+        let old = Report { opened: Some(0.5), ..report() };
+        let verdict = judge(&[old], &[Tagged { counted: Some(Counted::default()), ..tagged() }]);
+
+        assert_eq!((verdict.older_than_driver, verdict.bytes_right), (1, 0));
+        assert_eq!(verdict.complaints(), [""; 0]);
+    }
+
+    #[test]
+    fn the_first_datagram_of_an_accepted_udp_flow_is_allowed_for_and_must_be_missing() {
+        let accepted = Report { protocol: Protocol::Udp, role: Direction::Inbound, first: 5, ..report() };
+        let traced = |bytes| Tagged {
+            protocol: Some(Protocol::Udp),
+            direction: Direction::Inbound,
+            counted: Some(Counted { packets: (1, 1), bytes }),
+            ..tagged()
+        };
+
+        assert_eq!(judge(std::slice::from_ref(&accepted), &[traced((10, 15))]).bytes_right, 1);
+        assert_eq!(judge(&[accepted], &[traced((10, 20))]).bytes_right, 0);
+    }
+
+    #[test]
+    fn a_first_message_is_allowed_for_in_no_other_flow() {
+        let tcp = Report { role: Direction::Inbound, first: 5, ..report() };
+        let counted = Some(Counted { packets: (1, 1), bytes: (10, 15) });
+        let verdict = judge(&[tcp], &[Tagged { direction: Direction::Inbound, counted, ..tagged() }]);
+
+        assert_eq!(verdict.bytes_right, 0);
+    }
+
+    #[test]
+    fn two_flows_with_the_same_addresses_are_told_apart_by_what_they_did() {
+        let second = Report { sent: 1, received: 2, ..report() };
+        let counted = Some(Counted { packets: (1, 1), bytes: (1, 2) });
+        let verdict = judge(&[second, report()], &[tagged(), Tagged { counted, ..tagged() }]);
+
+        assert_eq!((verdict.tagged, verdict.bytes_right), (2, 2));
+    }
+
+    #[test]
+    fn one_trace_does_not_serve_two_flows() {
+        let verdict = judge(&[report(), report()], &[tagged()]);
+
+        assert_eq!((verdict.tagged, verdict.untagged), (1, 1));
+    }
+
+    #[test]
+    fn a_flow_no_program_had_is_a_complaint() {
+        let verdict = judge(&[report()], &[tagged(), tagged()]);
+
+        assert_eq!(verdict.unreported, 1);
+        assert!(verdict.complaints()[0].contains("no program had"));
+    }
+
+    #[test]
+    fn without_reports_the_flows_are_not_judged() {
+        assert_eq!(judge(&[], &[tagged()]).complaints(), [""; 0]);
+    }
+
+    #[test]
+    fn each_thing_left_or_lost_is_a_complaint() {
+        let none = Remains::default();
+        let cases = [
+            (1, none, "lost"),
+            (0, Remains { contexts: 1, ..none }, "contexts"),
+            (0, Remains { pool_blocks: 1, ..none }, "pool blocks"),
+            (0, Remains { bug_checks: 1, ..none }, "bug checks"),
+        ];
+        for (lost, remains, word) in cases {
+            let complaints = judge_with(&[], &[], lost, remains).complaints();
+
+            assert!(complaints.len() == 1 && complaints[0].contains(word), "{complaints:?}");
+        }
+    }
+
+    #[test]
+    fn a_flow_closed_after_the_stop_was_open_at_it() {
+        let open = Report { closed: Some(4.5), ..report() };
+
+        assert_eq!(judge(&[open, report()], &[]).open_at_stop, 1);
+    }
+
+    #[test]
+    fn traffic_of_too_few_kinds_falls_short() {
+        let shortages = judge(&[report()], &[tagged()]).shortages();
+
+        assert!(
+            shortages.iter().any(|shortage| shortage == "only 0 flows over IPv6, and 5 are wanted"),
+            "{shortages:?}"
+        );
+    }
+
+    #[test]
+    fn the_json_line_has_exactly_the_agreed_keys() {
+        let json = serde_json::to_value(judge(&[], &[])).unwrap();
+
+        let keys: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let agreed = "mode driver_sha256 flows tagged right_pid wrong_pid untagged bytes_right programs tcp udp v4 v6 outbound inbound \
+                      older_than_driver open_at_stop events_lost contexts_left pool_blocks_left bug_checks";
+        assert_eq!(keys, agreed.split_whitespace().collect());
+    }
+}

@@ -1,0 +1,199 @@
+//! The records of probes.bpf.c.
+
+use std::{
+    ffi::CStr,
+    mem::size_of,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use bytemuck::{AnyBitPattern, bytes_of, pod_read_unaligned};
+
+use crate::traffic::{
+    event::Direction,
+    packet::Headers,
+    tracker::{Observation, Owner},
+};
+
+const CREATED: u32 = 1;
+const RELEASED: u32 = 2;
+const CONNECTING: u32 = 3;
+const ACCEPTED: u32 = 4;
+const CLOSED: u32 = 5;
+const OUTBOUND: u32 = 6;
+const INBOUND: u32 = 7;
+
+const AF_INET6: u32 = 10;
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct SocketRecord {
+    kind: u32,
+    family: u32,
+    cookie: u64,
+    local_port: u32,
+    remote_port: u32,
+    local4: u32,
+    remote4: u32,
+    local6: [u32; 4],
+    remote6: [u32; 4],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct CreatedRecord {
+    kind: u32,
+    pid: u32,
+    cookie: u64,
+    depth: u32,
+    unused: u32,
+    names: [[u8; 64]; 32],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct PacketRecord {
+    kind: u32,
+    length: u32,
+    cookie: u64,
+    captured: u32,
+    headers: [u8; 128],
+}
+
+/// Reads a record; `path_of` is asked for the program file of a process where the probe did not find it all. `None`: a packet that flowtag does not
+/// follow.
+pub fn read(record: &[u8], path_of: impl FnOnce(u32) -> Option<String>) -> Option<Observation> {
+    if record.len() == size_of::<CreatedRecord>() {
+        let created: CreatedRecord = pod_read_unaligned(record);
+        let path = path(&created).or_else(|| path_of(created.pid));
+        let owner = Owner { pid: created.pid, path };
+        return (created.kind == CREATED).then_some(Observation::Created { socket: created.cookie, owner });
+    }
+    if record.len() == size_of::<PacketRecord>() {
+        let packet: PacketRecord = pod_read_unaligned(record);
+        let direction = match packet.kind {
+            OUTBOUND => Direction::Outbound,
+            INBOUND => Direction::Inbound,
+            _ => return None,
+        };
+        let captured = packet.headers.get(..packet.captured as usize)?;
+        let headers = Headers::read(captured, packet.length)?;
+        return Some(Observation::Packet { socket: packet.cookie, direction, headers });
+    }
+    if record.len() != size_of::<SocketRecord>() {
+        return None;
+    }
+    let it: SocketRecord = pod_read_unaligned(record);
+    let local = || SocketAddr::new(address(it.family, it.local4, &it.local6), port(it.local_port));
+    // sock_ops keeps the remote port in network order, in a 32-bit word.
+    let remote = || SocketAddr::new(address(it.family, it.remote4, &it.remote6), port(u32::from_be(it.remote_port)));
+    match it.kind {
+        RELEASED => Some(Observation::Released { socket: it.cookie }),
+        CONNECTING => Some(Observation::Connecting { socket: it.cookie, local: local(), remote: remote() }),
+        ACCEPTED => Some(Observation::Accepted { local: local(), remote: remote() }),
+        CLOSED => Some(Observation::Closed { local: local(), remote: remote() }),
+        _ => None,
+    }
+}
+
+/// The path that the probe found; its names run from the file up to the root. There is an empty one where a file system is mounted.
+fn path(record: &CreatedRecord) -> Option<String> {
+    let names = record.names.get(..record.depth as usize)?;
+    let mut path = String::new();
+    for name in names.iter().rev() {
+        let name = CStr::from_bytes_until_nul(name).ok()?;
+        if !name.is_empty() {
+            path.push('/');
+            path.push_str(&name.to_string_lossy());
+        }
+    }
+    (!path.is_empty()).then_some(path)
+}
+
+fn port(value: u32) -> u16 {
+    u16::try_from(value).unwrap_or_default()
+}
+
+/// An IPv6 socket that speaks IPv4 has mapped addresses; its packets, and WFP's layers, are IPv4.
+fn address(family: u32, v4: u32, v6: &[u32; 4]) -> IpAddr {
+    if family == AF_INET6 {
+        let bytes: [u8; 16] = pod_read_unaligned(bytes_of(v6));
+        IpAddr::from(Ipv6Addr::from(bytes)).to_canonical()
+    } else {
+        IpAddr::from(Ipv4Addr::from(v4.to_ne_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
+    fn socket_record(kind: u32, family: u32, local4: [u8; 4], local6: [u32; 4], remote_port: u32) -> Vec<u8> {
+        let mut record = words(&[kind, family, 7, 0, 8080, remote_port]);
+        record.extend(local4);
+        record.extend([10, 0, 0, 1]);
+        record.extend(words(&local6));
+        record.extend([0; 16]);
+        record
+    }
+
+    fn created_record(depth: u32, names: &[&str]) -> Vec<u8> {
+        let mut record = words(&[CREATED, 42, 7, 0, depth, 0]);
+        for name in names {
+            record.extend(name.as_bytes());
+            record.resize(record.len() + 64 - name.len(), 0);
+        }
+        record.resize(size_of::<CreatedRecord>(), 0xee);
+        record
+    }
+
+    fn owner(record: &[u8]) -> Owner {
+        match read(record, |pid| Some(format!("/proc/{pid}"))) {
+            Some(Observation::Created { socket: 7, owner }) => owner,
+            other => panic!("{other:?} is not the creation of socket 7"),
+        }
+    }
+
+    #[test]
+    fn a_created_socket_brings_its_process_and_the_path_from_the_root_down() {
+        let record = created_record(4, &["curl", "bin", "", "usr"]);
+
+        assert_eq!(owner(&record), Owner { pid: 42, path: Some("/usr/bin/curl".into()) });
+    }
+
+    #[test]
+    fn a_path_the_probe_did_not_follow_to_the_root_is_asked_for() {
+        let record = created_record(0, &["curl", "bin"]);
+
+        assert_eq!(owner(&record), Owner { pid: 42, path: Some("/proc/42".into()) });
+    }
+
+    #[test]
+    fn the_two_ports_of_a_connection_come_in_their_two_orders() {
+        let network_order = u32::from_ne_bytes([0, 0, 0x01, 0xbb]); // as the kernel leaves it: the high half of the word
+        let record = socket_record(CONNECTING, 2, [127, 0, 0, 1], [0; 4], network_order);
+
+        let seen = read(&record, |_| None).unwrap();
+
+        let (local, remote) = ("127.0.0.1:8080".parse().unwrap(), "10.0.0.1:443".parse().unwrap());
+        assert_eq!(seen, Observation::Connecting { socket: 7, local, remote });
+    }
+
+    #[test]
+    fn a_mapped_address_is_ipv4() {
+        let mapped = [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff]), u32::from_ne_bytes([127, 0, 0, 1])];
+        let record = socket_record(CLOSED, AF_INET6, [0; 4], mapped, 0);
+
+        let Some(Observation::Closed { local, .. }) = read(&record, |_| None) else { panic!("not a close") };
+
+        assert_eq!(local, "127.0.0.1:8080".parse().unwrap());
+    }
+
+    #[test]
+    fn a_record_of_another_size_is_not_read() {
+        assert_eq!(read(&[1; 12], |_| None), None);
+    }
+}
