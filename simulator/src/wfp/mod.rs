@@ -26,6 +26,8 @@ pub(crate) mod runtime;
 mod session;
 pub mod status;
 mod switches;
+#[cfg(test)]
+mod tests;
 pub mod traffic;
 mod values;
 
