@@ -252,9 +252,6 @@ impl Machine {
 
     /// What the machine's parts know about an address at which the driver faulted.
     pub(crate) fn explain_address(&self, address: u64) -> Option<Finding> {
-        /// Bug check: a driver referenced memory that it had given up (special pool).
-        const FREED_MEMORY: u32 = 0xD5;
-        let explained = self.wfp().explain(address).map(|text| Finding { code: FREED_MEMORY, text: text.into() });
-        explained.or_else(|| self.pool().explain(address, &|address| self.place(address)))
+        self.wfp().explain(address).or_else(|| self.pool().explain(address, &|address| self.place(address)))
     }
 }

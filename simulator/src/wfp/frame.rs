@@ -5,9 +5,9 @@
 //! process path ends at a guard page, so that reading beyond it faults as well.
 
 use std::{
-    collections::VecDeque,
-    io, mem, ptr,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, VecDeque},
+    io, ptr,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytemuck::NoUninit;
@@ -104,12 +104,26 @@ fn protect(address: u64, length: usize, protection: libc::c_int) {
     assert!(failed == 0, "the memory of a classify cannot be protected: {}", io::Error::last_os_error());
 }
 
+/// Where in classify memory an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a frame that is in use.
+    Open,
+    /// In one whose classify has ended.
+    Closed,
+    /// In a guard page of one in use.
+    Guard,
+}
+
 /// The frames of a machine.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
-    resting: Mutex<VecDeque<Frame>>,
-    /// Where frames lie, for explaining a fault.
-    mapped: Mutex<Vec<u64>>,
+pub(super) struct Frames(Mutex<Pool>);
+
+#[derive(Debug, Default)]
+struct Pool {
+    resting: VecDeque<Frame>,
+    /// Where frames lie, and which are in use.
+    mapped: HashMap<u64, bool>,
 }
 
 impl Frames {
@@ -118,15 +132,13 @@ impl Frames {
     /// # Panics
     /// When there is no memory.
     pub(super) fn take(&self) -> Frame {
-        let rested = {
-            let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-            if resting.len() >= RESTING { resting.pop_front() } else { None }
-        };
-        let mut frame = rested.unwrap_or_else(|| {
-            let frame = Frame::map().expect("memory for a classify");
-            self.mapped.lock().unwrap_or_else(PoisonError::into_inner).push(frame.base);
+        let mut frame = {
+            let mut pool = self.lock();
+            let rested = if pool.resting.len() >= RESTING { pool.resting.pop_front() } else { None };
+            let frame = rested.unwrap_or_else(|| Frame::map().expect("memory for a classify"));
+            pool.mapped.insert(frame.base, true);
             frame
-        });
+        };
         frame.open();
         frame
     }
@@ -134,19 +146,30 @@ impl Frames {
     /// The classify has ended: `frame` becomes inaccessible.
     pub(super) fn give_back(&self, frame: Frame) {
         frame.close();
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner).push_back(frame);
+        let mut pool = self.lock();
+        pool.mapped.insert(frame.base, false);
+        pool.resting.push_back(frame);
     }
 
-    /// Whether `address` is memory of a classify, perhaps of one long past.
-    pub(super) fn holds(&self, address: u64) -> bool {
-        let mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
-        mapped.iter().any(|&base| (base..base + SIZE as u64).contains(&address))
+    /// Where `address` is, if it is memory of a classify, perhaps of one long past.
+    pub(super) fn find(&self, address: u64) -> Option<Place> {
+        let pool = self.lock();
+        let (base, in_use) = pool.mapped.iter().find(|&(&base, _)| (base..base + SIZE as u64).contains(&address))?;
+        Some(match in_use {
+            false => Place::Closed,
+            true if address >= base + (STRUCTURES + TAIL) as u64 => Place::Guard,
+            true => Place::Open,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Frames {
+impl Drop for Pool {
     fn drop(&mut self) {
-        for base in mem::take(self.mapped.get_mut().unwrap_or_else(PoisonError::into_inner)) {
+        for &base in self.mapped.keys() {
             // SAFETY: mapped by `Frame::map` with this size; no CPU of the machine is left to use it.
             unsafe { libc::munmap(base as *mut _, SIZE) };
         }
@@ -202,11 +225,30 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_known_as_classify_memory_after_its_end() {
+    fn a_frame_is_known_while_its_classify_runs() {
+        let frames = Frames::default();
+        let address = frames.take().place(&7u32);
+        assert_eq!(frames.find(address), Some(Place::Open));
+    }
+
+    #[test]
+    fn a_frame_is_known_after_its_classify_has_ended() {
         let frames = Frames::default();
         let mut frame = frames.take();
         let address = frame.place(&7u32);
         frames.give_back(frame);
-        assert!(frames.holds(address) && !frames.holds(0x1000));
+        assert_eq!(frames.find(address), Some(Place::Closed));
+    }
+
+    #[test]
+    fn the_byte_behind_the_path_is_in_the_guard_page() {
+        let frames = Frames::default();
+        let address = frames.take().place_at_guard(b"path");
+        assert_eq!(frames.find(address + 4), Some(Place::Guard));
+    }
+
+    #[test]
+    fn other_memory_is_no_frame() {
+        assert_eq!(Frames::default().find(0x1000), None);
     }
 }

@@ -48,11 +48,12 @@ use self::{
     callout::Callouts,
     classify::Step,
     flow::{Deletion, FlowId, Flows},
-    frame::Frames,
+    frame::{Frames, Place},
     layer::Layer,
     session::Bfe,
     status::Status,
 };
+use crate::referee::crash::Finding;
 
 /// The filtering platform of one machine.
 #[derive(Debug, Default)]
@@ -133,12 +134,20 @@ impl Wfp {
         change(Arc::make_mut(&mut self.switches.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
-    /// What `address` is when it lies in memory that a classify handed out: where a fault there comes from.
-    pub(crate) fn explain(&self, address: u64) -> Option<&'static str> {
-        self.frames.holds(address).then_some(
-            "memory of a classify, beyond its end or after the classify had returned (values, metadata, path and \
-             layer data are valid only during classifyFn)",
-        )
+    /// Why an access to `address` faults, when that is memory that a classify handed out.
+    pub(crate) fn explain(&self, address: u64) -> Option<Finding> {
+        /// Bug check: a driver touched pageable memory at raised IRQL.
+        const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xD1;
+        /// Bug check: a driver touched memory that it had given back.
+        const FREED_MEMORY: u32 = 0xD5;
+        /// Bug check: a driver read beyond a block.
+        const BEYOND_END: u32 = 0xD6;
+        let (code, text) = match self.frames.find(address)? {
+            Place::Closed => (FREED_MEMORY, "what a classify is told is valid only until its classifyFn returns"),
+            Place::Guard => (BEYOND_END, "that is behind the end of the process path"),
+            Place::Open => (IRQL_NOT_LESS_OR_EQUAL, "the process path is in pageable memory"),
+        };
+        Some(Finding { code, text: text.into() })
     }
 }
 

@@ -171,7 +171,23 @@ fn a_paged_path_can_be_read_at_passive_level() {
 #[test]
 fn a_paged_path_cannot_be_read_at_dispatch_level() {
     let (rig, _) = Rig::inspecting(CONNECT, 0);
-    assert!(read_path_at(&rig, Irql::DISPATCH).is_some());
+    assert_eq!(read_path_at(&rig, Irql::DISPATCH), Some(0xD1));
+}
+
+#[test]
+fn reading_behind_the_path_is_a_bug_check() {
+    let (rig, _) = Rig::inspecting(CONNECT, 0);
+    on_classify(move |told| {
+        let metadata = ptr::with_exposed_provenance::<FwpsIncomingMetadataValues>(told.metadata as usize);
+        // SAFETY: the engine's argument, valid during this call.
+        let blob = unsafe { (*metadata).process_path };
+        // SAFETY: the engine's path blob, whose data pointer lies at offset 8.
+        let data = unsafe { ptr::with_exposed_provenance::<u64>(blob as usize + 8).read() };
+        let behind = data as usize + spec().path.map_or(0, |path| path.len());
+        // SAFETY: none: this is the mistake that the engine must catch.
+        unsafe { ptr::with_exposed_provenance::<u8>(behind).read_volatile() };
+    });
+    assert_eq!(rig.machine.open_flow(&spec()).unwrap_err().code(), 0xD6);
 }
 
 #[test]

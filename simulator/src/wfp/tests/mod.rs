@@ -3,6 +3,7 @@
 mod classifying;
 mod contexts;
 mod managing;
+mod stress;
 
 use std::{
     cell::{Cell, RefCell},
@@ -136,7 +137,7 @@ fn packet() -> Packet {
     Packet::new(6, 100)
 }
 
-/// A machine with the driver's dynamic session and sub-layer 1; each test has its own thread.
+/// A machine with the driver's dynamic session and sub-layer 1. What the driver notes is the thread's.
 struct Rig {
     machine: Machine,
     session: u64,
@@ -144,6 +145,11 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        TOLD.take();
+        DELETED.take();
+        NOTIFIED.take();
+        NOTIFY_ANSWER.set(status::SUCCESS);
+        ON_CLASSIFY.take();
         let machine = Machine::new(Options::default());
         machine.wfp().set(|switches| switches.irql = IrqlChoice::Fixed(Irql::DISPATCH));
         let mut rig = Self { machine, session: 0 };
@@ -201,7 +207,7 @@ impl Rig {
             ..FwpsCallout::default()
         };
         let mut id = 0u32;
-        let arguments = [0xDE71CE, &raw const callout as u64, &raw mut id as u64];
+        let arguments = [0xDE_71CE, &raw const callout as u64, &raw mut id as u64];
         (self.import("FwpsCalloutRegister2", &arguments), id)
     }
 
