@@ -6,7 +6,7 @@ use crate::{commands::setup, driver, target::Target};
 
 /// Builds the release image and prints its path as the last line.
 pub fn run(target: Target) -> Result<()> {
-    setup::ensure(target)?;
+    setup::ensure(target, &[])?;
     println!("{}", driver::build(target)?.display());
     Ok(())
 }

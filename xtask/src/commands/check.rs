@@ -9,7 +9,7 @@ use crate::{commands::setup, driver, process, target::Target, workspace};
 /// Fails on the first warning.
 pub fn run() -> Result<()> {
     let target = Target::default();
-    setup::ensure(target)?;
+    setup::ensure(target, &[])?;
     everything(target)
 }
 

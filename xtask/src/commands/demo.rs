@@ -12,7 +12,7 @@ const PROBES: &str = "simulator/src/traffic/live/probes.bpf.c";
 /// Builds all that the demo needs and becomes `flowtag-sim demo`, with our arguments after its own.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let target = Target::default();
-    setup::ensure(target)?;
+    setup::ensure(target, setup::TRAFFIC_PROGRAMS)?;
     let image = driver::build(target)?;
     let simulator = workspace::build_simulator()?;
     let probes = build_probes()?;

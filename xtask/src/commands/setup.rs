@@ -16,55 +16,63 @@ use crate::{
 };
 
 /// What to do where LLVM is missing and cannot be installed from here.
-pub const LLVM_MISSING: &str = "flowtag needs LLVM, version 14 or later: clang, llvm-dlltool, llvm-lib and libclang. \
+pub const LLVM_MISSING: &str = "flowtag is built with clang, llvm-dlltool, llvm-lib and libclang of LLVM 14 or later. \
      On Debian and Ubuntu they are in the packages clang-19, llvm-19 and libclang1-19";
 
-/// Programs that the demo runs, each from the Debian package of its name.
-const PROGRAMS: [&str; 2] = ["curl", "python3"];
+/// Programs that the demo and its tests run, each from the Debian package of its name.
+pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "python3"];
 
-/// Sets the machine up and says so.
+/// Sets the machine up for every command and says so.
 pub fn run() -> Result<()> {
-    ensure(Target::default())?;
+    ensure(Target::default(), TRAFFIC_PROGRAMS)?;
     eprintln!("This machine has all that flowtag needs.");
     Ok(())
 }
 
-/// Installs what is missing to build for `target`.
-pub fn ensure(target: Target) -> Result<()> {
-    let programs: Vec<_> = PROGRAMS.into_iter().filter(|program| !is_in_path(program)).map(str::to_owned).collect();
+/// Installs what is missing of `programs` and of the tools that build for `target`.
+pub fn ensure(target: Target, programs: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_in_path(program)).collect();
     let llvm_is_missing = Llvm::find().is_none();
-    if llvm_is_missing || !programs.is_empty() {
-        install_packages(programs, llvm_is_missing)?;
+    if llvm_is_missing || !missing.is_empty() {
+        install(&missing, llvm_is_missing)?;
         ensure!(Llvm::find().is_some(), "{LLVM_MISSING}");
     }
     complete_toolchain(target)
 }
 
 fn is_in_path(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// Installs Debian packages: `packages`, and LLVM in the best version that the distribution has.
-fn install_packages(mut packages: Vec<String>, llvm: bool) -> Result<()> {
-    let wanted = if llvm { format!("{} LLVM", packages.join(" ")) } else { packages.join(" ") };
-    if !is_in_path("apt-get") {
-        bail!("missing: {}; flowtag installs only on Debian and Ubuntu. {LLVM_MISSING}", wanted.trim());
-    }
+/// Installs `programs`, and LLVM in the best version that the distribution has.
+fn install(programs: &[&str], llvm: bool) -> Result<()> {
+    let mut packages: Vec<String> = programs.iter().map(|&program| program.to_owned()).collect();
+    let llvm_packages = |version: u32| ["clang", "llvm", "libclang1"].map(|name| format!("{name}-{version}"));
+    let preferred = if llvm { llvm_packages(VERSIONS[0]).join(" ") } else { String::new() };
+    let wanted = format!("{} {preferred}", packages.join(" "));
+    let wanted = wanted.trim();
+    ensure!(
+        is_in_path("apt-get"),
+        "this machine lacks what Debian has in the packages {wanted}: install them and try again"
+    );
+    let (Some(mut update), Some(mut install)) = (apt_get()?, apt_get()?) else {
+        bail!("this machine lacks packages, and installing them takes root. Run: sudo apt-get install {wanted}");
+    };
 
-    let _progress = process::progress(format!("Installing {}…", wanted.trim()));
+    let _progress = process::progress(format!("Installing {wanted}…"));
     process::run_quietly(
-        as_root("apt-get")?.arg("update"),
+        update.arg("update"),
         "apt-get update failed: without its package lists nothing can be installed",
     )?;
     if llvm {
         let version = VERSIONS.into_iter().find(|version| has_package(&format!("clang-{version}")));
-        let version =
-            version.with_context(|| format!("this distribution has no clang that will do. {LLVM_MISSING}"))?;
-        packages.extend(["clang", "llvm", "libclang1"].map(|name| format!("{name}-{version}")));
+        let version = version.with_context(|| format!("this distribution has no such clang. {LLVM_MISSING}"))?;
+        packages.extend(llvm_packages(version));
     }
-    let failure = format!("installing failed; try it by hand: apt-get install {}", packages.join(" "));
+    let failure = format!("packages are missing; try by hand: apt-get install {}", packages.join(" "));
     process::run_quietly(
-        as_root("apt-get")?
+        install
             .args(["install", "--yes", "--no-install-recommends"])
             // Someone else may be installing.
             .args(["-o", "DPkg::Lock::Timeout=300"])
@@ -74,33 +82,28 @@ fn install_packages(mut packages: Vec<String>, llvm: bool) -> Result<()> {
 }
 
 fn has_package(name: &str) -> bool {
-    let mut show = Command::new("apt-cache");
-    show.args(["show", name]).stdout(Stdio::null()).stderr(Stdio::null());
-    show.status().is_ok_and(|status| status.success())
+    succeeds(Command::new("apt-cache").args(["show", name]))
 }
 
-/// A command that runs `program` as root, without a question.
-fn as_root(program: &str) -> Result<Command> {
+/// apt-get as root and without a question, if this user may.
+fn apt_get() -> Result<Option<Command>> {
     let is_root = fs::metadata("/proc/self").context("read /proc/self")?.uid() == 0;
     let mut command = if is_root {
-        Command::new(program)
-    } else {
-        ensure!(
-            Command::new("sudo")
-                .args(["-n", "true"])
-                .stderr(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success()),
-            "packages are missing, and installing them takes root: run `sudo -v` first, or `cargo xtask setup` as root. \
-             Needed: {}. {LLVM_MISSING}",
-            PROGRAMS.join(", ")
-        );
+        Command::new("apt-get")
+    } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
         let mut sudo = Command::new("sudo");
-        sudo.args(["-n", "--preserve-env=DEBIAN_FRONTEND", program]);
+        sudo.args(["-n", "--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
         sudo
+    } else {
+        return Ok(None);
     };
     command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-    Ok(command)
+    Ok(Some(command))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
 }
 
 /// Adds the Windows target, clippy and rustfmt to the toolchain that runs us.
@@ -108,28 +111,26 @@ fn as_root(program: &str) -> Result<Command> {
 /// rust-toolchain.toml names them too, but rustup may be told not to install on its own (`RUSTUP_AUTO_INSTALL=0`).
 fn complete_toolchain(target: Target) -> Result<()> {
     let sysroot = sysroot()?;
-    let toolchain = env::var("RUSTUP_TOOLCHAIN").ok();
-    let add = |kind: &str, name: &str| -> Result<()> {
-        let toolchain = toolchain.as_deref().with_context(|| {
-            format!(
-                "the Rust toolchain in {} lacks {name}, and rustup does not manage it: install Rust with rustup",
-                sysroot.display()
-            )
-        })?;
-        let mut rustup = Command::new("rustup");
-        rustup.args([kind, "add", "--toolchain", toolchain, name]);
-        process::run_quietly(&mut rustup, &format!("rustup could not add {name}"))
-    };
-
     if !sysroot.join("lib/rustlib").join(target.triple()).join("lib").is_dir() {
-        add("target", target.triple())?;
+        rustup_add(&sysroot, "target", target.triple())?;
     }
     for (component, program) in [("clippy", "cargo-clippy"), ("rustfmt", "rustfmt")] {
         if !sysroot.join("bin").join(program).is_file() {
-            add("component", component)?;
+            rustup_add(&sysroot, "component", component)?;
         }
     }
     Ok(())
+}
+
+fn rustup_add(sysroot: &Path, kind: &str, name: &str) -> Result<()> {
+    let by_rustup = sysroot.parent().is_some_and(|folder| folder.ends_with("toolchains"));
+    let toolchain = sysroot.file_name().filter(|_| by_rustup);
+    let toolchain = toolchain.with_context(|| {
+        format!("the Rust in {} lacks {name} and is not rustup's: install Rust with rustup", sysroot.display())
+    })?;
+    let mut rustup = Command::new("rustup");
+    rustup.args([kind, "add", "--toolchain"]).arg(toolchain).arg(name);
+    process::run_quietly(&mut rustup, &format!("rustup could not add {name}"))
 }
 
 /// The folder of the toolchain that runs us.

@@ -9,7 +9,7 @@ use crate::{commands::setup, driver, process, target::Target, workspace};
 /// Builds driver and simulator and becomes `flowtag-sim`, which finds the driver by `FLOWTAG_SYS`.
 pub fn run(arguments: &[OsString]) -> Result<()> {
     let target = Target::default();
-    setup::ensure(target)?;
+    setup::ensure(target, &[])?;
     let image = driver::build(target)?;
     let simulator = workspace::build_simulator()?;
     Err(process::become_command(Command::new(simulator).args(arguments).env("FLOWTAG_SYS", image)))

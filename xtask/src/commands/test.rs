@@ -16,7 +16,7 @@ use crate::{
 /// Checks everything, then runs every test on the driver as built; with arguments, only the tests.
 pub fn run(arguments: &[OsString]) -> Result<()> {
     let target = Target::default();
-    setup::ensure(target)?;
+    setup::ensure(target, setup::TRAFFIC_PROGRAMS)?;
     if arguments.is_empty() {
         check::everything(target)?;
     }
