@@ -68,9 +68,9 @@ mod tests {
     use super::*;
 
     fn written(write: impl FnOnce(&mut Line)) -> String {
-        let mut line = Line::new();
+        let mut line = Line::empty();
         write(&mut line);
-        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+        line.as_c_str().to_str().unwrap().to_owned()
     }
 
     fn v6_text(address: &str) -> String {

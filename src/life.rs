@@ -118,9 +118,9 @@ mod tests {
 
     /// Asserts that a line is what it should be, and that the documentation shows it.
     fn assert_line(write: impl FnOnce(&mut Line), expected: &str) {
-        let mut line = Line::new();
+        let mut line = Line::empty();
         write(&mut line);
-        let written = String::from_utf8(line.as_bytes().to_vec()).unwrap();
+        let written = line.as_c_str().to_str().unwrap().to_owned();
         assert_eq!(written, format!("{expected}\n"));
         let document = include_str!("../docs/traces.md");
         assert!(document.lines().any(|shown| shown == expected), "docs/traces.md lacks: {expected}");
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn the_first_line_says_how_to_see_the_others() {
-        let mut line = Line::new();
+        let mut line = Line::empty();
         loading(&mut line);
-        let written = String::from_utf8(line.as_bytes().to_vec()).unwrap();
+        let written = line.as_c_str().to_str().unwrap().to_owned();
         assert!(written.ends_with("(lines about flows need the Debug Print Filter value IHVNETWORK=0x8)\n"));
     }
 
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_totals_line_is_as_documented() {
-        let all = Totals::new();
+        let all = Totals::zero();
         for _ in 0..2 {
             all.opened.count();
             all.closed.count();

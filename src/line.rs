@@ -1,5 +1,7 @@
 //! The text of one trace line, written without allocation and without `core::fmt`, which costs three times as much.
 
+use core::ffi::CStr;
+
 /// Bytes that `DbgPrintEx` passes on in one call.
 const CAPACITY: usize = 512;
 
@@ -13,23 +15,16 @@ impl Line {
     /// Longest line, its end of line included and the NUL not.
     pub const LONGEST: usize = CAPACITY - 1;
 
-    /// An empty line.
-    #[expect(clippy::new_without_default, reason = "half a kilobyte should not appear by default")]
+    /// A line with nothing in it yet.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn empty() -> Self {
         Self { bytes: [0; CAPACITY], len: 0 }
     }
 
-    /// What is written so far.
+    /// What is written so far. The last byte of the buffer never is, so there is always a NUL.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-
-    /// The line as a C string: the last byte of the buffer is never written.
-    #[must_use]
-    pub const fn as_c_str(&self) -> *const u8 {
-        self.bytes.as_ptr()
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 
     /// Appends one byte.
@@ -93,9 +88,9 @@ mod tests {
     use super::*;
 
     fn written(write: impl FnOnce(&mut Line)) -> String {
-        let mut line = Line::new();
+        let mut line = Line::empty();
         write(&mut line);
-        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+        line.as_c_str().to_str().unwrap().to_owned()
     }
 
     #[test]
@@ -106,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_full_line_still_ends_with_nul() {
-        let mut line = Line::new();
+        let mut line = Line::empty();
         line.text(&"x".repeat(600));
         assert_eq!(line.bytes.last(), Some(&0));
     }

@@ -10,9 +10,8 @@ pub struct References(AtomicU32);
 
 impl References {
     /// One reference.
-    #[expect(clippy::new_without_default, reason = "a count that begins at one is no default")]
     #[must_use]
-    pub fn new() -> Self {
+    pub fn one() -> Self {
         Self(AtomicU32::new(1))
     }
 
@@ -38,19 +37,19 @@ mod tests {
 
     #[test]
     fn the_only_reference_is_the_last() {
-        assert!(References::new().give_back());
+        assert!(References::one().give_back());
     }
 
     #[test]
     fn the_first_of_two_references_is_not_the_last() {
-        let references = References::new();
+        let references = References::one();
         references.take();
         assert!(!references.give_back());
     }
 
     #[test]
     fn the_second_of_two_references_is_the_last() {
-        let references = References::new();
+        let references = References::one();
         references.take();
         let _ = references.give_back();
         assert!(references.give_back());
@@ -67,7 +66,7 @@ mod interleavings {
     #[test]
     fn the_last_reference_sees_what_was_done_under_the_others() {
         loom::model(|| {
-            let shared = Arc::new((References::new(), UnsafeCell::new(0)));
+            let shared = Arc::new((References::one(), UnsafeCell::new(0)));
             shared.0.take();
             let other = Arc::clone(&shared);
             let thread = thread::spawn(move || {

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 pub struct Total(AtomicU64);
 
 impl Total {
-    const fn new() -> Self {
+    const fn zero() -> Self {
         Self(AtomicU64::new(0))
     }
 
@@ -43,18 +43,17 @@ pub struct Totals {
 
 impl Totals {
     /// All zero.
-    #[expect(clippy::new_without_default, reason = "a static needs a constant function")]
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn zero() -> Self {
         Self {
-            opened: Total::new(),
-            closed: Total::new(),
-            evicted: Total::new(),
-            untracked: Total::new(),
-            reauth_skipped: Total::new(),
-            alloc_failed: Total::new(),
-            associate_failed: Total::new(),
-            already_tagged: Total::new(),
+            opened: Total::zero(),
+            closed: Total::zero(),
+            evicted: Total::zero(),
+            untracked: Total::zero(),
+            reauth_skipped: Total::zero(),
+            alloc_failed: Total::zero(),
+            associate_failed: Total::zero(),
+            already_tagged: Total::zero(),
         }
     }
 
@@ -74,25 +73,28 @@ impl Totals {
     }
 }
 
+/// The driver's totals.
+pub static TOTALS: Totals = Totals::zero();
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_count_is_the_first() {
-        assert!(Totals::new().opened.count());
+        assert!(Totals::zero().opened.count());
     }
 
     #[test]
     fn the_second_count_is_not_the_first() {
-        let totals = Totals::new();
+        let totals = Totals::zero();
         totals.opened.count();
         assert!(!totals.opened.count());
     }
 
     #[test]
     fn each_total_counts_for_itself() {
-        let totals = Totals::new();
+        let totals = Totals::zero();
         totals.evicted.count();
         totals.evicted.count();
         assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0]);

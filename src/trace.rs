@@ -169,9 +169,9 @@ mod tests {
     };
 
     fn written(write: impl FnOnce(&mut Line)) -> String {
-        let mut line = Line::new();
+        let mut line = Line::empty();
         write(&mut line);
-        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+        line.as_c_str().to_str().unwrap().to_owned()
     }
 
     fn opened(tag: &Tag) -> String {

@@ -1,0 +1,62 @@
+//! The transport layers: counts the packets of tagged flows.
+use core::ffi::c_void;
+
+use super::go_on;
+use crate::{
+    flow::Side,
+    print,
+    trace::{self, level},
+    wfp::{
+        ffi::{FWPS_CLASSIFY_OUT0, FWPS_INCOMING_METADATA_VALUES0, FWPS_INCOMING_VALUES0},
+        metadata::Metadata,
+        net_buffer::Payloads,
+    },
+};
+
+/// classifyFn of the four transport callouts. Runs for every packet of a tagged flow, so it takes no lock, looks
+/// nothing up, allocates nothing and calls nothing unless a trace line is due.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
+pub unsafe extern "C" fn classify(
+    _values: *const FWPS_INCOMING_VALUES0,
+    metadata: *const FWPS_INCOMING_METADATA_VALUES0,
+    layer_data: *mut c_void,
+    _classify_context: *const c_void,
+    _filter: *const c_void,
+    flow_context: u64,
+    out: *mut FWPS_CLASSIFY_OUT0,
+) {
+    // SAFETY: from the filter engine.
+    unsafe { go_on(out) };
+    // SAFETY: the context is ours, and its flowDeleteFn does not run before this classify has returned.
+    let Some(side) = (unsafe { Side::from_context(flow_context) }) else { return };
+    // SAFETY: from the filter engine, for the time of this call.
+    let Some(metadata) = (unsafe { metadata.as_ref() }) else { return };
+    // SAFETY: as above.
+    let metadata = unsafe { Metadata::new(metadata) };
+    let header = side.header(metadata.transport_header_size());
+    // SAFETY: at these layers the data is one NET_BUFFER_LIST.
+    let payloads = unsafe { Payloads::of(layer_data, header) };
+    let (mut packets, mut bytes) = (0_u64, 0_u64);
+    for payload in payloads.clone() {
+        packets = packets.wrapping_add(1);
+        bytes = bytes.wrapping_add(payload.into());
+    }
+    let before = side.count(packets, bytes);
+    let level = print::level();
+    if level >= level::FIRST_PACKETS && (before == 0 || level >= level::PACKETS) {
+        trace_packets(side, payloads, before);
+    }
+}
+
+/// Prints the lines of these packets.
+#[cold]
+#[inline(never)]
+fn trace_packets(side: &Side, payloads: Payloads, before: u64) {
+    let mut first = before == 0;
+    for payload in payloads {
+        let least_level = if first { level::FIRST_PACKETS } else { level::PACKETS };
+        print::flow(least_level, |line| trace::packet(line, first, side.tag(), side.direction(), payload));
+        first = false;
+    }
+}

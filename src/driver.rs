@@ -1,0 +1,93 @@
+//! Load and unload, in order.
+use wdk_sys::{NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, WDFDRIVER};
+
+use crate::{
+    callouts::{self, authorize::AUTHORIZING},
+    engine,
+    failure::Failure,
+    flow,
+    kmdf::{ControlDevice, Driver, Parameters},
+    life, print,
+    settings::{MAX_FLOWS, Setting, Stored, TRACE_LEVEL},
+    sync::DispatchMutex,
+    totals::TOTALS,
+    unload,
+};
+
+/// The device, from its creation until unload.
+static DEVICE: DispatchMutex<Option<ControlDevice>> = DispatchMutex::new(None);
+
+/// Loads the driver, or undoes what was done of it: KMDF does not call `EvtDriverUnload` for a `DriverEntry` that fails.
+///
+/// # Safety
+/// The arguments are those of `DriverEntry`.
+pub unsafe fn load(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> NTSTATUS {
+    // SAFETY: the caller's promise.
+    match unsafe { start(object, registry_path) } {
+        Ok(()) => STATUS_SUCCESS,
+        Err(Failure { step, status }) => {
+            print::life(|line| life::failed(line, step, status));
+            tear_down();
+            status
+        }
+    }
+}
+
+/// `EvtDriverUnload`.
+///
+/// IRQL: `PASSIVE_LEVEL`
+unsafe extern "C" fn unload(_driver: WDFDRIVER) {
+    print::life(|line| life::stopping(line, flow::live()));
+    tear_down();
+}
+
+/// Everything that a classify reads is there before the filters are committed, and nothing after that can fail.
+///
+/// # Safety
+/// As for [`load`].
+unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<(), Failure> {
+    print::life(life::loading);
+    // SAFETY: nothing calls the driver yet.
+    unsafe { AUTHORIZING.initialize() };
+    // SAFETY: the caller's promise.
+    let driver = unsafe { Driver::create(object, registry_path, unload) }?;
+    let parameters = driver.parameters();
+    let trace_level = setting(&parameters, &TRACE_LEVEL);
+    let max_flows = setting(&parameters, &MAX_FLOWS);
+    drop(parameters);
+    print::set_level(trace_level);
+    flow::allocate_ring(max_flows).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
+    let device = driver.create_control_device()?;
+    let device_object = device.wdm();
+    *DEVICE.lock() = Some(device);
+    callouts::register(device_object.cast())?;
+    engine::start()?;
+    print::life(|line| life::loaded(line, trace_level, max_flows));
+    Ok(())
+}
+
+/// Undoes a load, or as much of one as was reached.
+fn tear_down() {
+    AUTHORIZING.wait();
+    unload::drain();
+    engine::close();
+    unload::unregister_callouts();
+    flow::free_ring();
+    print::life(|line| life::totals(line, &TOTALS));
+    let device = DEVICE.lock().take();
+    drop(device);
+}
+
+/// The value of a setting. One that cannot be used is worth a line, not a failure.
+fn setting(parameters: &Result<Parameters, NTSTATUS>, setting: &Setting) -> u32 {
+    let stored = match parameters {
+        Ok(parameters) => parameters.number(setting.name),
+        // Windows makes no Parameters key of its own accord.
+        Err(_) => Stored::Absent,
+    };
+    let choice = setting.choose(stored);
+    if choice.refused {
+        print::life(|line| life::refused(line, setting, stored, choice.used));
+    }
+    choice.used
+}

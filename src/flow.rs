@@ -1,0 +1,272 @@
+//! `FLOW_DATA`: the record of one tagged flow, and who owns it when.
+//!
+//! A record lives while it has references. The authorizer holds one, and every association that WFP may hold has one,
+//! taken before the association is made and given back when it fails. Whoever drops the last one frees first the slot,
+//! then the record, then decrements the number of live records; nobody else ever frees either.
+use core::{
+    mem,
+    ops::Deref,
+    ptr::{self, NonNull},
+    slice,
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+};
+
+use crate::{
+    flow_ring::{self, FlowRing, Slot},
+    path::Path,
+    pool, print,
+    references::References,
+    sync::DispatchMutex,
+    tag::{Direction, Tag},
+    totals::TOTALS,
+    trace::{self, Traffic, level},
+};
+
+/// The flows that may have contexts.
+pub static RING: DispatchMutex<FlowRing<'static>> = DispatchMutex::new(FlowRing::empty());
+
+/// Records that may still be reached through WFP. When it is zero, no context is left.
+static LIVE: AtomicU32 = AtomicU32::new(0);
+
+/// Number of live records. Once it is zero, everything their releases did has happened before.
+pub fn live() -> u32 {
+    LIVE.load(Ordering::Acquire)
+}
+
+/// One way of a flow: the context of one association, since the interface asks for a different one each callout.
+#[repr(C, align(16))]
+pub struct Side {
+    flow: *const Flow,
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    direction: Direction,
+    /// All ones if the transport header is to be taken from each packet's length.
+    header_mask: u32,
+    /// Keeps the counters of the two ways, used by different processors, out of one cache line.
+    apart: [u64; 4],
+}
+
+const _: () = assert!(size_of::<Side>() == 64);
+
+impl Side {
+    fn new(flow: *const Flow, direction: Direction, tag: &Tag) -> Self {
+        // Outbound packets begin at the transport header, inbound ones at the payload. ICMP is all header.
+        let header = direction == Direction::Out && !tag.is_icmp();
+        Self {
+            flow,
+            packets: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            direction,
+            header_mask: if header { u32::MAX } else { 0 },
+            apart: [0; 4],
+        }
+    }
+
+    /// The side that WFP hands to a classify as its flow context; [`None`] for no context.
+    ///
+    /// # Safety
+    /// The value is 0 or an associated context, and the association outlives `'a`: WFP does not run flowDeleteFn
+    /// while a classify with the context runs.
+    pub unsafe fn from_context<'a>(context: u64) -> Option<&'a Self> {
+        let side = ptr::with_exposed_provenance::<Self>(usize::try_from(context).ok()?);
+        // SAFETY: the caller's promise.
+        unsafe { side.as_ref() }
+    }
+
+    /// Bytes of each packet that are not payload, of the header's size.
+    pub const fn header(&self, size: u32) -> u32 {
+        size & self.header_mask
+    }
+
+    /// Counts packets; the number of those before is returned.
+    ///
+    /// IRQL: any
+    pub fn count(&self, packets: u64, bytes: u64) -> u64 {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.packets.fetch_add(packets, Ordering::Relaxed)
+    }
+
+    /// Which way.
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Whose.
+    pub fn tag(&self) -> &Tag {
+        // SAFETY: a side is a part of its record.
+        let flow = unsafe { &*self.flow };
+        &flow.tag
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic { packets: self.packets.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+}
+
+/// The record. The path's bytes follow it in the same block of pool.
+#[repr(C)]
+pub struct Flow {
+    out: Side,
+    r#in: Side,
+    references: References,
+    slot: AtomicU32,
+    opened_at: u64,
+    path_len: usize,
+    opened: AtomicBool,
+    tag: Tag,
+}
+
+const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= 16);
+
+impl Flow {
+    /// What is known of the flow.
+    pub const fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    /// The owner's path as it was captured.
+    pub fn path(&self) -> &[u8] {
+        let path = ptr::from_ref(self).wrapping_add(1).cast();
+        // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
+        unsafe { slice::from_raw_parts(path, self.path_len) }
+    }
+
+    /// Remembers which slot stands for the flow. Done before anybody else can know the record.
+    pub fn set_slot(&self, slot: u32) {
+        self.slot.store(slot, Ordering::Relaxed);
+    }
+
+    /// Notes that both contexts are associated, so that the end of the flow will be counted and traced.
+    pub fn set_opened(&self) {
+        self.opened.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A record that nobody else knows.
+pub struct NewFlow(NonNull<Flow>);
+
+impl NewFlow {
+    /// Captures a flow. [`None`] when memory is short.
+    ///
+    /// IRQL: that at which the authorization was entered, since the path may be pageable there
+    pub fn allocate(tag: Tag, path: &Path) -> Option<Self> {
+        let block = pool::allocate(size_of::<Flow>().wrapping_add(path.stored_len()), pool::FLOW)?;
+        let flow = block.cast::<Flow>();
+        let record = Flow {
+            out: Side::new(flow.as_ptr(), Direction::Out, &tag),
+            r#in: Side::new(flow.as_ptr(), Direction::In, &tag),
+            references: References::one(),
+            slot: AtomicU32::new(flow_ring::NONE),
+            opened_at: print::milliseconds(),
+            path_len: path.stored_len(),
+            opened: AtomicBool::new(false),
+            tag,
+        };
+        // SAFETY: the block is large and aligned enough, and ours.
+        unsafe { flow.write(record) };
+        // SAFETY: the block goes on behind the record.
+        let behind = unsafe { flow.add(1) };
+        // SAFETY: for as many zeroed bytes as the path has.
+        let stored = unsafe { slice::from_raw_parts_mut(behind.cast().as_ptr(), path.stored_len()) };
+        path.write(stored);
+        Some(Self(flow))
+    }
+
+    /// Makes it a live record with one reference, the authorizer's. From here on only the last reference frees it.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, inside the rundown, so that unload does not miss it
+    pub fn bring_to_life(self) -> FlowRef {
+        LIVE.fetch_add(1, Ordering::Relaxed);
+        let flow = self.0;
+        mem::forget(self);
+        FlowRef(flow)
+    }
+}
+
+impl Drop for NewFlow {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this tag, and nobody else knows it.
+        unsafe { pool::free(self.0.cast(), pool::FLOW) };
+    }
+}
+
+/// One reference to a live record.
+pub struct FlowRef(NonNull<Flow>);
+
+impl FlowRef {
+    /// The context of one way's association. Whoever gives it to WFP forgets one reference for it.
+    pub fn context(&self, direction: Direction) -> u64 {
+        let side = match direction {
+            Direction::Out => &raw const self.out,
+            Direction::In => &raw const self.r#in,
+        };
+        side.expose_provenance() as u64
+    }
+
+    /// Takes back the reference that WFP held.
+    ///
+    /// # Safety
+    /// The association of this context is over, and this is called once for it.
+    pub unsafe fn from_context(context: u64) -> Option<Self> {
+        // SAFETY: the reference keeps the record alive.
+        let side = unsafe { Side::from_context(context) }?;
+        NonNull::new(side.flow.cast_mut()).map(Self)
+    }
+}
+
+impl Clone for FlowRef {
+    fn clone(&self) -> Self {
+        self.references.take();
+        Self(self.0)
+    }
+}
+
+impl Deref for FlowRef {
+    type Target = Flow;
+
+    fn deref(&self) -> &Flow {
+        // SAFETY: a record lives while it has references.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for FlowRef {
+    /// Release.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`, on any thread, also inside Associate or Remove
+    fn drop(&mut self) {
+        if !self.references.give_back() {
+            return;
+        }
+        let why = RING.lock().release(self.slot.load(Ordering::Relaxed));
+        if self.opened.load(Ordering::Relaxed) {
+            TOTALS.closed.count();
+            print::flow(level::FLOWS, |line| {
+                let milliseconds = print::milliseconds().saturating_sub(self.opened_at);
+                trace::close(line, &self.tag, self.out.traffic(), self.r#in.traffic(), milliseconds, why);
+            });
+        }
+        // SAFETY: allocated with this tag, and this was the last reference.
+        unsafe { pool::free(self.0.cast(), pool::FLOW) };
+        // The very last act: at zero, unload goes on and takes this code away.
+        LIVE.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Gives the ring its slots. [`None`] when memory is short.
+pub fn allocate_ring(flows: u32) -> Option<()> {
+    let block = pool::allocate((flows as usize).wrapping_mul(size_of::<Slot>()), pool::RING)?;
+    // SAFETY: as large and aligned as this; and zeros are free slots.
+    let slots = unsafe { slice::from_raw_parts_mut(block.cast::<Slot>().as_ptr(), flows as usize) };
+    *RING.lock() = FlowRing::new(slots);
+    Some(())
+}
+
+/// Frees the ring's slots, if it has any.
+pub fn free_ring() {
+    let slots = mem::replace(&mut *RING.lock(), FlowRing::empty()).into_slots();
+    if !slots.is_empty() {
+        // SAFETY: allocated with this tag, and no longer the ring's.
+        unsafe { pool::free(NonNull::from(slots).cast(), pool::RING) };
+    }
+}
