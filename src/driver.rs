@@ -1,5 +1,8 @@
 //! Load and unload, in order.
-use wdk_sys::{NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, WDFDRIVER};
+use wdk_sys::{
+    NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, STATUS_INSUFFICIENT_RESOURCES, STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SUCCESS, WDFDRIVER,
+};
 
 use crate::{
     callouts::{self, authorize::AUTHORIZING},
@@ -46,9 +49,9 @@ unsafe extern "C" fn unload(_driver: WDFDRIVER) {
 /// # Safety
 /// As for [`load`].
 unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<(), Failure> {
-    print::life(life::loading);
     // SAFETY: nothing calls the driver yet.
     unsafe { AUTHORIZING.initialize() };
+    print::life(life::loading);
     // SAFETY: the caller's promise.
     let driver = unsafe { Driver::create(object, registry_path, unload) }?;
     let parameters = driver.parameters();
@@ -83,7 +86,8 @@ fn setting(parameters: &Result<Parameters, NTSTATUS>, setting: &Setting) -> u32 
     let stored = match parameters {
         Ok(parameters) => parameters.number(setting.name),
         // Windows makes no Parameters key of its own accord.
-        Err(_) => Stored::Absent,
+        Err(STATUS_OBJECT_NAME_NOT_FOUND) => Stored::Absent,
+        Err(_) => Stored::Unreadable,
     };
     let choice = setting.choose(stored);
     if choice.refused {

@@ -29,18 +29,16 @@ impl Line {
 
     /// Appends one byte.
     pub fn byte(&mut self, byte: u8) {
-        if self.len < Self::LONGEST
-            && let Some(place) = self.bytes.get_mut(self.len)
-        {
-            *place = byte;
-            self.len = self.len.wrapping_add(1);
-        }
+        self.bytes(&[byte]);
     }
 
-    /// Appends bytes.
+    /// Appends bytes. One copy of this loop: inlined wherever a line is written, it would be half of the image.
+    #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.byte(*byte);
+        let room = self.bytes.get_mut(self.len..Self::LONGEST).unwrap_or_default();
+        self.len = self.len.wrapping_add(room.len().min(bytes.len()));
+        for (place, byte) in room.iter_mut().zip(bytes) {
+            *place = *byte;
         }
     }
 
@@ -59,6 +57,7 @@ impl Line {
         self.digits::<16>(number.into());
     }
 
+    #[inline(never)]
     fn digits<const BASE: u64>(&mut self, mut number: u64) {
         let mut digits = [0; 20]; // of u64::MAX in decimal
         let mut first = digits.len();

@@ -138,6 +138,7 @@ impl Callout {
         })
     }
 
+    /// Set before the filters are committed, and so before any classify asks for it.
     fn id(&self) -> u32 {
         self.id.load(Ordering::Relaxed)
     }
