@@ -1,6 +1,6 @@
 //! `cargo xtask demo`.
 
-use std::{ffi::OsString, fs, path::PathBuf, process::Command};
+use std::{env, ffi::OsString, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
@@ -36,7 +36,14 @@ fn build_probes() -> Result<PathBuf> {
     let folder = object.parent().context("an object without a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     let mut clang = Command::new(llvm.tool("clang"));
-    clang.args(["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c"]).arg(source).arg("-o").arg(&object);
+    clang
+        .args(["-target", "bpf", "-O2", "-g", "-Wall", "-Werror"])
+        // Debian keeps asm/types.h, which linux/bpf.h wants, in the folder of the machine, where BPF does not look.
+        .args(["-idirafter", &format!("/usr/include/{}-linux-gnu", env::consts::ARCH)])
+        .arg("-c")
+        .arg(source)
+        .arg("-o")
+        .arg(&object);
     process::run_quietly(&mut clang, "compiling the eBPF probes failed")?;
     Ok(object)
 }
