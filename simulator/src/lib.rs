@@ -1,5 +1,6 @@
 //! A simulated Windows kernel and WFP engine: it runs a `.sys` file, unmodified, inside a Linux process.
 //!
+//! - [`cli`]: the command `flowtag-sim`.
 //! - [`machine`]: one simulated computer, with everything in it.
 //! - [`demo`]: real programs talk, the driver tags their flows, and they say whether it was right.
 //! - [`image`]: loading the driver, and finding source places in it.
@@ -13,6 +14,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "the simulator runs on x86-64 only, where a usize is a u64")]
 #![expect(clippy::missing_panics_doc, reason = "nearly all are poisoned locks, which only follow another panic")]
 
+pub mod cli;
 pub mod demo;
 pub mod image;
 pub mod kernel;

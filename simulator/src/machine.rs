@@ -73,6 +73,11 @@ impl Machine {
     /// A machine that has just booted.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        Self::started(options, Registry::default())
+    }
+
+    /// A machine that has just booted with this registry.
+    pub(crate) fn started(options: Options, registry: Registry) -> Self {
         let random = Mutex::new(ChaCha8Rng::seed_from_u64(options.seed));
         let pool = Pool::new(options.pool);
         let clock = Clock::new(options.clock);
@@ -89,8 +94,8 @@ impl Machine {
             hooked: AtomicBool::new(false),
             pool,
             clock,
-            registry: Registry::default(),
-            debug_print: DebugPrint::default(),
+            debug_print: DebugPrint::with_filter(&registry),
+            registry,
             irql_changes: IrqlChanges::default(),
             kmdf: Kmdf::default(),
             services: Services::default(),

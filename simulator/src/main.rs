@@ -1,3 +1,7 @@
 //! `flowtag-sim`: the simulator as a command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flowtag_simulator::cli::run()
+}

@@ -92,7 +92,14 @@ impl Filter {
 }
 
 impl DebugPrint {
-    /// Reads the Debug Print Filter, as Windows does when it starts.
+    /// The debug output of a machine that starts with this registry.
+    pub(crate) fn with_filter(registry: &Registry) -> Self {
+        let print = Self::default();
+        print.read_filter(registry);
+        print
+    }
+
+    /// Reads the Debug Print Filter. Windows does so when it starts only.
     pub fn read_filter(&self, registry: &Registry) {
         let mask = |name| match registry.get(FILTER_KEY, name) {
             Some(Value::Dword(mask)) => Some(mask),

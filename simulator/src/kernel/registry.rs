@@ -61,8 +61,10 @@ pub struct Registry {
     keys: Mutex<BTreeMap<String, Key>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Key {
+    /// The last part of its name, as it was written.
+    name: String,
     /// By the value's name in lower case: the name as it was written, and the value.
     values: BTreeMap<String, (String, Value)>,
 }
@@ -72,12 +74,14 @@ impl Registry {
     pub fn create_key(&self, key: &str) {
         let path = canonical(key);
         let mut keys = self.keys();
-        let mut end = 0;
-        while let Some(next) = path[end..].find('\\') {
-            keys.entry(path[..end + next].to_owned()).or_default();
-            end += next + 1;
+        // The canonical name has as many parts as the written one, counted from the end.
+        let written = key.trim_matches('\\').rsplit('\\');
+        let mut above = Some(path.as_str());
+        for name in written {
+            let Some(path) = above else { break };
+            keys.entry(path.to_owned()).or_insert_with(|| Key { name: name.into(), ..Key::default() });
+            above = path.rsplit_once('\\').map(|(above, _)| above);
         }
-        keys.entry(path).or_default();
     }
 
     /// Whether there is such a key.
@@ -128,6 +132,20 @@ impl Registry {
     #[must_use]
     pub fn values(&self, key: &str) -> Vec<(String, Value)> {
         self.keys().get(&canonical(key)).map_or_else(Vec::new, |key| key.values.values().cloned().collect())
+    }
+
+    /// The names of the keys directly below a key, as they were written.
+    #[must_use]
+    pub fn keys_below(&self, key: &str) -> Vec<String> {
+        let below = format!("{}\\", canonical(key));
+        let keys = self.keys();
+        let direct = |path: &str| path.strip_prefix(&below).is_some_and(|rest| !rest.contains('\\'));
+        keys.iter().filter(|(path, _)| direct(path)).map(|(_, key)| key.name.clone()).collect()
+    }
+
+    /// A registry with the same contents.
+    pub(crate) fn copied(&self) -> Self {
+        Self { keys: Mutex::new(self.keys().clone()) }
     }
 
     fn keys(&self) -> MutexGuard<'_, BTreeMap<String, Key>> {

@@ -313,6 +313,17 @@ impl Machine {
         Ok(())
     }
 
+    /// The same computer after a restart: its services and its registry are there, everything else is new.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        let services = self.services().0.lock().unwrap();
+        let machine = Self::started(self.options().clone(), self.registry().copied());
+        for service in services.values().filter(|service| !service.deleted) {
+            machine.create_service(&service.name, service.config.clone()).expect("names are unique");
+        }
+        machine
+    }
+
     fn remove(&self, services: &mut BTreeMap<String, Service>, name: &str) {
         services.remove(&name.to_lowercase());
         self.registry().delete_key(&registry::service_key(name));

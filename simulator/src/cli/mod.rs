@@ -1,0 +1,36 @@
+//! The command `flowtag-sim`.
+//!
+//! Exit codes: 0 done; 1 a command failed as it would on Windows; 2 wrong usage, or a file that cannot be used; 3 the
+//! driver stopped the machine with a bug check.
+
+pub mod shell;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs a Windows driver on Linux: its own machine code, in a simulated Windows kernel and WFP engine.
+#[derive(Debug, Parser)]
+#[command(name = "flowtag-sim", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take sc and reg commands as they are typed on Windows, and commands for flows.
+    Shell(shell::Args),
+}
+
+/// Runs the command line that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let outcome = match CommandLine::parse().command {
+        Command::Shell(arguments) => shell::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,212 @@
+use super::*;
+
+fn shell() -> Shell {
+    Shell::new(Args::default())
+}
+
+fn typed(shell: &mut Shell, line: &str) -> (String, Exit) {
+    let Output { text, exit } = shell.execute(line);
+    (text, exit)
+}
+
+fn created() -> Shell {
+    let mut shell = shell();
+    let (text, exit) = typed(&mut shell, r"sc create flowtag type= kernel binPath= C:\drivers\flowtag.sys");
+    assert_eq!((text.as_str(), exit), ("[SC] CreateService SUCCESS\n", Exit::Done));
+    shell
+}
+
+#[test]
+fn a_service_is_created_queried_and_deleted_as_on_windows() {
+    let mut shell = created();
+    let (text, exit) = typed(&mut shell, "sc query flowtag");
+    assert_eq!(exit, Exit::Done);
+    assert_eq!(
+        text,
+        "
+SERVICE_NAME: flowtag
+        TYPE               : 1  KERNEL_DRIVER
+        STATE              : 1  STOPPED
+        WIN32_EXIT_CODE    : 1077  (0x435)
+        SERVICE_EXIT_CODE  : 0  (0x0)
+        CHECKPOINT         : 0x0
+        WAIT_HINT          : 0x0
+"
+    );
+    assert_eq!(typed(&mut shell, "sc delete flowtag").0, "[SC] DeleteService SUCCESS\n");
+    assert_eq!(
+        typed(&mut shell, "sc query flowtag"),
+        (
+            "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\n\nThe specified service does not exist as an \
+             installed service.\n\n"
+                .into(),
+            Exit::Failed
+        )
+    );
+}
+
+#[test]
+fn each_failure_names_the_function_and_the_number() {
+    let mut shell = created();
+    for (line, expected) in [
+        ("sc start other", "[SC] StartService: OpenService FAILED 1060:\n"),
+        ("sc stop other", "[SC] OpenService FAILED 1060:\n"),
+        ("sc delete other", "[SC] OpenService FAILED 1060:\n"),
+        ("sc stop flowtag", "[SC] ControlService FAILED 1062:\n\nThe service has not been started.\n"),
+        ("sc create flowtag type= kernel binPath= x", "[SC] CreateService FAILED 1073:\n"),
+    ] {
+        let (text, exit) = typed(&mut shell, line);
+        assert!(text.starts_with(expected), "{line}: {text}");
+        assert_eq!(exit, Exit::Failed, "{line}");
+    }
+}
+
+#[test]
+fn a_missing_driver_is_explained() {
+    let mut shell = created();
+    let (text, exit) = typed(&mut shell, "sc start flowtag");
+    assert!(text.starts_with("[SC] StartService FAILED 2:\n\nThe system cannot find the file specified.\n"), "{text}");
+    assert!(text.contains("flowtag.sys: No such file") && text.contains("cargo xtask build"), "{text}");
+    assert_eq!(exit, Exit::Unusable);
+}
+
+#[test]
+fn create_wants_its_options_as_windows_does() {
+    for (line, problem) in [
+        ("sc create flowtag binPath= x", "type= kernel is missing"),
+        ("sc create flowtag type= kernel", "binPath= is missing"),
+        ("sc create flowtag type=kernel binPath= x", "a space belongs behind the equal sign"),
+        ("sc create flowtag type= kernel binPath=", "has no value"),
+        ("sc create flowtag type= kernel binPath= x start= never", "no value for start="),
+        ("sc create", "USAGE:"),
+    ] {
+        let (text, exit) = typed(&mut shell(), line);
+        assert!(text.contains(problem), "{line}: {text}");
+        assert_eq!(exit, Exit::Unusable, "{line}");
+    }
+}
+
+#[test]
+fn a_setting_is_added_shown_and_deleted() {
+    const KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\flowtag\Parameters";
+    let mut shell = shell();
+    let success = "The operation completed successfully.\n";
+    assert_eq!(typed(&mut shell, &format!("reg add {KEY} /v TraceLevel /t REG_DWORD /d 3 /f")).0, success);
+    assert_eq!(
+        typed(&mut shell, &format!("reg query {KEY} /v tracelevel")).0,
+        "\nHKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\flowtag\\Parameters\n    TraceLevel    REG_DWORD    \
+         0x3\n\n"
+    );
+    assert_eq!(typed(&mut shell, &format!("reg delete {KEY} /v TraceLevel /f")).0, success);
+    let (text, exit) = typed(&mut shell, &format!("reg query {KEY} /v TraceLevel"));
+    assert_eq!(text, "ERROR: The system was unable to find the specified registry key or value.\n");
+    assert_eq!(exit, Exit::Failed);
+}
+
+#[test]
+fn a_query_lists_the_keys_below_as_they_were_written() {
+    let mut shell = created();
+    let (text, _) = typed(&mut shell, r"reg query HKLM\SYSTEM\CurrentControlSet\Services\flowtag");
+    assert!(text.contains("    Start    REG_DWORD    0x3\n"), "{text}");
+    typed(&mut shell, r"reg add HKLM\SYSTEM\CurrentControlSet\Services\flowtag\Parameters /f");
+    let (text, _) = typed(&mut shell, r"reg query HKLM\SYSTEM\CurrentControlSet\Services\flowtag");
+    let below = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\flowtag\Parameters";
+    assert!(text.lines().any(|line| line == below), "{text}");
+}
+
+#[test]
+fn a_bad_setting_is_refused() {
+    for line in [
+        r"reg add HKLM\A /v X /t REG_DWORD /d three /f",
+        r"reg add HKLM\A /v X /t REG_DWORD /d 4294967296 /f",
+        r"reg add HKLM\A /v X /t DWORD /d 3 /f",
+        r"reg add HKXX\A /v X /t REG_DWORD /d 3 /f",
+        r"reg add HKLM\A /v X /x",
+        "reg add",
+    ] {
+        assert_eq!(typed(&mut shell(), line).1, Exit::Unusable, "{line}");
+    }
+}
+
+#[test]
+fn a_value_is_not_overwritten_without_being_told_to() {
+    let mut shell = shell();
+    typed(&mut shell, r"reg add HKLM\A /v X /t REG_DWORD /d 1");
+    let (text, exit) = typed(&mut shell, r"reg add HKLM\A /v X /t REG_DWORD /d 2");
+    assert!(text.starts_with("Value X exists, overwrite(Yes/No)?"), "{text}");
+    assert_eq!(exit, Exit::Failed);
+    assert!(typed(&mut shell, r"reg query HKLM\A").0.contains("0x1"));
+}
+
+#[test]
+fn flows_are_opened_used_listed_and_closed_without_a_driver() {
+    let mut shell = shell();
+    let (text, exit) =
+        typed(&mut shell, r"flow open out tcp 10.0.0.5:50123 93.184.216.34:443 pid=4242 path=\device\x.exe");
+    assert!(text.starts_with("flow 1 is open, handle 0x"), "{text}");
+    assert_eq!(exit, Exit::Done);
+    typed(&mut shell, "flow open in udp [::1]:53 [::1]:40000");
+    assert_eq!(typed(&mut shell, "flow send 1 517").1, Exit::Done);
+    assert_eq!(typed(&mut shell, "flow receive 2 100").1, Exit::Done);
+    let (text, _) = typed(&mut shell, "flow list");
+    assert!(text.contains("out protocol 6 10.0.0.5:50123 93.184.216.34:443 pid=4242"), "{text}");
+    assert!(text.contains("in protocol 17 [::1]:53 [::1]:40000 pid=-"), "{text}");
+    typed(&mut shell, "flow close 1");
+    assert!(!typed(&mut shell, "flow list").0.contains("443"));
+    assert_eq!(typed(&mut shell, "flow send 1 517").1, Exit::Unusable);
+}
+
+#[test]
+fn a_flow_that_cannot_be_is_refused() {
+    for line in [
+        "flow",
+        "flow open sideways tcp 10.0.0.5:1 10.0.0.6:2",
+        "flow open out tcp 10.0.0.5 10.0.0.6:2",
+        "flow open out tcp 10.0.0.5:1 [::1]:2",
+        "flow open out carrier-pigeon 10.0.0.5:1 10.0.0.6:2",
+        "flow open out tcp 10.0.0.5:1 10.0.0.6:2 pid=me",
+        "flow close 1",
+    ] {
+        assert_eq!(typed(&mut shell(), line).1, Exit::Unusable, "{line}");
+    }
+}
+
+#[test]
+fn the_clock_can_be_turned() {
+    let mut shell = shell();
+    assert_eq!(typed(&mut shell, "time +1.5s").0, "1.500 s since the machine started\n");
+    assert_eq!(typed(&mut shell, "time").0, "1.500 s since the machine started\n");
+    assert_eq!(typed(&mut shell, "time +1parsec").1, Exit::Unusable);
+}
+
+#[test]
+fn a_restart_keeps_services_and_registry() {
+    let mut shell = created();
+    typed(&mut shell, r"reg add HKLM\A /v X /t REG_DWORD /d 7 /f");
+    typed(&mut shell, "time +5s");
+    typed(&mut shell, "restart");
+    assert_eq!(typed(&mut shell, "time").0, "0.000 s since the machine started\n");
+    assert!(typed(&mut shell, "sc query flowtag").0.contains("1  STOPPED"));
+    assert!(typed(&mut shell, r"reg query HKLM\A").0.contains("0x7"));
+}
+
+#[test]
+fn comments_and_empty_lines_do_nothing() {
+    for line in ["", "   ", "# comment", ":: comment", "rem comment"] {
+        assert_eq!(typed(&mut shell(), line), (String::new(), Exit::Done));
+    }
+}
+
+#[test]
+fn an_unknown_command_says_where_to_look() {
+    let (text, exit) = typed(&mut shell(), "net start flowtag");
+    assert!(text.contains("`help`"), "{text}");
+    assert_eq!(exit, Exit::Unusable);
+}
+
+#[test]
+fn exit_ends_the_shell() {
+    let mut shell = shell();
+    typed(&mut shell, "exit");
+    assert!(shell.finished());
+}
