@@ -9,6 +9,7 @@ pub mod programs;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod simulated;
 pub mod summary;
 
 pub mod trace;

@@ -1,0 +1,152 @@
+//! The driver on the simulated machine.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use anyhow::Result;
+
+use super::{
+    driver::{Driver, Line},
+    verdict::Remains,
+};
+use crate::{
+    BugCheck, Machine, Options,
+    image::{Image, LoadError},
+    kernel::{registry::Value, time::ClockKind},
+    service::{Config, ServiceError},
+    traffic::{
+        event::{Direction, Flow, Packet},
+        pump::Sink,
+    },
+    wfp::traffic as engine,
+};
+
+/// The service's name.
+const SERVICE: &str = "flowtag";
+/// Where Windows keeps which debug lines are shown.
+const DEBUG_PRINT_FILTER: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Debug Print Filter";
+
+/// A machine for the driver.
+pub struct Simulated {
+    machine: Machine,
+    image: PathBuf,
+    lines: Arc<Mutex<Vec<Line>>>,
+}
+
+impl Simulated {
+    /// A machine that has just booted and has the driver's file. The driver is not loaded yet.
+    ///
+    /// # Errors
+    /// The file is not a driver that the simulator can load.
+    pub fn new(image: &Path) -> Result<Self, LoadError> {
+        // What is wrong with the file is said before any program is started.
+        drop(Image::load(image)?);
+        let machine = Machine::new(Options { clock: ClockKind::Real, ..Options::default() });
+        // Errors are always shown; the lines about flows only to those who ask for them.
+        machine.registry().set(DEBUG_PRINT_FILTER, "IHVNETWORK", Value::Dword(0xf));
+        machine.debug_print().read_filter(machine.registry());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let shown = Arc::clone(&lines);
+        machine.debug_print().on_line(move |line| {
+            if line.shown {
+                let text = line.text.trim_end().to_owned();
+                shown.lock().unwrap().push(Line { time: line.time, text });
+            }
+        });
+        Ok(Self { machine, image: image.to_owned(), lines })
+    }
+}
+
+impl Sink for Simulated {
+    type Handle = engine::FlowHandle;
+    type Error = BugCheck;
+
+    fn open(&self, flow: &Flow, arrived: Option<Packet>) -> Result<Self::Handle, BugCheck> {
+        let spec = engine::FlowSpec {
+            pid: flow.pid.map(u64::from),
+            path: flow.path.as_deref().map(device_path),
+            direction: direction(flow.direction),
+            protocol: flow.protocol,
+            local: flow.local,
+            remote: flow.remote,
+        };
+        match arrived {
+            Some(packet) => self.machine.accept_flow(&spec, &buffers(packet)),
+            None => self.machine.open_flow(&spec),
+        }
+    }
+
+    fn packet(&self, handle: Self::Handle, way: Direction, packet: Packet) -> Result<(), BugCheck> {
+        self.machine.transport(handle, direction(way), &buffers(packet)).map(drop)
+    }
+
+    fn close(&self, handle: Self::Handle) -> Result<(), BugCheck> {
+        self.machine.close_flow(handle)
+    }
+}
+
+impl Driver for Simulated {
+    fn start(&self) -> Result<()> {
+        let binary_path = self.image.to_string_lossy().into_owned();
+        self.machine
+            .create_service(SERVICE, Config { binary_path, ..Config::default() })
+            .map_err(ServiceError::Win32)?;
+        self.machine.start_service(SERVICE)?;
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<()> {
+        self.machine.stop_service(SERVICE)?;
+        self.machine.delete_service(SERVICE).map_err(ServiceError::Win32)?;
+        Ok(())
+    }
+
+    fn lines(&self, from: usize) -> Vec<Line> {
+        self.lines.lock().unwrap()[from..].to_vec()
+    }
+
+    fn remains(&self) -> Remains {
+        Remains {
+            contexts: self.machine.wfp().contexts(),
+            pool_blocks: self.machine.pool().live_count() as u64,
+            bug_checks: u64::from(self.machine.referee().verdict().is_some()),
+        }
+    }
+}
+
+fn direction(direction: Direction) -> engine::Direction {
+    match direction {
+        Direction::Outbound => engine::Direction::Outbound,
+        Direction::Inbound => engine::Direction::Inbound,
+    }
+}
+
+fn buffers(packet: Packet) -> engine::Packet {
+    engine::Packet { payloads: vec![packet.payload], transport_header: packet.header }
+}
+
+/// A Linux path as Windows would give it: lower case, on the first disk, in UTF-16LE with a terminating zero.
+fn device_path(path: &str) -> Vec<u8> {
+    let path = format!("\\device\\harddiskvolume1{}\0", path.replace('/', "\\").to_lowercase());
+    path.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_becomes_a_device_path_with_its_terminating_zero() {
+        let utf16: Vec<u16> =
+            device_path("/usr/bin/Curl").chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+
+        assert_eq!(String::from_utf16(&utf16).unwrap(), "\\device\\harddiskvolume1\\usr\\bin\\curl\0");
+    }
+
+    #[test]
+    fn a_file_that_is_no_driver_is_refused_at_once() {
+        assert!(Simulated::new(Path::new("/dev/null")).is_err());
+    }
+}
