@@ -17,7 +17,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what this machine lacks: LLVM, curl, python3, the Rust target. The other commands do it themselves
+    /// Install what this machine lacks: LLVM, curl, perl, python3, the Rust target. The other commands do it themselves
     Setup,
     /// Build flowtag.sys; its path is the last line printed
     Build {

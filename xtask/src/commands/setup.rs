@@ -20,7 +20,7 @@ pub const LLVM_MISSING: &str = "flowtag is built with clang, llvm-dlltool, llvm-
      On Debian and Ubuntu they are in the packages clang-19, llvm-19 and libclang1-19";
 
 /// Programs that the demo and its tests run, each from the Debian package of its name.
-pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "python3"];
+pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3"];
 
 /// Sets the machine up for every command and says so.
 pub fn run() -> Result<()> {
