@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::report::{Message, Protocol, Report, now};
 use crate::traffic::event::Direction;
@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// `flowtag-sim peer`.
-#[derive(Debug, Args)]
-pub struct PeerArgs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     #[command(subcommand)]
     role: Role,
 }
@@ -38,16 +38,16 @@ enum Role {
     Serve,
     /// Talk to echo servers.
     Talk {
-        /// Keep the connections open: exchange a round for each line of standard input, and close when it ends.
+        /// Keep the connections open: exchange a round for each line of standard input, and close when it ends
         #[arg(long)]
         hold: bool,
-        /// Without --hold: how many connections, one after the other, to each server.
+        /// Without --hold: how many connections, one after the other, to each server
         #[arg(long, default_value_t = 1)]
         count: u32,
-        /// Bytes of each message.
+        /// Bytes of each message
         #[arg(long, default_value_t = 100)]
         size: usize,
-        /// The servers, for example `tcp/127.0.0.1:7` or `udp/[::1]:7`.
+        /// The servers, for example `tcp/127.0.0.1:7` or `udp/[::1]:7`
         #[arg(required = true)]
         servers: Vec<Server>,
     },
@@ -57,7 +57,7 @@ enum Role {
 ///
 /// # Errors
 /// The network or the other side does not do what it should.
-pub fn run(arguments: &PeerArgs) -> Result<()> {
+pub fn run(arguments: &Args) -> Result<()> {
     match &arguments.role {
         Role::Serve => serve(),
         Role::Talk { hold: true, size, servers, .. } => hold(servers, *size),

@@ -1,0 +1,120 @@
+//! `flowtag-sim demo`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::Ordering,
+};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    demo::{
+        live::{self, INTERRUPTED},
+        replay::replay,
+        run::{Judged, Run},
+        simulated::Simulated,
+        summary,
+        verdict::Mode,
+    },
+    traffic::{
+        live::Capture,
+        recorded::{self, Recorder},
+    },
+};
+
+/// Show the driver tagging what real programs do on this machine's network.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The driver, flowtag.sys
+    #[arg(long, value_name = "SYS")]
+    driver: PathBuf,
+    /// The eBPF probes that watch the network
+    #[arg(long, value_name = "OBJECT", required_unless_present = "recorded")]
+    probes: Option<PathBuf>,
+    /// End with one line of JSON on standard output; the trace lines go to standard error
+    #[arg(long)]
+    json: bool,
+    /// Keep what happens in a file that --recorded can replay
+    #[arg(long, value_name = "FILE", conflicts_with = "recorded")]
+    record: Option<PathBuf>,
+    /// Replay a recording instead of starting programs: the one that comes with flowtag, or FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "this is how clap says: absent, without a value, with one")]
+    recorded: Option<Option<PathBuf>>,
+    /// Run this command instead of the demo's own programs. Nobody reports what it does, so that only leaks and bug checks are judged
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "recorded")]
+    command: Vec<String>,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// The driver or the probes cannot be used, or a program is missing or fails.
+pub fn run(arguments: &Args) -> Result<ExitCode> {
+    let driver = Simulated::new(&arguments.driver)?;
+    let image = fs::read(&arguments.driver).with_context(|| format!("read {}", arguments.driver.display()))?;
+    let sha256 = Sha256::digest(&image).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let recorder = arguments.record.as_deref().map(Recorder::create).transpose()?;
+    let mut run = Run::new(&driver, recorder, arguments.json);
+    // Whatever ends the demo, the programs and their cgroup must go.
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
+    let (mode, lost) = match capture(arguments)? {
+        Some(mut capture) => {
+            if arguments.command.is_empty() {
+                live::own_programs(&mut run, &mut capture)?;
+            } else {
+                let status = live::command(&mut run, &mut capture, &arguments.command)?;
+                eprintln!("flowtag-sim: the command ended: {status}");
+            }
+            (Mode::Live, capture.lost()?)
+        }
+        None => {
+            replay(&mut run, recording(arguments)?)?;
+            (Mode::Recorded, 0)
+        }
+    };
+    let judged = run.judge(mode, sha256, lost)?;
+    tell(arguments, &judged)
+}
+
+/// The live capture; `None` when a recording is to be replayed.
+fn capture(arguments: &Args) -> Result<Option<Capture>> {
+    let Some(probes) = arguments.probes.as_deref().filter(|_| arguments.recorded.is_none()) else { return Ok(None) };
+    ensure!(Path::is_file(probes), "{} is not a file: cargo xtask builds the probes", probes.display());
+    match Capture::start(probes) {
+        Ok(capture) => Ok(Some(capture)),
+        Err(error) if arguments.command.is_empty() && arguments.record.is_none() => {
+            // The first line says it; behind it there may be pages of the kernel's verifier.
+            let reason = format!("{error:#}");
+            eprintln!("flowtag-sim: no live capture here: {}", reason.lines().next().unwrap_or_default());
+            eprintln!("flowtag-sim: replaying a recording of real traffic instead");
+            Ok(None)
+        }
+        Err(error) => Err(error.context("capture live traffic")),
+    }
+}
+
+fn recording(arguments: &Args) -> Result<Vec<recorded::Step>> {
+    match arguments.recorded.as_ref().and_then(Option::as_deref) {
+        Some(file) => {
+            let text = fs::read_to_string(file).with_context(|| format!("read the recording {}", file.display()))?;
+            recorded::read(&text, &file.display().to_string())
+        }
+        None => recorded::read(recorded::DEMO, "the recording that comes with flowtag"),
+    }
+}
+
+/// Shows the table and the verdict.
+fn tell(arguments: &Args, judged: &Judged) -> Result<ExitCode> {
+    let (words, good) = summary::summary(judged, !arguments.command.is_empty());
+    if arguments.json {
+        eprint!("{words}");
+        println!("{}", serde_json::to_string(&judged.verdict)?);
+    } else {
+        print!("{words}");
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
