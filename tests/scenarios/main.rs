@@ -1,1 +1,16 @@
-//! Scenarios on the shipped `flowtag.sys`.
+//! Scenarios on the shipped `flowtag.sys`: its machine code runs in the simulator, one fresh machine a test.
+//!
+//! `FLOWTAG_SYS` names the image; `cargo xtask test` builds it and sets the variable. Names say what the driver does.
+
+mod associate;
+mod authorize;
+mod fail_open;
+mod loader;
+mod reauthorize;
+mod ring;
+mod settings;
+mod start;
+mod support;
+mod transport;
+mod unload;
+mod unload_races;

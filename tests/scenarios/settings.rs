@@ -1,0 +1,56 @@
+//! Settings from the service's Parameters key.
+
+use flowtag_simulator::kernel::registry::Value;
+
+use crate::support::{Rig, field};
+
+/// The line that says which settings are in force, for one value stored.
+fn loaded_with(name: &str, value: Value) -> (String, Vec<String>) {
+    let rig = Rig::installed(&[]);
+    rig.machine.registry().set_parameter("flowtag", name, value);
+    rig.start().unwrap();
+    let loaded = rig.lines_of("loaded").remove(0);
+    let refused = rig.lines_of("setting refused");
+    rig.stop();
+    (loaded, refused)
+}
+
+#[test]
+fn without_a_parameters_key_the_defaults_hold() {
+    let rig = Rig::installed(&[]);
+    rig.start().unwrap();
+    let loaded = rig.lines_of("loaded").remove(0);
+    assert_eq!((field(&loaded, "trace_level"), field(&loaded, "max_flows")), ("2", "65536"));
+    assert!(rig.lines_of("setting refused").is_empty());
+    rig.stop();
+}
+
+#[test]
+fn a_trace_level_in_range_is_used() {
+    let (loaded, refused) = loaded_with("TraceLevel", Value::Dword(3));
+    assert_eq!((field(&loaded, "trace_level"), refused.len()), ("3", 0));
+}
+
+#[test]
+fn a_trace_level_out_of_range_falls_back_and_says_so() {
+    let (loaded, refused) = loaded_with("TraceLevel", Value::Dword(9));
+    assert_eq!((field(&loaded, "trace_level"), refused.len()), ("2", 1));
+}
+
+#[test]
+fn a_trace_level_that_is_text_falls_back_and_says_so() {
+    let (loaded, refused) = loaded_with("TraceLevel", Value::Sz("3".into()));
+    assert_eq!((field(&loaded, "trace_level"), refused.len()), ("2", 1));
+}
+
+#[test]
+fn max_flows_of_zero_is_clamped_and_says_so() {
+    let (loaded, refused) = loaded_with("MaxFlows", Value::Dword(0));
+    assert_eq!((field(&loaded, "max_flows"), refused.len()), ("16", 1));
+}
+
+#[test]
+fn max_flows_beyond_the_limit_is_clamped_and_says_so() {
+    let (loaded, refused) = loaded_with("MaxFlows", Value::Dword(u32::MAX));
+    assert_eq!((field(&loaded, "max_flows"), refused.len()), ("1048576", 1));
+}

@@ -1,0 +1,117 @@
+//! `sc start`: every step of DriverEntry failing in turn.
+
+use flowtag_simulator::{
+    kernel::{Fails, exports},
+    service::ServiceError,
+    wfp::status,
+};
+
+use crate::support::{Rig, outbound};
+
+/// The steps whose failure must make DriverEntry fail, and how often each is taken.
+const STEPS: [(&str, u64); 10] = [
+    ("WdfDriverCreate", 1),
+    ("WdfControlDeviceInitAllocate", 1),
+    ("WdfDeviceCreate", 1),
+    ("FwpmEngineOpen0", 1),
+    ("FwpmTransactionBegin0", 1),
+    ("FwpmSubLayerAdd0", 1),
+    ("FwpmCalloutAdd0", 8),
+    ("FwpmFilterAdd0", 8),
+    ("FwpmTransactionCommit0", 1),
+    ("ExAllocatePool2", 1),
+];
+
+#[test]
+fn each_step_failing_makes_start_fail_and_leaves_nothing_behind() {
+    for (import, times) in STEPS {
+        for nth in 1..=times {
+            let rig = Rig::installed(&[]);
+            rig.fail(import, nth, None);
+            let error = rig.start().expect_err(import);
+            assert!(matches!(error, ServiceError::Entry(_)), "{import}, call {nth}: {error}");
+            rig.assert_clean();
+            assert_eq!(rig.lines_of("load failed").len(), 1, "{import}, call {nth}: {:?}", rig.lines());
+        }
+    }
+}
+
+#[test]
+fn a_callout_refused_with_and_without_the_newer_flags_makes_start_fail() {
+    for nth in 1..=8 {
+        let rig = Rig::installed(&[]);
+        rig.machine.faults().fail_times("FwpsCalloutRegister2", nth, 2, Some(status::FWP_ALREADY_EXISTS));
+        let error = rig.start().unwrap_err();
+        assert!(matches!(error, ServiceError::Entry(status::FWP_ALREADY_EXISTS)), "call {nth}: {error}");
+        rig.assert_clean();
+    }
+}
+
+#[test]
+fn a_windows_that_does_not_know_the_newer_offload_flags_gets_the_older_ones() {
+    let rig = Rig::installed(&[("TraceLevel", 1)]);
+    rig.set(|switches| switches.known_callout_flags = 0x1 | 0x2 | 0x40);
+    rig.start().unwrap();
+    let flow = rig.open(&outbound());
+    rig.line("open", flow);
+    rig.stop();
+}
+
+#[test]
+fn a_commit_that_fails_after_it_took_effect_is_undone() {
+    let rig = Rig::installed(&[]);
+    rig.set(|switches| switches.commit_error = Some(status::FWP_TIMEOUT));
+    let error = rig.start().unwrap_err();
+    assert!(matches!(error, ServiceError::Entry(status::FWP_TIMEOUT)), "{error}");
+    rig.assert_clean();
+}
+
+#[test]
+fn with_the_base_filtering_engine_stopped_start_fails_cleanly() {
+    let rig = Rig::installed(&[]);
+    rig.machine.stop_bfe().unwrap();
+    rig.start().unwrap_err();
+    rig.assert_clean();
+}
+
+#[test]
+fn whatever_fails_once_during_start_the_driver_runs_or_is_gone() {
+    let fallible = exports::all().filter(|export| export.fails != Fails::Never);
+    for export in fallible {
+        let rig = Rig::installed(&[("TraceLevel", 1), ("MaxFlows", 16)]);
+        rig.fail(export.name, 1, None);
+        match rig.start() {
+            Ok(()) => rig.stop(),
+            Err(_) => rig.assert_clean(),
+        }
+    }
+}
+
+#[test]
+fn after_a_failed_start_the_next_one_succeeds() {
+    let rig = Rig::installed(&[("TraceLevel", 1)]);
+    rig.fail("FwpmTransactionCommit0", 1, None);
+    rig.start().unwrap_err();
+    rig.start().unwrap();
+    let flow = rig.open(&outbound());
+    rig.line("open", flow);
+    rig.stop();
+}
+
+#[test]
+fn it_can_be_loaded_unloaded_and_loaded_again() {
+    let rig = Rig::installed(&[("TraceLevel", 1)]);
+    for _ in 0..3 {
+        rig.start().unwrap();
+        rig.open(&outbound());
+        rig.stop();
+    }
+    assert_eq!(rig.lines_of("open").len(), 1 + 1 + 1);
+}
+
+#[test]
+fn eight_inspection_filters_are_in_force_while_it_runs() {
+    let rig = Rig::started();
+    assert_eq!((rig.machine.wfp().filters(), rig.machine.wfp().callouts()), (8, 8));
+    rig.stop();
+}

@@ -1,0 +1,187 @@
+//! A machine with the driver in it, and shorthands for what scenarios do to it.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use flowtag_simulator::{
+    Machine, Options,
+    kernel::registry::Value,
+    service::{Config, ServiceError, State},
+    wfp::{Direction, FlowHandle, FlowSpec, Packet, Switches},
+};
+
+pub const TCP: u8 = 6;
+pub const UDP: u8 = 17;
+pub const ICMP: u8 = 1;
+
+const SERVICE: &str = "flowtag";
+
+/// The image under test.
+pub fn image() -> PathBuf {
+    std::env::var_os("FLOWTAG_SYS").expect("FLOWTAG_SYS names flowtag.sys: run `cargo xtask test`").into()
+}
+
+/// A machine on which the service exists.
+pub struct Rig {
+    pub machine: Machine,
+}
+
+impl Rig {
+    /// The service is created, with these settings, and not started.
+    pub fn installed(settings: &[(&str, u32)]) -> Self {
+        Self::with_options(Options::default(), settings)
+    }
+
+    /// The same on a machine with these options.
+    pub fn with_options(options: Options, settings: &[(&str, u32)]) -> Self {
+        let machine = Machine::new(options);
+        let config = Config { binary_path: image().display().to_string(), ..Config::default() };
+        machine.create_service(SERVICE, config).unwrap();
+        for &(name, value) in settings {
+            machine.registry().set_parameter(SERVICE, name, Value::Dword(value));
+        }
+        Self { machine }
+    }
+
+    /// The driver runs, tracing opens and closes.
+    pub fn started() -> Self {
+        Self::with_settings(&[("TraceLevel", 1)])
+    }
+
+    /// The driver runs with these settings.
+    pub fn with_settings(settings: &[(&str, u32)]) -> Self {
+        let rig = Self::installed(settings);
+        rig.start().unwrap();
+        rig
+    }
+
+    /// The driver runs, with room for as few flows as it can be told (16).
+    pub fn with_small_ring() -> Self {
+        Self::with_settings(&[("TraceLevel", 1), ("MaxFlows", 16)])
+    }
+
+    pub fn start(&self) -> Result<(), ServiceError> {
+        self.machine.start_service(SERVICE).map(drop)
+    }
+
+    /// Stops the driver, which must leave nothing behind.
+    pub fn stop(&self) {
+        self.machine.stop_service(SERVICE).unwrap();
+        self.assert_clean();
+    }
+
+    /// Nothing of the driver is left in the machine.
+    pub fn assert_clean(&self) {
+        let wfp = self.machine.wfp();
+        assert_eq!(self.machine.referee().verdict().map(|bug_check| bug_check.to_string()), None);
+        assert_eq!(wfp.contexts(), 0, "contexts");
+        assert_eq!(wfp.callouts(), 0, "callouts");
+        assert_eq!(wfp.filters(), 0, "filters");
+        assert_eq!(wfp.sessions(), 0, "sessions");
+        assert_eq!(self.machine.pool().live_count(), 0, "pool blocks: {:?}", self.machine.pool().live_blocks());
+        assert_eq!(self.machine.query_service(SERVICE).unwrap().state, State::Stopped);
+    }
+
+    pub fn set(&self, change: impl FnOnce(&mut Switches)) {
+        self.machine.wfp().set(change);
+    }
+
+    pub fn open(&self, spec: &FlowSpec) -> FlowHandle {
+        self.machine.open_flow(spec).unwrap()
+    }
+
+    pub fn close(&self, flow: FlowHandle) {
+        self.machine.close_flow(flow).unwrap();
+    }
+
+    /// Sends a TCP segment with this payload.
+    pub fn send(&self, flow: FlowHandle, payload: u32) {
+        self.machine.transport(flow, Direction::Outbound, &Packet::new(TCP, payload)).unwrap();
+    }
+
+    /// Receives a TCP segment with this payload.
+    pub fn receive(&self, flow: FlowHandle, payload: u32) {
+        self.machine.transport(flow, Direction::Inbound, &Packet::new(TCP, payload)).unwrap();
+    }
+
+    /// The driver's trace lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.machine.debug_print().lines().into_iter().map(|line| line.text.trim_end().to_owned()).collect()
+    }
+
+    /// The driver's lines of one kind, such as `open`.
+    pub fn lines_of(&self, event: &str) -> Vec<String> {
+        let start = format!("flowtag: {event} ");
+        self.lines().into_iter().filter(|line| line.starts_with(&start)).collect()
+    }
+
+    /// The only line of one kind about a flow.
+    pub fn line(&self, event: &str, flow: FlowHandle) -> String {
+        let start = format!("flowtag: {event} flow={:#x} ", flow.0);
+        let mut lines: Vec<_> = self.lines().into_iter().filter(|line| line.starts_with(&start)).collect();
+        assert_eq!(lines.len(), 1, "lines `{start}…` in:\n{}", self.lines().join("\n"));
+        lines.remove(0)
+    }
+
+    /// The totals of the last unload.
+    pub fn totals(&self) -> HashMap<String, u64> {
+        let lines = self.lines_of("totals");
+        let last = lines.last().expect("a totals line");
+        last.split(' ').filter_map(|field| field.split_once('=')).map(|(k, v)| (k.into(), v.parse().unwrap())).collect()
+    }
+
+    /// One of the totals of the last unload.
+    pub fn total(&self, name: &str) -> u64 {
+        self.totals()[name]
+    }
+
+    /// Makes the `nth` next call of an import fail.
+    pub fn fail(&self, import: &str, nth: u64, status: Option<u32>) {
+        self.machine.faults().fail(import, nth, status);
+    }
+}
+
+/// The value of a field of a trace line.
+pub fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let value = line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("no field {name} in: {line}"))
+}
+
+/// A path as WFP gives it: UTF-16LE with its NUL.
+pub fn path_blob(path: &str) -> Vec<u8> {
+    path.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+}
+
+/// An outbound TCP flow of pid 4242, each with another local port.
+pub fn outbound() -> FlowSpec {
+    static PORT: AtomicU16 = AtomicU16::new(10_000);
+    let port = PORT.fetch_add(1, Ordering::Relaxed);
+    FlowSpec {
+        pid: Some(4242),
+        path: Some(path_blob(r"\device\harddiskvolume3\windows\curl.exe")),
+        direction: Direction::Outbound,
+        protocol: TCP,
+        local: endpoint("10.0.0.5", port),
+        remote: endpoint("93.184.216.34", 443),
+    }
+}
+
+/// An inbound TCP flow.
+pub fn inbound() -> FlowSpec {
+    FlowSpec { direction: Direction::Inbound, ..outbound() }
+}
+
+/// The same flow over IPv6.
+pub fn over_v6(spec: FlowSpec) -> FlowSpec {
+    let local = endpoint("fe80::2", spec.local.port());
+    let remote = endpoint("2001:db8::1", spec.remote.port());
+    FlowSpec { local, remote, ..spec }
+}
+
+pub fn endpoint(address: &str, port: u16) -> SocketAddr {
+    SocketAddr::new(address.parse::<IpAddr>().unwrap(), port)
+}

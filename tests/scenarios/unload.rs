@@ -1,0 +1,159 @@
+//! `sc stop`: giving everything back, whatever Windows answers.
+
+use std::{thread, time::Duration};
+
+use flowtag_simulator::wfp::{Removal, status};
+
+use crate::support::{Rig, field, inbound, outbound, over_v6};
+
+const REMOVE: &str = "FwpsFlowRemoveContext0";
+
+/// A driver with one open flow of each kind.
+fn with_open_flows() -> Rig {
+    let rig = Rig::started();
+    for spec in [outbound(), inbound(), over_v6(outbound()), over_v6(inbound())] {
+        rig.open(&spec);
+    }
+    rig
+}
+
+#[test]
+fn open_flows_are_closed_by_unload() {
+    let rig = with_open_flows();
+    rig.stop();
+    let closes = rig.lines_of("close");
+    assert_eq!(closes.len(), 4);
+    assert!(closes.iter().all(|line| field(line, "why") == "unload"));
+    assert_eq!((rig.total("opened"), rig.total("closed")), (4, 4));
+}
+
+#[test]
+fn flows_live_on_untagged_after_unload() {
+    let rig = Rig::started();
+    let flow = rig.open(&outbound());
+    rig.stop();
+    rig.send(flow, 10);
+    rig.close(flow);
+    rig.assert_clean();
+}
+
+#[test]
+fn unload_repeats_removals_that_fail_although_the_context_is_there() {
+    let rig = with_open_flows();
+    rig.machine.faults().fail_times(REMOVE, 1, 20, Some(status::UNSUCCESSFUL));
+    rig.stop();
+    assert_eq!(rig.total("closed"), 4);
+}
+
+#[test]
+fn unload_repeats_removals_that_fail_in_undocumented_ways() {
+    let rig = with_open_flows();
+    rig.machine.faults().fail_times(REMOVE, 1, 20, Some(status::NO_MEMORY));
+    rig.stop();
+}
+
+#[test]
+fn a_removal_said_to_be_pending_that_never_happens_is_repeated() {
+    let rig = with_open_flows();
+    rig.machine.faults().fail_times(REMOVE, 1, 8, Some(status::PENDING));
+    rig.stop();
+}
+
+#[test]
+fn a_removal_that_reports_an_error_and_yet_removed_is_no_leak() {
+    let rig = with_open_flows();
+    rig.set(|switches| switches.removal_error = Some(status::UNSUCCESSFUL));
+    rig.stop();
+}
+
+#[test]
+fn unload_waits_for_pending_removals() {
+    let rig = with_open_flows();
+    rig.set(|switches| switches.removal = Removal::PendingUntilTold);
+    thread::scope(|scope| {
+        let stop = scope.spawn(|| rig.machine.stop_service("flowtag").map(drop));
+        while rig.lines_of("draining").is_empty() {
+            assert!(!stop.is_finished(), "unload returned with contexts pending");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(rig.machine.run_deferred_deletes().unwrap(), 8);
+        stop.join().unwrap().unwrap();
+    });
+    rig.assert_clean();
+}
+
+#[test]
+fn removals_pending_by_chance_are_waited_for() {
+    for seed in 0..8 {
+        let options = flowtag_simulator::Options { seed, ..Default::default() };
+        let rig = Rig::with_options(options, &[("TraceLevel", 1)]);
+        rig.start().unwrap();
+        rig.set(|switches| switches.removal = Removal::PendingByChance);
+        for _ in 0..50 {
+            rig.open(&outbound());
+        }
+        rig.stop();
+    }
+}
+
+#[test]
+fn a_callout_that_stays_busy_is_unregistered_in_the_end() {
+    let rig = with_open_flows();
+    rig.set(|switches| switches.busy_answers = 25);
+    rig.stop();
+}
+
+#[test]
+fn a_callout_that_another_thread_is_using_is_unregistered_in_the_end() {
+    let rig = with_open_flows();
+    rig.machine.faults().fail_times("FwpsCalloutUnregisterById0", 3, 5, Some(status::FWP_IN_USE));
+    rig.stop();
+}
+
+#[test]
+fn while_a_callout_stays_busy_a_line_is_traced_each_second() {
+    let rig = Rig::started();
+    rig.set(|switches| switches.busy_answers = 200);
+    rig.stop();
+    let lines = rig.lines_of("unregistering");
+    assert!(lines.len() >= 2, "{:?}", rig.lines());
+    let times: Vec<u64> = lines.iter().map(|line| field(line, "ms").parse().unwrap()).collect();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "{times:?}");
+}
+
+#[test]
+fn a_callout_that_is_already_gone_counts_as_unregistered() {
+    let rig = Rig::started();
+    rig.fail("FwpsCalloutUnregisterById0", 1, Some(status::FWP_CALLOUT_NOT_FOUND));
+    rig.machine.stop_service("flowtag").unwrap_err();
+    let verdict =
+        rig.machine.referee().verdict().expect("the callout that was not really gone is found by the referee");
+    assert!(verdict.reason().contains("callout"), "{verdict}");
+}
+
+#[test]
+fn with_the_base_filtering_engine_stopped_unload_still_gives_everything_back() {
+    let rig = with_open_flows();
+    rig.machine.stop_bfe().unwrap();
+    rig.stop();
+    assert_eq!(rig.total("closed"), 4);
+}
+
+#[test]
+fn an_engine_that_fails_to_close_does_not_stop_unload() {
+    let rig = with_open_flows();
+    rig.fail("FwpmEngineClose0", 1, Some(status::RPC_SERVER_UNAVAILABLE));
+    rig.machine.stop_service("flowtag").unwrap();
+    assert_eq!(rig.lines_of("engine not closed").len(), 1);
+    assert_eq!((rig.machine.wfp().contexts(), rig.machine.wfp().callouts()), (0, 0));
+}
+
+#[test]
+fn ten_thousand_open_flows_are_drained() {
+    let rig = Rig::with_settings(&[("TraceLevel", 0)]);
+    for _ in 0..10_000 {
+        rig.open(&outbound());
+    }
+    rig.stop();
+    assert_eq!((rig.total("opened"), rig.total("closed")), (10_000, 10_000));
+}
