@@ -121,7 +121,8 @@ impl Rundown {
     pub fn enter(&self) -> Option<InRundown<'_>> {
         // SAFETY: initialised before anything can call the driver.
         let entered = unsafe { ExAcquireRundownProtection(self.0.get()) };
-        (entered != 0).then_some(InRundown(self))
+        // Not `then_some`: the value made for nothing would leave without having entered.
+        (entered != 0).then(|| InRundown(self))
     }
 
     /// Admits nobody any more, and waits until everybody has left.
