@@ -34,7 +34,7 @@ fn traffic_is_permitted_when_an_import_fails_during_start() {
         let started = rig.start();
         assert_traffic_permitted(&rig, import);
         if started.is_ok() {
-            rig.stop();
+            rig.machine.stop_service("flowtag").unwrap();
         }
         assert_traffic_permitted(&rig, import);
     }

@@ -77,7 +77,8 @@ fn with_the_base_filtering_engine_stopped_start_fails_cleanly() {
 #[test]
 fn whatever_fails_once_during_start_the_driver_runs_or_is_gone() {
     let fallible = exports::all().filter(|export| export.fails != Fails::Never);
-    for export in fallible {
+    // A session that does not close at unload stays: `unload.rs` has a test of its own for it.
+    for export in fallible.filter(|export| export.name != "FwpmEngineClose0") {
         let rig = Rig::installed(&[("TraceLevel", 1), ("MaxFlows", 16)]);
         rig.fail(export.name, 1, None);
         match rig.start() {

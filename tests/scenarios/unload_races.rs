@@ -24,6 +24,7 @@ fn stop_amidst(rig: &Rig, others: &[&(dyn Fn() + Sync)]) {
             });
         }
         while rounds.load(Ordering::Relaxed) < 10 * others.len() {
+            assert_eq!(rig.machine.referee().verdict().map(|bug_check| bug_check.to_string()), None);
             thread::yield_now();
         }
         let stopped = rig.machine.stop_service("flowtag");
@@ -55,7 +56,9 @@ fn ten_thousand_flows_are_drained_while_two_cpus_classify_them() {
 #[test]
 fn flows_are_authorized_on_another_cpu_during_unload() {
     let rig = Rig::with_settings(&[("TraceLevel", 0)]);
-    let authorize = || drop(rig.open(&outbound()));
+    let authorize = || {
+        rig.open(&outbound());
+    };
     stop_amidst(&rig, &[&authorize, &authorize]);
 }
 
@@ -81,7 +84,9 @@ fn everything_happens_on_other_cpus_during_unload_of_a_small_ring() {
         rig.set(|switches| switches.removal = Removal::PendingByChance);
         let shared = open_flows(&rig, 16);
         let next = AtomicUsize::new(0);
-        let live = || drop(rig.open(&outbound()));
+        let live = || {
+            rig.open(&outbound());
+        };
         let mixed = || {
             let flow = shared[next.fetch_add(1, Ordering::Relaxed) % shared.len()];
             rig.send(flow, 1);
