@@ -61,20 +61,17 @@ pub fn run(arguments: &Args) -> Result<ExitCode> {
     let mut run = Run::new(&driver, recorder, arguments.json);
     // Whatever ends the demo, the programs and their cgroup must go.
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
-    let (mode, lost) = match capture(arguments)? {
-        Some(mut capture) => {
-            if arguments.command.is_empty() {
-                live::own_programs(&mut run, &mut capture)?;
-            } else {
-                let status = live::command(&mut run, &mut capture, &arguments.command)?;
-                eprintln!("flowtag-sim: the command ended: {status}");
-            }
-            (Mode::Live, capture.lost()?)
+    let (mode, lost) = if let Some(mut capture) = capture(arguments)? {
+        if arguments.command.is_empty() {
+            live::own_programs(&mut run, &mut capture)?;
+        } else {
+            let status = live::command(&mut run, &mut capture, &arguments.command)?;
+            eprintln!("flowtag-sim: the command ended: {status}");
         }
-        None => {
-            replay(&mut run, recording(arguments)?)?;
-            (Mode::Recorded, 0)
-        }
+        (Mode::Live, capture.lost()?)
+    } else {
+        replay(&mut run, recording(arguments)?)?;
+        (Mode::Recorded, 0)
     };
     let judged = run.judge(mode, sha256, lost)?;
     tell(arguments, &judged)

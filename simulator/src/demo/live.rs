@@ -139,12 +139,15 @@ impl<D: Driver> Live<'_, '_, D> {
 
     /// Takes in what happened on the network, waiting for it up to `patience`, and what the programs said.
     fn look(&mut self, patience: Duration) -> Result<()> {
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            bail!("interrupted");
-        }
         let mut events = Vec::new();
-        self.capture.poll(patience, &mut events);
-        events.into_iter().try_for_each(|event| self.run.event(event))?;
+        loop {
+            ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted");
+            let all = self.capture.poll(patience, &mut events);
+            events.drain(..).try_for_each(|event| self.run.event(event))?;
+            if all {
+                break;
+            }
+        }
         while let Ok((index, message)) = self.heard.try_recv() {
             self.take(index, message?)?;
         }

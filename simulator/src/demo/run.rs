@@ -1,6 +1,6 @@
 //! One run of the demo: events in, debug lines out, and the driver in between, live or recorded.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -158,11 +158,8 @@ impl Screen {
             for line in &lines {
                 self.shown += 1;
                 let text = format!("{:>6} {:>14.8}  {}", self.shown, line.time.as_secs_f64(), line.text);
-                if self.quiet {
-                    eprintln!("{text}");
-                } else {
-                    println!("{text}");
-                }
+                // Whoever reads them may have seen enough, and gone.
+                let _ = if self.quiet { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") };
             }
         });
     }

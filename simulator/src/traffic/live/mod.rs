@@ -24,6 +24,9 @@ use super::{event::Event, tracker::Tracker};
 /// `PROC_PID_INIT_INO` of the kernel.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// While more is always coming, the events must not pile up.
+const RECORDS_AT_ONCE: usize = 1024;
+
 /// A running capture.
 pub struct Capture {
     records: RingBuf<MapData>,
@@ -77,17 +80,19 @@ impl Capture {
         &self.cgroup
     }
 
-    /// Waits until something happened, at most for `patience`, and appends all that did to `events`.
-    pub fn poll(&mut self, patience: Duration, events: &mut Vec<Event>) {
+    /// Waits until something happened, at most for `patience`, and appends what did to `events`. `true`: that was all.
+    pub fn poll(&mut self, patience: Duration, events: &mut Vec<Event>) -> bool {
         let mut ring = libc::pollfd { fd: self.records.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let milliseconds = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: one valid pollfd. A signal ends the wait early, which is as good as something having happened.
         unsafe { libc::poll(&raw mut ring, 1, milliseconds) };
-        while let Some(record) = self.records.next() {
+        for _ in 0..RECORDS_AT_ONCE {
+            let Some(record) = self.records.next() else { return true };
             if let Some(seen) = wire::read(&record, path_of) {
                 self.tracker.observe(seen, events);
             }
         }
+        false
     }
 
     /// How many records did not fit into the ring.
