@@ -1,6 +1,8 @@
 //! Classification: which callouts hear of an event, at which IRQL, and what comes of it.
 //!
-//! Facts, sections 4 and 5.
+//! Facts, sections 4 and 5. Guesses: the action is `FWP_ACTION_NONE` until somebody answers; the filter of a
+//! conditional callout does not match a flow without its context, whatever its role. Stricter than Windows, which lets
+//! wrong answers pass as right ones: a callout that breaks the contract of `FWPS_CLASSIFY_OUT0` stops the machine.
 
 use super::{
     abi::{
@@ -203,4 +205,34 @@ pub(super) fn place_filter(frame: &mut Frame, step: &Step, callout_id: u32, role
         context: step.filter.context,
         ..FwpsFilter::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::layer::Family, *};
+
+    fn filter(flags: u32) -> Filter {
+        Filter {
+            id: 1,
+            key: Guid::NULL,
+            layer: Layer { point: Point::OutboundTransport, family: Family::V4 },
+            sublayer: Guid::NULL,
+            weight: 0,
+            action: Action::Callout { key: Guid::NULL, role: Role::Terminating },
+            flags,
+            context: 0,
+            owner: None,
+        }
+    }
+
+    #[test]
+    fn a_terminating_filter_can_permit_while_its_callout_is_not_registered() {
+        let filter = filter(FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED);
+        assert_eq!(unregistered(&filter, Role::Terminating), Some(Verdict::Permit));
+    }
+
+    #[test]
+    fn a_filter_of_unknown_kind_blocks_while_its_callout_is_not_registered() {
+        assert_eq!(unregistered(&filter(0), Role::Unknown), Some(Verdict::Block));
+    }
 }
