@@ -127,6 +127,12 @@ impl DebugPrint {
         self.lines.lock().unwrap().iter().cloned().collect()
     }
 
+    /// The lines from the `from`th on, counted from the first that is remembered.
+    #[must_use]
+    pub fn lines_from(&self, from: usize) -> Vec<DebugLine> {
+        self.lines.lock().unwrap().iter().skip(from).cloned().collect()
+    }
+
     /// Takes the lines so far, and forgets them.
     #[must_use]
     pub fn take_lines(&self) -> Vec<DebugLine> {

@@ -17,6 +17,8 @@ pub mod registry;
 pub mod rundown;
 mod special_pool;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod thunk;
 pub mod time;
 

@@ -10,6 +10,8 @@ mod facts;
 mod objects;
 pub mod registry;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 pub use objects::Kmdf;
 
