@@ -7,6 +7,7 @@ mod authorize;
 mod fail_open;
 mod loader;
 mod reauthorize;
+mod recorded;
 mod ring;
 mod settings;
 mod start;

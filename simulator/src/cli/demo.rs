@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::Ordering,
@@ -109,9 +110,9 @@ fn tell(arguments: &Args, judged: &Judged) -> Result<ExitCode> {
     let (words, good) = summary::summary(judged, !arguments.command.is_empty());
     if arguments.json {
         eprint!("{words}");
-        println!("{}", serde_json::to_string(&judged.verdict)?);
+        writeln!(io::stdout(), "{}", serde_json::to_string(&judged.verdict)?)?;
     } else {
-        print!("{words}");
+        write!(io::stdout(), "{words}")?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -158,8 +158,12 @@ impl Screen {
             for line in &lines {
                 self.shown += 1;
                 let text = format!("{:>6} {:>14.8}  {}", self.shown, line.time.as_secs_f64(), line.text);
-                // Whoever reads them may have seen enough, and gone.
-                let _ = if self.quiet { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") };
+                if self.quiet {
+                    eprintln!("{text}");
+                } else {
+                    // Whoever reads them may have seen enough, and gone.
+                    let _ = writeln!(io::stdout(), "{text}");
+                }
             }
         });
     }

@@ -74,7 +74,7 @@ struct packet_record {
 
 struct {
 	int (*type)[BPF_MAP_TYPE_RINGBUF];
-	int (*max_entries)[8 * 1024 * 1024];
+	int (*max_entries)[32 * 1024 * 1024]; /* 200,000 packets */
 } records SEC(".maps");
 
 struct {
