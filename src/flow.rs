@@ -18,6 +18,7 @@ use crate::{
     references::References,
     sync::DispatchMutex,
     tag::{Direction, Tag},
+    time,
     totals::TOTALS,
     trace::{self, Traffic, level},
 };
@@ -157,7 +158,7 @@ impl NewFlow {
             r#in: Side::new(flow.as_ptr(), Direction::In, &tag),
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
-            opened_at: print::milliseconds(),
+            opened_at: time::milliseconds(),
             path_len: path.stored_len(),
             opened: AtomicBool::new(false),
             tag,
@@ -242,7 +243,7 @@ impl Drop for FlowRef {
         if self.opened.load(Ordering::Relaxed) {
             TOTALS.closed.count();
             print::flow(level::FLOWS, |line| {
-                let milliseconds = print::milliseconds().saturating_sub(self.opened_at);
+                let milliseconds = time::milliseconds().saturating_sub(self.opened_at);
                 trace::close(line, &self.tag, self.out.traffic(), self.r#in.traffic(), milliseconds, why);
             });
         }

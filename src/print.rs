@@ -1,11 +1,7 @@
 //! Sends lines to the kernel debugger.
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use wdk_sys::{
-    _DPFLTR_TYPE::DPFLTR_IHVNETWORK_ID,
-    DPFLTR_ERROR_LEVEL, DPFLTR_INFO_LEVEL,
-    ntddk::{DbgPrintEx, KeQueryUnbiasedInterruptTime},
-};
+use wdk_sys::{_DPFLTR_TYPE::DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, DPFLTR_INFO_LEVEL, ntddk::DbgPrintEx};
 
 use crate::{life, line::Line, settings::TRACE_LEVEL, totals::Total};
 
@@ -50,15 +46,6 @@ pub fn lost(total: &Total, kind: &str) {
     if total.count() {
         life(|line| life::lost(line, kind));
     }
-}
-
-/// Milliseconds on a clock that stands still while the machine sleeps.
-///
-/// IRQL: any
-pub fn milliseconds() -> u64 {
-    // SAFETY: there is nothing to get wrong.
-    let intervals = unsafe { KeQueryUnbiasedInterruptTime() };
-    intervals / 10_000 // of 100 ns each
 }
 
 /// A leaf of its own: the buffer must not lie on the stack while Windows calls back into the driver. The line goes

@@ -1,9 +1,6 @@
 //! The two parts of unloading that wait: for every context to be given back, and for every callout to be let go.
 //! Neither gives up: to return while WFP can still call the driver is worse than to wait.
-use wdk_sys::{
-    _MODE::KernelMode, BOOLEAN, KPROCESSOR_MODE, LARGE_INTEGER, NTSTATUS, STATUS_FWP_CALLOUT_NOT_FOUND, STATUS_PENDING,
-    STATUS_SUCCESS, STATUS_UNSUCCESSFUL, ntddk::KeDelayExecutionThread,
-};
+use wdk_sys::{NTSTATUS, STATUS_FWP_CALLOUT_NOT_FOUND, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL};
 
 use crate::{
     callouts::{self, CALLOUTS},
@@ -11,6 +8,7 @@ use crate::{
     flow_ring::Batch,
     life, print,
     tag::Direction,
+    time,
 };
 
 /// After so long, closed flows are only counted.
@@ -114,11 +112,11 @@ struct Wait {
 
 impl Wait {
     fn begin() -> Self {
-        Self { began: print::milliseconds(), reports: 0, delay: 10 }
+        Self { began: time::milliseconds(), reports: 0, delay: 10 }
     }
 
     fn milliseconds(&self) -> u64 {
-        print::milliseconds().saturating_sub(self.began)
+        time::milliseconds().saturating_sub(self.began)
     }
 
     fn report_is_due(&mut self) -> bool {
@@ -129,12 +127,7 @@ impl Wait {
     }
 
     fn sleep(&mut self) {
-        #[expect(clippy::cast_possible_truncation, reason = "it is 0")]
-        const KERNEL_MODE: KPROCESSOR_MODE = KernelMode as KPROCESSOR_MODE;
-        // Negative is relative, in units of 100 ns.
-        let mut interval = LARGE_INTEGER { QuadPart: self.delay.wrapping_mul(10_000).cast_signed().wrapping_neg() };
-        // SAFETY: the interval outlives the call, and unload runs at PASSIVE_LEVEL without locks.
-        let _ = unsafe { KeDelayExecutionThread(KERNEL_MODE, BOOLEAN::from(false), &raw mut interval) };
+        time::sleep(self.delay);
         self.delay = self.delay.wrapping_mul(2).min(1_000);
     }
 }
