@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::Ordering,
@@ -82,9 +83,11 @@ pub fn run(arguments: &Args) -> Result<ExitCode> {
 fn capture(arguments: &Args) -> Result<Option<Capture>> {
     let Some(probes) = arguments.probes.as_deref().filter(|_| arguments.recorded.is_none()) else { return Ok(None) };
     ensure!(Path::is_file(probes), "{} is not a file: cargo xtask builds the probes", probes.display());
-    match Capture::start(probes) {
+    let own_programs = arguments.command.is_empty();
+    let possible = if own_programs { TcpListener::bind("[::1]:0").map(drop) } else { Ok(()) };
+    match possible.context("listen on ::1: IPv6 is off").and_then(|()| Capture::start(probes)) {
         Ok(capture) => Ok(Some(capture)),
-        Err(error) if arguments.command.is_empty() && arguments.record.is_none() => {
+        Err(error) if own_programs && arguments.record.is_none() => {
             // The first line says it; behind it there may be pages of the kernel's verifier.
             let reason = format!("{error:#}");
             eprintln!("flowtag-sim: no live capture here: {}", reason.lines().next().unwrap_or_default());

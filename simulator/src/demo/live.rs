@@ -170,14 +170,9 @@ impl<D: Driver> Live<'_, '_, D> {
     }
 
     /// All programs have ended: takes in what was still on its way.
-    fn hear_out(mut self) -> Result<()> {
-        self.look(Duration::ZERO)?;
-        // The threads that listen to the programs hold the other senders, and end with the programs' output.
-        drop(std::mem::replace(&mut self.said, mpsc::channel().0));
-        while let Ok((index, message)) = self.heard.recv_timeout(PATIENCE) {
-            self.take(index, message?)?;
-        }
-        Ok(())
+    fn hear_out(&mut self) -> Result<()> {
+        self.programs.iter_mut().for_each(Program::hear_out);
+        self.look(Duration::ZERO)
     }
 }
 

@@ -5,9 +5,10 @@ use std::{
     env,
     io::{BufRead, BufReader, Write},
     net::SocketAddr,
+    os::unix::process::CommandExt,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::Sender,
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use anyhow::{Context, Result, bail};
@@ -39,6 +40,7 @@ pub struct Program {
     pub rounds: usize,
     /// It has exited, with success.
     pub done: bool,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Program {
@@ -54,6 +56,14 @@ impl Program {
     /// Lets it end.
     pub fn release(&mut self) {
         self.input = None;
+    }
+
+    /// Waits until all that it said has been sent on.
+    pub fn hear_out(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // A reader that panicked has sent what it could; the verdict misses the rest.
+            let _ = reader.join();
+        }
     }
 }
 
@@ -181,7 +191,8 @@ pub fn start(
     heard: &Sender<Heard>,
 ) -> Result<Program> {
     cgroup.confine(&mut command)?;
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // A process group of its own: Ctrl-C is for the demo, which ends its programs itself.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
     let launched = now();
     let mut child = command
         .spawn()
@@ -189,7 +200,7 @@ pub fn start(
     let (pid, input) = (child.id(), child.stdin.take());
     let output = child.stdout.take().context("its standard output is not a pipe")?;
     let heard = heard.clone();
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         for line in BufReader::new(output).lines() {
             let message = line.map_err(Into::into).and_then(|line| understand(name, pid, launched, &line));
             // Nobody listens any more when the demo was given up.
@@ -198,7 +209,7 @@ pub fn start(
             }
         }
     });
-    Ok(Program { name, child, input, ready: None, rounds: 0, done: false })
+    Ok(Program { name, child, input, ready: None, rounds: 0, done: false, reader: Some(reader) })
 }
 
 fn understand(name: &str, pid: u32, launched: f64, line: &str) -> Result<Message> {
