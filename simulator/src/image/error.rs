@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("{}: {source}\n  build the driver with `cargo xtask build`, which prints where flowtag.sys is", path.display())]
+    #[error("{}: {source}\n  {}", path.display(), unreadable_hint(source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -61,6 +61,13 @@ pub enum LoadError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn unreadable_hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "make it readable, or run the simulator as somebody who may read it",
+        _ => "build the driver with `cargo xtask build`, which prints where flowtag.sys is",
+    }
 }
 
 fn list(imports: &[String]) -> String {

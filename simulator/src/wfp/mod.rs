@@ -98,6 +98,12 @@ impl Wfp {
         self.state().flows.live_handles().into_iter().map(FlowHandle).collect()
     }
 
+    /// Whether `flow` is live.
+    #[must_use]
+    pub fn is_live(&self, flow: FlowHandle) -> bool {
+        self.state().flows.live(flow.0).is_some()
+    }
+
     /// Filters in force.
     #[must_use]
     pub fn filters(&self) -> usize {

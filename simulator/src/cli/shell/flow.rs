@@ -51,7 +51,7 @@ impl Flows {
             // The packet that opens it passes the transport layer first: a TCP SYN or an empty datagram.
             Direction::Inbound => machine.accept_flow(&spec, &Packet::new(spec.protocol, 0))?,
         };
-        let open = machine.wfp().flows().contains(&handle);
+        let open = machine.wfp().is_live(handle);
         self.0.push(Flow { handle, spec, open });
         let id = self.0.len();
         if !open {
