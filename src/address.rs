@@ -1,4 +1,6 @@
 //! Addresses as text. IPv6 is written as RFC 5952 asks.
+//!
+//! IRQL: any: nothing here calls the kernel
 use crate::line::Line;
 
 /// Appends an IPv4 address.

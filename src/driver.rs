@@ -39,6 +39,9 @@ pub unsafe fn load(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> N
 /// `EvtDriverUnload`.
 ///
 /// IRQL: `PASSIVE_LEVEL`
+///
+/// # Safety
+/// Called by KMDF only.
 unsafe extern "C" fn unload(_driver: WDFDRIVER) {
     print::life(|line| life::stopping(line, flow::live()));
     tear_down();

@@ -30,6 +30,8 @@ pub static RING: DispatchMutex<FlowRing<'static>> = DispatchMutex::new(FlowRing:
 static LIVE: AtomicU32 = AtomicU32::new(0);
 
 /// Number of live records. Once it is zero, everything their releases did has happened before.
+///
+/// IRQL: any
 pub fn live() -> u32 {
     LIVE.load(Ordering::Acquire)
 }
@@ -64,6 +66,8 @@ impl Side {
     }
 
     /// The side that WFP hands to a classify as its flow context; [`None`] for no context.
+    ///
+    /// IRQL: any
     ///
     /// # Safety
     /// The value is 0 or an associated context, and the association outlives `'a`: WFP does not run flowDeleteFn
@@ -126,6 +130,8 @@ impl Flow {
     }
 
     /// The owner's path as it was captured.
+    ///
+    /// IRQL: any
     pub fn path(&self) -> &[u8] {
         let path = ptr::from_ref(self).wrapping_add(1).cast();
         // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
@@ -133,11 +139,15 @@ impl Flow {
     }
 
     /// Remembers which slot stands for the flow. Done before anybody else can know the record.
+    ///
+    /// IRQL: any
     pub fn set_slot(&self, slot: u32) {
         self.slot.store(slot, Ordering::Relaxed);
     }
 
     /// Notes that both contexts are associated, so that the end of the flow will be counted and traced.
+    ///
+    /// IRQL: any
     pub fn set_opened(&self) {
         self.opened.store(true, Ordering::Relaxed);
     }
@@ -196,6 +206,8 @@ pub struct FlowRef(NonNull<Flow>);
 
 impl FlowRef {
     /// The context of one way's association. Whoever gives it to WFP forgets one reference for it.
+    ///
+    /// IRQL: any
     pub fn context(&self, direction: Direction) -> u64 {
         let side = match direction {
             Direction::Out => &raw const self.out,
@@ -205,6 +217,8 @@ impl FlowRef {
     }
 
     /// Takes back the reference that WFP held.
+    ///
+    /// IRQL: any
     ///
     /// # Safety
     /// The association of this context is over, and this is called once for it.
@@ -255,6 +269,8 @@ impl Drop for FlowRef {
 }
 
 /// Gives the ring its slots. [`None`] when memory is short.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
 pub fn allocate_ring(flows: u32) -> Option<()> {
     let block = pool::allocate((flows as usize).wrapping_mul(size_of::<Slot>()), pool::RING)?;
     // SAFETY: as large and aligned as this; and zeros are free slots.
@@ -264,6 +280,8 @@ pub fn allocate_ring(flows: u32) -> Option<()> {
 }
 
 /// Frees the ring's slots, if it has any.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
 pub fn free_ring() {
     let slots = mem::replace(&mut *RING.lock(), FlowRing::empty()).into_slots();
     if !slots.is_empty() {

@@ -1,4 +1,6 @@
 //! The few lines about the driver itself. `docs/traces.md` has their grammar.
+//!
+//! IRQL: any: nothing here calls the kernel
 use crate::{
     line::Line,
     settings::{Setting, Stored},

@@ -1,4 +1,6 @@
 //! The text of one trace line, written without allocation and without `core::fmt`, which costs three times as much.
+//!
+//! IRQL: any: nothing here calls the kernel
 
 use core::ffi::CStr;
 

@@ -5,6 +5,8 @@
 //! its file name stay. What is not printable ASCII is escaped, never dropped: `%xx` for a code unit below 0x100 and
 //! `%uxxxx` for any other, which is what `unescape()` of ECMAScript reads. A `*` stands for what was cut; a `*` of
 //! the path itself comes as `%2a`.
+//!
+//! IRQL: that at which the classify was entered, since the blob may be pageable
 
 use core::ops::Range;
 
@@ -12,7 +14,8 @@ use crate::line::digit_of;
 
 /// Most bytes that are kept, chosen so that every `open` line fits into one `DbgPrintEx` call.
 pub const LONGEST: usize = 300;
-/// Most bytes that are kept of the beginning of a path that is cut: the rest is room for a file name of 255 characters.
+/// Most bytes that are kept of the beginning of a path that is cut: the rest is room for a file name of 254
+/// characters with its backslash.
 const HEAD: usize = LONGEST - 1 - 255;
 /// Code units at the beginning of the blob that may be read.
 const READ_FIRST: usize = 64;

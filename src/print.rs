@@ -9,16 +9,22 @@ static LEVEL: AtomicU32 = AtomicU32::new(TRACE_LEVEL.default);
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// How much is traced.
+///
+/// IRQL: any
 pub fn level() -> u32 {
     LEVEL.load(Ordering::Relaxed)
 }
 
 /// Sets how much is traced. Done before any flow can be seen.
+///
+/// IRQL: any
 pub fn set_level(level: u32) {
     LEVEL.store(level, Ordering::Relaxed);
 }
 
 /// Ends the lines about flows, for an unload that has taken long enough.
+///
+/// IRQL: any
 pub fn quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
@@ -50,6 +56,8 @@ pub fn lost(total: &Total, kind: &str) {
 
 /// A leaf of its own: the buffer must not lie on the stack while Windows calls back into the driver. The line goes
 /// out through a constant format, since it contains what others chose.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
 #[inline(never)]
 fn print(level: u32, write: impl FnOnce(&mut Line)) {
     let mut line = Line::empty();

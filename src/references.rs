@@ -1,4 +1,6 @@
 //! The count that decides when a record dies.
+//!
+//! IRQL: any: nothing here calls the kernel
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 

@@ -1,4 +1,6 @@
 //! What is known of a flow from its authorization, and never changes afterwards.
+//!
+//! IRQL: any: nothing here calls the kernel
 
 /// Which way packets go, and for a flow: who opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

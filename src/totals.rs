@@ -1,4 +1,6 @@
 //! What has happened since the driver was loaded, for its last line.
+//!
+//! IRQL: any: nothing here calls the kernel
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that only grows.

@@ -1,4 +1,6 @@
 //! The lines about flows. `docs/traces.md` has their grammar.
+//!
+//! IRQL: any: nothing here calls the kernel
 use crate::{
     address,
     line::Line,

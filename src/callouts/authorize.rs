@@ -34,6 +34,9 @@ pub static AUTHORIZING: Rundown = Rundown::new();
 /// classifyFn of the four authorization callouts.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
+///
+/// # Safety
+/// Called by the filter engine only.
 pub unsafe extern "C" fn classify(
     values: *const FWPS_INCOMING_VALUES0,
     metadata: *const FWPS_INCOMING_METADATA_VALUES0,
@@ -64,6 +67,8 @@ pub unsafe extern "C" fn classify(
 }
 
 /// What this authorization tells of its flow; [`None`] if it does not name flow and process.
+///
+/// IRQL: that at which the classify was entered
 fn describe(values: Values, metadata: Metadata) -> Option<Tag> {
     let layer = values.layer();
     let callout = CALLOUTS.iter().find(|callout| callout.role == Role::Authorize && callout.layer_id == layer)?;
@@ -100,6 +105,8 @@ fn address(values: Values, family: Family, field: u32) -> Address {
 }
 
 /// Steps 2 to 6. The guards drop in the order that step 6 asks for: reference, rundown, IRQL.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
 fn tag_flow(flow: NewFlow) {
     // Step 2. A thread suspended inside the rundown would block unload for as long; at DISPATCH_LEVEL none is.
     let _irql = AtDispatch::raise();

@@ -132,6 +132,8 @@ impl Callout {
     }
 
     /// The callout that reads one way of a family's flows.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`
     fn transport(direction: Direction, family: Family) -> Option<&'static Self> {
         CALLOUTS.iter().find(|callout| {
             callout.role == Role::Transport && callout.direction == direction && callout.family == family
@@ -139,6 +141,8 @@ impl Callout {
     }
 
     /// Set before the filters are committed, and so before any classify asks for it.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`
     fn id(&self) -> u32 {
         self.id.load(Ordering::Relaxed)
     }
@@ -219,6 +223,8 @@ pub fn remove(contexts: Contexts, direction: Direction) -> NTSTATUS {
 /// Lets a classified packet or flow go on. That is the only answer of an inspection callout; whatever else a
 /// classify does, this comes first.
 ///
+/// IRQL: <= `DISPATCH_LEVEL`
+///
 /// # Safety
 /// `out` is what the filter engine passed.
 unsafe fn go_on(out: *mut FWPS_CLASSIFY_OUT0) {
@@ -231,6 +237,11 @@ unsafe fn go_on(out: *mut FWPS_CLASSIFY_OUT0) {
 }
 
 /// notifyFn: filters may come and go.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
+///
+/// # Safety
+/// Called by the filter engine only.
 unsafe extern "C" fn notify(_type: u32, _filter_key: *const GUID, _filter: *mut c_void) -> NTSTATUS {
     STATUS_SUCCESS
 }

@@ -17,6 +17,9 @@ use crate::{
 /// nothing up, allocates nothing and calls nothing unless a trace line is due.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
+///
+/// # Safety
+/// Called by the filter engine only.
 pub unsafe extern "C" fn classify(
     _values: *const FWPS_INCOMING_VALUES0,
     metadata: *const FWPS_INCOMING_METADATA_VALUES0,
@@ -50,6 +53,8 @@ pub unsafe extern "C" fn classify(
 }
 
 /// Prints the lines of these packets.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
 #[cold]
 #[inline(never)]
 fn trace_packets(side: &Side, payloads: Payloads, before: u64) {

@@ -1,4 +1,6 @@
 //! Reads the metadata of a classify call: plain members, each of which counts only while its presence bit is set.
+//!
+//! IRQL: that at which the classify was entered
 use core::slice;
 
 use super::ffi::{

@@ -1,4 +1,6 @@
 //! Walks the packets of a `NET_BUFFER_LIST`.
+//!
+//! IRQL: <= `DISPATCH_LEVEL`
 use core::ffi::c_void;
 
 use super::ffi::{NET_BUFFER, NET_BUFFER_LIST};

@@ -1,5 +1,7 @@
 //! Reads the fixed values of a classify call. Any of them may be missing: on a reauthorization Windows leaves
 //! `FWP_EMPTY` in fields it does not know at that time.
+//!
+//! IRQL: that at which the classify was entered
 use super::ffi::{FWP_BYTE_ARRAY16_TYPE, FWP_UINT8, FWP_UINT16, FWP_UINT32, FWP_VALUE0, FWPS_INCOMING_VALUES0};
 
 /// The values of one classify call.
