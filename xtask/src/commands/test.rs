@@ -25,7 +25,8 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let image = driver::build(target)?;
     let mut tests = workspace::host_cargo("test");
     tests
-        .args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver", "--"])
+        // The profile of the demo: what the two share is built once.
+        .args(["--profile", "host", "--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver", "--"])
         .args(arguments)
         .env("FLOWTAG_CLANG", llvm.tool("clang"))
         .env("FLOWTAG_SYS", image);
