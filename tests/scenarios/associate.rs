@@ -6,8 +6,8 @@ use crate::support::{Rig, field, outbound};
 
 const ASSOCIATE: &str = "FwpsFlowAssociateContext0";
 
-/// Opens one flow with the `nth` association failing by `status`, and returns the totals' opened, associate_failed
-/// and already_tagged. Unload has found nothing left.
+/// Opens one flow with the `nth` association failing by `status`, and returns the totals' opened, `associate_failed`
+/// and `already_tagged`. Unload has found nothing left.
 fn totals_with_failure(nth: u64, status: u32) -> [u64; 3] {
     let rig = Rig::started();
     rig.fail(ASSOCIATE, nth, Some(status));

@@ -1,4 +1,4 @@
-//! `sc start`: every step of DriverEntry failing in turn.
+//! `sc start`: every step of `DriverEntry` failing in turn.
 
 use flowtag_simulator::{
     kernel::{Fails, exports},
@@ -8,7 +8,7 @@ use flowtag_simulator::{
 
 use crate::support::{Rig, outbound};
 
-/// The steps whose failure must make DriverEntry fail, and how often each is taken.
+/// The steps whose failure must make `DriverEntry` fail, and how often each is taken.
 const STEPS: [(&str, u64); 10] = [
     ("WdfDriverCreate", 1),
     ("WdfControlDeviceInitAllocate", 1),

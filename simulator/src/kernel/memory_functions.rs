@@ -20,7 +20,7 @@ pub const EXPORTS: &[Export] = &[Export {
     run: copy_unicode_string,
 }];
 
-/// Longer than the code of any function in [`native`].
+/// Longer than the code of any of [`natives`].
 const LONGEST: u64 = 96;
 
 /// The C functions, by name.

@@ -1,6 +1,6 @@
 //! Crashes of driver code arrive as signals; this turns them into a way back to the host.
 //!
-//! The handler only notes the registers and resumes at [`leave_driver`](crate::kernel::thunk), which returns from the
+//! The handler only notes the registers and resumes at `leave_driver` in thunk.rs, which returns from the
 //! innermost [`Cpu::call`]. All the rest (classification, symbols, unwinding) happens there, in ordinary code.
 
 use std::{
