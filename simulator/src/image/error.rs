@@ -6,12 +6,12 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("{}: {source}\n  {}", path.display(), unreadable_hint(source))]
+    #[error("{}: {cause}\n  {}", path.display(), unreadable_hint(cause))]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The file is no PE image at all.
     #[error("{} is {kind}, not a Windows driver\n  name a .sys file, such as the one that `cargo xtask build` prints", path.display())]
@@ -54,17 +54,17 @@ pub enum LoadError {
         imports: Vec<String>,
     },
     /// The system refused memory.
-    #[error("no memory to map {}: {source}", path.display())]
+    #[error("no memory to map {}: {cause}", path.display())]
     NoMemory {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
-fn unreadable_hint(source: &io::Error) -> &'static str {
-    match source.kind() {
+fn unreadable_hint(cause: &io::Error) -> &'static str {
+    match cause.kind() {
         io::ErrorKind::PermissionDenied => "make it readable, or run the simulator as somebody who may read it",
         _ => "build the driver with `cargo xtask build`, which prints where flowtag.sys is",
     }

@@ -34,7 +34,7 @@ pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
         return Err(inconsistent("the header gives an impossible image size"));
     }
 
-    let mapping = map(size as usize).map_err(|source| LoadError::NoMemory { path: path.into(), source })?;
+    let mapping = map(size as usize).map_err(|cause| LoadError::NoMemory { path: path.into(), cause })?;
     // SAFETY: the mapping was just made, is writable, and nothing else refers to it yet.
     let memory = unsafe { slice::from_raw_parts_mut(mapping.base, mapping.length) };
 

@@ -32,7 +32,7 @@ impl Image {
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.into(), source })?;
+        let bytes = std::fs::read(path).map_err(|cause| LoadError::Unreadable { path: path.into(), cause })?;
         load::load(path, &bytes)
     }
 

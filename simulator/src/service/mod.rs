@@ -337,7 +337,7 @@ fn find<'a>(services: &'a mut BTreeMap<String, Service>, name: &str) -> Result<&
 /// What Windows says of a file that it cannot load.
 fn load_error(error: &LoadError) -> Win32Error {
     match error {
-        LoadError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Win32Error(5),
+        LoadError::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => Win32Error(5),
         LoadError::Unreadable { .. } => Win32Error(2),
         LoadError::NotPe { .. }
         | LoadError::WrongMachine { .. }
