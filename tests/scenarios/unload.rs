@@ -149,6 +149,15 @@ fn an_engine_that_fails_to_close_does_not_stop_unload() {
 }
 
 #[test]
+fn an_unload_that_never_ends_is_ended_by_the_referee() {
+    let rig = with_open_flows();
+    rig.machine.faults().fail_times(REMOVE, 1, u64::MAX / 2, Some(status::UNSUCCESSFUL));
+    rig.machine.stop_service("flowtag").unwrap_err();
+    let verdict = rig.machine.referee().verdict().unwrap();
+    assert_eq!(verdict.code(), 0xE2, "{verdict}");
+}
+
+#[test]
 fn ten_thousand_open_flows_are_drained() {
     let rig = Rig::with_settings(&[("TraceLevel", 0)]);
     for _ in 0..10_000 {

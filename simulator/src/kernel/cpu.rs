@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use super::{irql::Irql, paging, stack::KernelStack};
@@ -22,6 +23,8 @@ use crate::{
 pub struct Cpu {
     machine: Machine,
     irql: Cell<Irql>,
+    /// How long driver code has waited since the thread became a CPU.
+    waited: Cell<Duration>,
     /// Pages that are out while the IRQL is `DISPATCH_LEVEL` or above.
     paged: RefCell<Vec<Range<u64>>>,
     stack: Rc<KernelStack>,
@@ -84,6 +87,7 @@ impl Cpu {
         let cpu = Self {
             machine: machine.clone(),
             irql: Cell::new(Irql::PASSIVE),
+            waited: Cell::new(Duration::ZERO),
             paged: RefCell::default(),
             driver_stack: Cell::new(stack.top()),
             stack,
@@ -157,6 +161,13 @@ impl Cpu {
             out.swap_remove(index);
             paging::set_present(pages, true);
         }
+    }
+
+    /// Counts a wait of driver code; returns how long it has waited in all.
+    pub(crate) fn count_wait(&self, interval: Duration) -> Duration {
+        let waited = self.waited.get() + interval;
+        self.waited.set(waited);
+        waited
     }
 
     /// Unwinds if the machine has bug checked meanwhile, on whatever CPU.

@@ -16,6 +16,11 @@ use crate::wfp;
 const TICKS_PER_SECOND: u64 = 10_000_000;
 /// What `KeQueryUnbiasedInterruptTime` says when the machine starts: a computer that has been up for a minute.
 const UP_AT_START: u64 = 60 * TICKS_PER_SECOND;
+/// A driver that has waited for longer than this, in all, since it was called waits for ever: somebody at the console
+/// would have ended it. (Virtual hours take a few seconds of the host's.)
+const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+/// Bug check: somebody ended the machine by hand.
+const MANUALLY_INITIATED_CRASH: u32 = 0xE2;
 /// A virtual wait takes this much of the host's time, so that other threads get on as they would meanwhile.
 const YIELD: Duration = Duration::from_micros(100);
 
@@ -110,7 +115,17 @@ fn wait_of(interval: i64, now: u64) -> Duration {
 fn delay(call: &Call<'_>) -> u64 {
     let interval = call.read::<i64>(call.arg(2));
     let clock = call.machine.clock();
-    clock.wait(wait_of(interval, clock.now()));
+    let interval = wait_of(interval, clock.now());
+    let waited = call.cpu.count_wait(interval);
+    if waited > PATIENCE {
+        call.bug_check(
+            MANUALLY_INITIATED_CRASH,
+            [0, call.caller(), 0, 0],
+            format!("the driver has waited for {} hours: it never ends", waited.as_secs() / 3600),
+        );
+    }
+    clock.wait(interval);
+    call.cpu.check_alive();
     // What other threads of Windows get done meanwhile.
     wfp::context::deliver_deferred_by_chance(call.cpu);
     0
