@@ -6,6 +6,7 @@ mod associate;
 mod authorize;
 mod fail_open;
 mod loader;
+mod ordering;
 mod reauthorize;
 mod recorded;
 mod referee;

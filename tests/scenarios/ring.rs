@@ -1,6 +1,6 @@
 //! The ring full of flows.
 
-use flowtag_simulator::wfp::{Direction, FlowHandle, Removal, status};
+use flowtag_simulator::wfp::{Direction, FlowHandle, Removal, layer::Field, status};
 
 use crate::support::{Rig, field, outbound};
 
@@ -98,6 +98,18 @@ fn reauthorizing_a_tagged_flow_in_a_full_ring_changes_nothing() {
     rig.send(flows[3], 10);
     rig.close(flows[3]);
     assert_eq!(field(&rig.line("close", flows[3]), "bytes"), "10/0");
+    rig.stop();
+}
+
+#[test]
+fn a_tagged_flow_that_is_authorized_again_without_flags_does_not_evict_itself() {
+    let rig = Rig::with_small_ring();
+    let flows = fill(&rig);
+    // Without flags the driver cannot tell that this is a reauthorization.
+    rig.set(|switches| switches.empty_fields = vec![Field::Flags]);
+    rig.machine.reauthorize(flows[0], Direction::Outbound).unwrap();
+    rig.line("open", flows[0]);
+    assert_eq!(field(&rig.line("close", flows[1]), "why"), "evicted");
     rig.stop();
 }
 

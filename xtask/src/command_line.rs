@@ -33,6 +33,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Break the driver in every known way, one at a time, and show which test notices; one that none notices fails
+    Mutants {
+        /// Only those with this in their name
+        #[arg(default_value = "")]
+        part: String,
+    },
     /// Load the driver in the simulator and let it tag this machine's live traffic
     Demo {
         /// Passed to `flowtag-sim demo`, such as --json or `-- COMMAND …`
@@ -54,6 +60,7 @@ pub fn run() -> Result<()> {
         Command::Build { target } => commands::build::run(target),
         Command::Check => commands::check::run(),
         Command::Test { arguments } => commands::test::run(&arguments),
+        Command::Mutants { part } => commands::mutants::run(&part),
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
         Command::Sim { arguments } => commands::sim::run(&arguments),

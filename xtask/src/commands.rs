@@ -3,6 +3,7 @@
 pub mod build;
 pub mod check;
 pub mod demo;
+pub mod mutants;
 pub mod setup;
 pub mod sim;
 pub mod test;

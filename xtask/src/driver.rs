@@ -12,14 +12,20 @@ use crate::{commands::setup, kit, lift, llvm::Llvm, process, target::Target, wor
 
 /// cargo `verb` for the driver package, with the kit laid out.
 pub fn cargo(verb: &str, target: Target) -> Result<Command> {
+    cargo_in(workspace::root(), verb, target)
+}
+
+/// The same for a copy of the repository at `root`.
+fn cargo_in(root: &Path, verb: &str, target: Target) -> Result<Command> {
     let llvm = Llvm::find().context(setup::LLVM_MISSING)?;
     // Below the repository: wdk-build looks for Cargo.lock in the folders above.
-    let folder = workspace::target_folder().join("driver");
+    let folder = root.join("target/driver");
     let kit = kit::lay_out(&folder, target, &llvm)?;
 
     let suffix = target.variable_suffix();
     let mut command = workspace::cargo();
     command
+        .current_dir(root)
         .args([verb, "--locked", "--release", "--package", "flowtag", "--target", target.triple(), "--target-dir"])
         .arg(&folder)
         .env("RUSTC_WRAPPER", env::current_exe()?)
@@ -37,8 +43,13 @@ pub fn cargo(verb: &str, target: Target) -> Result<Command> {
 
 /// Builds the release image and returns the path of `flowtag.sys`; `flowtag.pdb` lies beside it.
 pub fn build(target: Target) -> Result<PathBuf> {
-    process::run(&mut cargo("build", target)?, "the driver did not build")?;
-    let folder = workspace::target_folder().join("driver").join(target.triple()).join("release");
+    build_in(workspace::root(), target)
+}
+
+/// The same for a copy of the repository at `root`.
+pub fn build_in(root: &Path, target: Target) -> Result<PathBuf> {
+    process::run(&mut cargo_in(root, "build", target)?, "the driver did not build")?;
+    let folder = root.join("target/driver").join(target.triple()).join("release");
     let image = folder.join("flowtag.sys");
     copy_if_changed(&folder.join("flowtag.dll"), &image)?;
     Ok(image)
