@@ -18,7 +18,7 @@ const TICKS_PER_SECOND: u64 = 10_000_000;
 const UP_AT_START: u64 = 60 * TICKS_PER_SECOND;
 /// A driver that has waited for longer than this, in all, since it was called waits for ever: somebody at the console
 /// would have ended it. (Virtual hours take a few seconds of the host's.)
-const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+const PATIENCE: Duration = Duration::from_hours(6);
 /// Bug check: somebody ended the machine by hand.
 const MANUALLY_INITIATED_CRASH: u32 = 0xE2;
 /// A virtual wait takes this much of the host's time, so that other threads get on as they would meanwhile.
