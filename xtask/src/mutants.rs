@@ -49,9 +49,21 @@ struct Edit {
 /// What became of a mutant.
 pub struct Outcome {
     /// What was broken.
-    pub name: String,
+    name: String,
     /// The tests that failed, or did not end.
-    pub caught_by: Vec<String>,
+    caught_by: Vec<String>,
+}
+
+impl Outcome {
+    /// Prints a row of the table.
+    fn print(&self, width: usize) {
+        let name = &self.name;
+        match self.caught_by.as_slice() {
+            [] => println!("{name:width$}  NOT CAUGHT"),
+            [test] => println!("{name:width$}  {test}"),
+            [test, others @ ..] => println!("{name:width$}  {test} and {} more", others.len()),
+        }
+    }
 }
 
 /// Builds each mutant whose name contains `part`, and runs the scenarios on it.
@@ -68,6 +80,7 @@ pub fn run(target: Target, part: &str) -> Result<Vec<Outcome>> {
     ensure!(!mutants.is_empty(), "no mutant in {LIST} has “{part}” in its name");
     let bar = ProgressBar::new(mutants.len() as u64);
     bar.set_style(ProgressStyle::with_template("{pos}/{len} mutants {wide_bar} {msg}")?);
+    let width = mutants.iter().map(|mutant| mutant.name.len()).max().unwrap_or(0);
     let mut outcomes = Vec::new();
     for mutant in mutants {
         bar.set_message(mutant.name.clone());
@@ -75,7 +88,9 @@ pub fn run(target: Target, part: &str) -> Result<Vec<Outcome>> {
         let image = driver::build_in(&tree.root, target).with_context(|| format!("mutant “{}”", mutant.name));
         let caught_by = image.and_then(|image| failing_tests(&scenarios, &image));
         tree.restore(&mutant)?;
-        outcomes.push(Outcome { name: mutant.name, caught_by: caught_by? });
+        let outcome = Outcome { name: mutant.name, caught_by: caught_by? };
+        bar.suspend(|| outcome.print(width));
+        outcomes.push(outcome);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -177,18 +192,6 @@ fn failing_tests(scenarios: &Path, image: &Path) -> Result<Vec<String>> {
     let all = String::from_utf8_lossy(&all.stdout);
     let names = all.lines().filter_map(|line| line.strip_suffix(": test"));
     Ok(names.filter(|name| !passed.contains(name)).map(str::to_owned).collect())
-}
-
-/// Prints the table.
-pub fn print(outcomes: &[Outcome]) {
-    let width = outcomes.iter().map(|outcome| outcome.name.len()).max().unwrap_or(0);
-    for Outcome { name, caught_by } in outcomes {
-        match caught_by.as_slice() {
-            [] => println!("{name:width$}  NOT CAUGHT"),
-            [test] => println!("{name:width$}  {test}"),
-            [test, others @ ..] => println!("{name:width$}  {test} and {} more", others.len()),
-        }
-    }
 }
 
 /// Fails when a mutant was not caught.

@@ -9,6 +9,5 @@ pub fn run(part: &str) -> Result<()> {
     let target = Target::default();
     setup::ensure(target, &[])?;
     let outcomes = mutants::run(target, part)?;
-    mutants::print(&outcomes);
     mutants::all_caught(&outcomes)
 }
