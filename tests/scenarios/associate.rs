@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{DyingFlow, status};
 
-use crate::support::{Rig, field, outbound};
+use flowtag_tests::rig::{Rig, field, outbound};
 
 const ASSOCIATE: &str = "FwpsFlowAssociateContext0";
 

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{FlowHandleField, FlowSpec, PathMemory, WriteRight};
 
-use crate::support::{ICMP, Rig, UDP, endpoint, field, inbound, outbound, over_v6, path_blob};
+use flowtag_tests::rig::{ICMP, Rig, UDP, endpoint, field, inbound, outbound, over_v6, path_blob};
 
 #[test]
 fn an_outbound_flow_is_tagged_with_process_path_and_tuple() {

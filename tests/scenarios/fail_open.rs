@@ -5,7 +5,7 @@ use flowtag_simulator::{
     wfp::{Direction, FlowSpec, Packet, Verdict},
 };
 
-use crate::support::{Rig, TCP, inbound, outbound, over_v6};
+use flowtag_tests::rig::{Rig, TCP, inbound, outbound, over_v6};
 
 /// Opens a flow of each kind and exchanges packets; every classification must permit.
 fn assert_traffic_permitted(rig: &Rig, context: &str) {

@@ -7,7 +7,7 @@ use flowtag_simulator::{
     referee::Frame,
 };
 
-use crate::support::{Rig, image, outbound};
+use flowtag_tests::rig::{Rig, image, outbound};
 
 /// A changed copy of the image.
 fn altered(test: &str, change: impl FnOnce(&mut Vec<u8>)) -> PathBuf {

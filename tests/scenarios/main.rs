@@ -14,7 +14,6 @@ mod ring;
 mod settings;
 mod shell;
 mod start;
-mod support;
 mod transport;
 mod unload;
 mod unload_races;

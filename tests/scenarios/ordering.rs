@@ -15,7 +15,7 @@ use flowtag_simulator::{
     wfp::FlowHandle,
 };
 
-use crate::support::{Rig, outbound};
+use flowtag_tests::rig::{Rig, outbound};
 
 /// Long enough for an unload that waits for nothing to return.
 const A_WHILE: Duration = Duration::from_millis(300);

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{Direction, layer::Field};
 
-use crate::support::{Rig, field, inbound, outbound};
+use flowtag_tests::rig::{Rig, field, inbound, outbound};
 
 #[test]
 fn an_outbound_flow_older_than_the_driver_is_tagged_at_its_next_packet() {

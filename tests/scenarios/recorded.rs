@@ -5,7 +5,7 @@ use flowtag_simulator::{
     traffic::recorded,
 };
 
-use crate::support::image;
+use flowtag_tests::rig::image;
 
 #[test]
 fn every_flow_of_the_recording_gets_its_owner_and_its_bytes() {

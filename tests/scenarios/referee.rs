@@ -12,7 +12,7 @@ use flowtag_simulator::{
     wfp::{Direction, Packet},
 };
 
-use crate::support::{Rig, TCP, outbound};
+use flowtag_tests::rig::{Rig, TCP, outbound};
 
 const NON_PAGED: u64 = 0x40;
 const TAG: Tag = Tag(u32::from_le_bytes(*b"Test"));

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{Direction, FlowHandle, Removal, layer::Field, status};
 
-use crate::support::{Rig, field, outbound};
+use flowtag_tests::rig::{Rig, field, outbound};
 
 /// Fills the ring of 16; returns the flows, oldest first.
 fn fill(rig: &Rig) -> Vec<FlowHandle> {

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::kernel::registry::Value;
 
-use crate::support::{Rig, field};
+use flowtag_tests::rig::{Rig, field};
 
 /// The line that says which settings are in force, for one value stored.
 fn loaded_with(name: &str, value: Value) -> (String, Vec<String>) {

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::cli::shell::{Args, Exit, Shell};
 
-use crate::support::image;
+use flowtag_tests::rig::image;
 
 /// A shell on which the service exists.
 fn shell() -> Shell {

@@ -6,7 +6,7 @@ use flowtag_simulator::{
     wfp::status,
 };
 
-use crate::support::{Rig, outbound};
+use flowtag_tests::rig::{Rig, outbound};
 
 /// The steps whose failure must make `DriverEntry` fail, and how often each is taken.
 const STEPS: [(&str, u64); 10] = [

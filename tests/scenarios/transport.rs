@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{Direction, FlowSpec, Packet};
 
-use crate::support::{ICMP, Rig, UDP, field, inbound, outbound, over_v6};
+use flowtag_tests::rig::{ICMP, Rig, UDP, field, inbound, outbound, over_v6};
 
 /// The close line of a flow on which `traffic` ran.
 fn close_line(spec: &FlowSpec, traffic: impl FnOnce(&Rig, flowtag_simulator::wfp::FlowHandle)) -> String {

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use flowtag_simulator::wfp::{Removal, status};
 
-use crate::support::{Rig, field, inbound, outbound, over_v6};
+use flowtag_tests::rig::{Rig, field, inbound, outbound, over_v6};
 
 const REMOVE: &str = "FwpsFlowRemoveContext0";
 

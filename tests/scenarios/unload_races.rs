@@ -7,7 +7,7 @@ use std::{
 
 use flowtag_simulator::wfp::{Direction, FlowHandle, Removal};
 
-use crate::support::{Rig, outbound};
+use flowtag_tests::rig::{Rig, outbound};
 
 /// Runs `others`, each in a thread of its own until told to stop, and stops the driver amidst.
 fn stop_amidst(rig: &Rig, others: &[&(dyn Fn() + Sync)]) {

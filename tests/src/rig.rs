@@ -1,4 +1,7 @@
-//! A machine with the driver in it, and shorthands for what scenarios do to it.
+//! A machine with the driver in it, and shorthands for what scenarios and checks do to it.
+
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a rig says that a test failed")]
+#![expect(clippy::must_use_candidate, reason = "many a test only wants the flow to be there")]
 
 use std::{
     collections::HashMap,
@@ -14,8 +17,11 @@ use flowtag_simulator::{
     wfp::{Direction, FlowHandle, FlowSpec, Packet, Switches},
 };
 
+/// The protocol number of TCP.
 pub const TCP: u8 = 6;
+/// The protocol number of UDP.
 pub const UDP: u8 = 17;
+/// The protocol number of ICMP.
 pub const ICMP: u8 = 1;
 
 const SERVICE: &str = "flowtag";
@@ -27,6 +33,7 @@ pub fn image() -> PathBuf {
 
 /// A machine on which the service exists.
 pub struct Rig {
+    /// The machine.
     pub machine: Machine,
 }
 
@@ -64,6 +71,10 @@ impl Rig {
         Self::with_settings(&[("TraceLevel", 1), ("MaxFlows", 16)])
     }
 
+    /// Starts the service.
+    ///
+    /// # Errors
+    /// What `sc start` says.
     pub fn start(&self) -> Result<(), ServiceError> {
         self.machine.start_service(SERVICE).map(drop)
     }
@@ -86,14 +97,17 @@ impl Rig {
         assert_eq!(self.machine.query_service(SERVICE).unwrap().state, State::Stopped);
     }
 
+    /// Changes how the filtering platform behaves.
     pub fn set(&self, change: impl FnOnce(&mut Switches)) {
         self.machine.wfp().set(change);
     }
 
+    /// Opens a flow; no bug check may happen.
     pub fn open(&self, spec: &FlowSpec) -> FlowHandle {
         self.machine.open_flow(spec).unwrap()
     }
 
+    /// Ends a flow; no bug check may happen.
     pub fn close(&self, flow: FlowHandle) {
         self.machine.close_flow(flow).unwrap();
     }
@@ -182,6 +196,7 @@ pub fn over_v6(spec: FlowSpec) -> FlowSpec {
     FlowSpec { local, remote, ..spec }
 }
 
+/// An address with a port.
 pub fn endpoint(address: &str, port: u16) -> SocketAddr {
     SocketAddr::new(address.parse::<IpAddr>().unwrap(), port)
 }
