@@ -39,6 +39,18 @@ enum Command {
         #[arg(default_value = "")]
         part: String,
     },
+    /// Check the life of a flow: every fault, interleaving, mutant; one table of what was found
+    Verify {
+        /// Less of each check, for every day
+        #[arg(long)]
+        quick: bool,
+        /// End with a line of JSON
+        #[arg(long)]
+        json: bool,
+        /// Only this check, with arguments of its own, such as `-- schedules --replay SEED`
+        #[arg(last = true)]
+        check: Vec<OsString>,
+    },
     /// Load the driver in the simulator and let it tag this machine's live traffic
     Demo {
         /// Passed to `flowtag-sim demo`, such as --json or `-- COMMAND …`
@@ -61,6 +73,7 @@ pub fn run() -> Result<()> {
         Command::Check => commands::check::run(),
         Command::Test { arguments } => commands::test::run(&arguments),
         Command::Mutants { part } => commands::mutants::run(&part),
+        Command::Verify { quick, json, check } => commands::verify::run(quick, json, &check),
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
         Command::Sim { arguments } => commands::sim::run(&arguments),

@@ -7,3 +7,4 @@ pub mod mutants;
 pub mod setup;
 pub mod sim;
 pub mod test;
+pub mod verify;

@@ -3,8 +3,9 @@
 use std::{
     io::{IsTerminal, stderr},
     os::unix::process::CommandExt,
-    process::Command,
-    time::Duration,
+    process::{Child, Command, ExitStatus},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -33,6 +34,22 @@ pub fn run_quietly(command: &mut Command, failure: &str) -> Result<()> {
 pub fn become_command(command: &mut Command) -> anyhow::Error {
     let error = command.exec();
     anyhow!(error).context(starting(command))
+}
+
+/// Waits for a child, and ends it when it takes longer than `limit`: then there is no status.
+pub fn finish_within(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().context("wait for a child")? {
+            return Ok(Some(status));
+        }
+        if Instant::now() > deadline {
+            child.kill().context("end a child")?;
+            child.wait().context("wait for a child")?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn starting(command: &Command) -> String {

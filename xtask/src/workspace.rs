@@ -37,10 +37,24 @@ pub fn host_cargo(verb: &str) -> Command {
     command
 }
 
-/// Builds the simulator with the profile that lets its bug checks unwind, and returns the path of `flowtag-sim`.
-pub fn build_simulator() -> Result<PathBuf> {
-    let mut build = host_cargo("build");
-    build.args(["--profile", "host", "--package", "flowtag-simulator"]);
-    process::run(&mut build, "the simulator did not build")?;
-    Ok(target_folder().join("host/flowtag-sim"))
+/// Selects all packages but the driver, which does not build for this machine.
+///
+/// Every build of host programs selects these: cargo unifies features over what is selected, so builds that differed in
+/// that would compile the same dependencies again.
+pub fn select_members(command: &mut Command) -> &mut Command {
+    command.args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver"])
+}
+
+/// cargo `verb` for programs of this machine, with the profile that lets the simulator's bug checks unwind.
+pub fn host_programs(verb: &str) -> Command {
+    let mut command = host_cargo(verb);
+    select_members(command.args(["--profile", "host"]));
+    command
+}
+
+/// Builds one program of this machine and returns its path.
+pub fn build_binary(name: &str) -> Result<PathBuf> {
+    let mut build = host_programs("build");
+    process::run(build.args(["--bin", name]), &format!("{name} did not build"))?;
+    Ok(target_folder().join("host").join(name))
 }

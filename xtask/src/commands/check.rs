@@ -21,13 +21,13 @@ pub fn everything(target: Target) -> Result<()> {
     )?;
 
     let mut clippy = workspace::host_cargo("clippy");
-    members(&mut clippy).arg("--all-targets").args(["--", "--deny", "warnings"]);
+    workspace::select_members(&mut clippy).arg("--all-targets").args(["--", "--deny", "warnings"]);
     process::run(&mut clippy, "clippy complains")?;
     let mut clippy = driver::cargo("clippy", target)?;
     process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about the driver")?;
 
     let mut doc = workspace::host_cargo("doc");
-    process::run(strict_docs(members(&mut doc)), "rustdoc complains")?;
+    process::run(strict_docs(workspace::select_members(&mut doc)), "rustdoc complains")?;
     let mut doc = driver::cargo("doc", target)?;
     process::run(strict_docs(&mut doc), "rustdoc complains about the driver")
 }
@@ -37,9 +37,4 @@ fn strict_docs(command: &mut Command) -> &mut Command {
     command
         .args(["--no-deps", "--document-private-items"])
         .env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private_intra_doc_links")
-}
-
-/// All packages but the driver, which does not build for this machine.
-fn members(command: &mut Command) -> &mut Command {
-    command.args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver"])
 }

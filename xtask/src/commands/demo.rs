@@ -14,7 +14,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let target = Target::default();
     setup::ensure(target, setup::TRAFFIC_PROGRAMS)?;
     let image = driver::build(target)?;
-    let simulator = workspace::build_simulator()?;
+    let simulator = workspace::build_binary("flowtag-sim")?;
     let probes = build_probes()?;
 
     let mut demo = Command::new(simulator);

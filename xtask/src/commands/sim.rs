@@ -11,6 +11,6 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let target = Target::default();
     setup::ensure(target, &[])?;
     let image = driver::build(target)?;
-    let simulator = workspace::build_simulator()?;
+    let simulator = workspace::build_binary("flowtag-sim")?;
     Err(process::become_command(Command::new(simulator).args(arguments).env("FLOWTAG_SYS", image)))
 }

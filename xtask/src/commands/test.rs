@@ -23,10 +23,9 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
 
     let llvm = Llvm::find().context(setup::LLVM_MISSING)?;
     let image = driver::build(target)?;
-    let mut tests = workspace::host_cargo("test");
+    let mut tests = workspace::host_programs("test");
     tests
-        // The profile of the demo: what the two share is built once.
-        .args(["--profile", "host", "--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver", "--"])
+        .args(["--no-fail-fast", "--"])
         .args(arguments)
         .env("FLOWTAG_CLANG", llvm.tool("clang"))
         .env("FLOWTAG_SYS", image);

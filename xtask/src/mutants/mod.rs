@@ -14,7 +14,12 @@ use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 
-use crate::{driver, target::Target, workspace};
+use crate::{
+    driver,
+    target::Target,
+    verify::{Request, Row},
+    workspace,
+};
 
 /// The list.
 const LIST: &str = "tests/mutants.toml";
@@ -64,6 +69,16 @@ impl Outcome {
             [test, others @ ..] => println!("{name:width$}  {test} and {} more", others.len()),
         }
     }
+}
+
+/// The check of `cargo xtask verify`: each mutant that nothing caught is a failure.
+pub fn check(request: &Request) -> Result<Row> {
+    let start = Instant::now();
+    let outcomes = run(request.target, "")?;
+    let count = outcomes.len() as u64;
+    let caught = outcomes.iter().filter(|outcome| !outcome.caught_by.is_empty()).count() as u64;
+    let row = Row::new("mutants", start, count, count, count - caught);
+    Ok(row.with("mutants", count).with("mutants_caught", caught))
 }
 
 /// Builds each mutant whose name contains `part`, and runs the scenarios on it.

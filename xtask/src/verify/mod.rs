@@ -1,0 +1,83 @@
+//! `cargo xtask verify`: every check of the life of a flow, and one table of what they found.
+//!
+//! A check is a function that gives a [`Row`]. Those on the shipped driver are subcommands of `flowtag-verify`, each a
+//! process of its own. A check that breaks down is a failed row: the others run, and the table comes.
+
+mod on_the_driver;
+mod row;
+mod table;
+
+use std::{ffi::OsString, path::Path, time::Instant};
+
+use anyhow::{Context, Result, ensure};
+
+pub use row::{Row, Status};
+
+use crate::{mutants, target::Target};
+
+/// What a check is asked.
+pub struct Request<'a> {
+    /// Less, for every day.
+    pub quick: bool,
+    /// The machine that the driver is built for.
+    pub target: Target,
+    /// The driver under test.
+    pub image: &'a Path,
+    /// The binary of the checks on the shipped driver.
+    pub flowtag_verify: &'a Path,
+    /// What was typed behind the check's name.
+    pub arguments: &'a [OsString],
+}
+
+/// One check.
+struct Check {
+    /// Its name, in the table and on the command line.
+    name: &'static str,
+    /// Whether `--quick` runs it too.
+    in_quick: bool,
+    /// Runs it.
+    run: fn(&Request) -> Result<Row>,
+}
+
+/// All checks, in the order in which they run.
+const CHECKS: &[Check] = &[
+    Check { name: "faults", in_quick: true, run: |request| on_the_driver::run("faults", request) },
+    Check { name: "schedules", in_quick: true, run: |request| on_the_driver::run("schedules", request) },
+    Check { name: "stress", in_quick: true, run: |request| on_the_driver::run("stress", request) },
+    Check { name: "third_party", in_quick: true, run: |request| on_the_driver::run("third-party", request) },
+    Check { name: "mutants", in_quick: true, run: mutants::check },
+];
+
+/// Runs all checks, or only the one named; prints the table, and with `json` the line for programs.
+pub fn run(request: &Request, only: Option<&str>, json: bool) -> Result<()> {
+    let chosen: Vec<_> = match only {
+        Some(name) => vec![find(name)?],
+        None => CHECKS.iter().filter(|check| check.in_quick || !request.quick).collect(),
+    };
+    let rows: Vec<Row> = chosen.into_iter().map(|check| row_of(check, request)).collect();
+    table::print(&rows);
+    if json {
+        println!("{}", table::json(&rows));
+    }
+    let failed: Vec<_> = rows.iter().filter(|row| row.status == Status::Failed).map(|row| row.check.as_str()).collect();
+    ensure!(failed.is_empty(), "failed: {} (see above)", failed.join(", "));
+    Ok(())
+}
+
+fn find(name: &str) -> Result<&'static Check> {
+    let same = |check: &&Check| check.name == name.replace('-', "_");
+    CHECKS.iter().find(same).with_context(|| {
+        let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+        format!("there is no check “{name}”; there are {}", names.join(", "))
+    })
+}
+
+/// The check's row; a failed one when the check itself breaks down.
+fn row_of(check: &Check, request: &Request) -> Row {
+    eprintln!("{}…", check.name);
+    let start = Instant::now();
+    (check.run)(request).unwrap_or_else(|error| {
+        eprintln!("error: the check {} broke down: {error:#}", check.name);
+        Row::new(check.name, start, 0, 0, 1)
+    })
+}

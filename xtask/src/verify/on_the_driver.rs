@@ -1,0 +1,49 @@
+//! Checks on the shipped driver: subcommands of `flowtag-verify`, each a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Request, Row};
+use crate::process;
+
+/// No check takes so long on two processors; one that does hangs.
+const LONGEST_QUICK: Duration = Duration::from_mins(15);
+/// The same for a full run.
+const LONGEST_FULL: Duration = Duration::from_mins(90);
+
+/// Runs one subcommand and reads the row that it prints last. Everything else that it prints is shown.
+pub fn run(subcommand: &str, request: &Request) -> Result<Row> {
+    let mut command = Command::new(request.flowtag_verify);
+    command.arg(subcommand);
+    if request.quick {
+        command.arg("--quick");
+    }
+    command.args(request.arguments).env("FLOWTAG_SYS", request.image).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().context("start flowtag-verify")?;
+    let stdout = child.stdout.take().context("flowtag-verify has no output")?;
+    let limit = if request.quick { LONGEST_QUICK } else { LONGEST_FULL };
+    let watch = std::thread::spawn(move || process::finish_within(&mut child, limit));
+
+    let mut row = None;
+    for line in BufReader::new(stdout).lines() {
+        let line = line.context("read what flowtag-verify prints")?;
+        match serde_json::from_str::<Row>(&line) {
+            Ok(found) => row = Some(found),
+            Err(_) => println!("{line}"),
+        }
+    }
+    let status = watch.join().expect("waiting does not panic")?;
+    let Some(status) = status else { bail!("flowtag-verify {subcommand} did not end within {limit:?}") };
+    let row = row.with_context(|| format!("flowtag-verify {subcommand} ended without a result ({status})"))?;
+    ensure!(
+        status.success() == (row.failures == 0),
+        "flowtag-verify {subcommand} counts {} failures and yet ended with {status}",
+        row.failures
+    );
+    Ok(row)
+}
