@@ -5,6 +5,8 @@ use core::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
+use wdk_sys::STATUS_UNSUCCESSFUL;
+
 use crate::{
     callouts::{CALLOUTS, Callout},
     failure::{Failure, check},
@@ -75,6 +77,9 @@ fn open() -> Result<HANDLE, Failure> {
     let status =
         unsafe { FwpmEngineOpen0(ptr::null(), RPC_C_AUTHN_WINNT, ptr::null(), &raw const session, &raw mut engine) };
     check("FwpmEngineOpen0", status)?;
+    if engine.is_null() {
+        return Err(Failure { step: "FwpmEngineOpen0", status: STATUS_UNSUCCESSFUL });
+    }
     Ok(engine)
 }
 

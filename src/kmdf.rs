@@ -7,8 +7,9 @@ use wdk_sys::{
     PFN_WDFCONTROLDEVICEINITALLOCATE, PFN_WDFCONTROLFINISHINITIALIZING, PFN_WDFDEVICECREATE, PFN_WDFDEVICEINITFREE,
     PFN_WDFDEVICEINITSETCHARACTERISTICS, PFN_WDFDEVICEINITSETDEVICETYPE, PFN_WDFDEVICEWDMGETDEVICEOBJECT,
     PFN_WDFDRIVERCREATE, PFN_WDFDRIVEROPENPARAMETERSREGISTRYKEY, PFN_WDFOBJECTDELETE, PFN_WDFREGISTRYCLOSE,
-    PFN_WDFREGISTRYQUERYULONG, STATUS_INSUFFICIENT_RESOURCES, STATUS_OBJECT_NAME_NOT_FOUND, UNICODE_STRING,
-    WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDEVICE, WDFDRIVER, WDFKEY, WdfDriverGlobals, WdfFunctions,
+    PFN_WDFREGISTRYQUERYULONG, STATUS_INSUFFICIENT_RESOURCES, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS,
+    UNICODE_STRING, WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDEVICE, WDFDRIVER, WDFKEY, WdfDriverGlobals,
+    WdfFunctions,
 };
 
 use crate::{
@@ -77,7 +78,8 @@ impl Driver {
             WdfDriverOpenParametersRegistryKeyTableIndex: PFN_WDFDRIVEROPENPARAMETERSREGISTRYKEY,
             self.0, KEY_READ, WDF_NO_OBJECT_ATTRIBUTES, &raw mut key
         );
-        if wdk::nt_success(status) { Ok(Parameters(key)) } else { Err(status) }
+        // A success that is none of ours brings no key.
+        if status == STATUS_SUCCESS { Ok(Parameters(key)) } else { Err(status) }
     }
 
     /// Creates the device that callouts are registered for. Nobody is meant to open it: it has no name, no symbolic
@@ -128,7 +130,7 @@ impl Parameters {
         );
         match status {
             STATUS_OBJECT_NAME_NOT_FOUND => Stored::Absent,
-            status if wdk::nt_success(status) => Stored::Number(number),
+            STATUS_SUCCESS => Stored::Number(number),
             _ => Stored::Unreadable,
         }
     }

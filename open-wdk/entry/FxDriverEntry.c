@@ -6,6 +6,8 @@
 #include "wdfbind.h"
 
 #define NT_SUCCESS(Status) ((Status) >= 0)
+#define STATUS_SUCCESS ((NTSTATUS)0)
+#define STATUS_UNSUCCESSFUL ((NTSTATUS)0xC0000001L)
 
 // What the headers declare and this file must define. The framework writes the first two when it binds.
 PWDF_DRIVER_GLOBALS WdfDriverGlobals;
@@ -59,8 +61,9 @@ NTSTATUS FxDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath
     RtlCopyUnicodeString(&RegistryPathCopy, RegistryPath);
 
     NTSTATUS Status = WdfVersionBind(DriverObject, &RegistryPathCopy, &BindInfo, &WdfDriverGlobals);
-    if (!NT_SUCCESS(Status)) {
-        return Status;
+    // Only this one says that there is a table of functions.
+    if (Status != STATUS_SUCCESS) {
+        return NT_SUCCESS(Status) ? STATUS_UNSUCCESSFUL : Status;
     }
 
     Status = DriverEntry(DriverObject, RegistryPath);

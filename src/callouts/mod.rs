@@ -163,6 +163,7 @@ impl Callout {
         let mut id = 0;
         // SAFETY: the device object is ours, and the rest is copied.
         let status = unsafe { FwpsCalloutRegister2(device, &raw const callout, &raw mut id) };
+        // Any kind of success may have registered it. If none has, unregistering finds nothing, which is as good.
         if wdk::nt_success(status) {
             self.id.store(id, Ordering::Relaxed);
             self.registered.store(true, Ordering::Relaxed);
@@ -182,7 +183,7 @@ const NEW_OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_USO | FWP_CALLOUT_FLAG_ALLOW_UR
 pub fn register(device: *mut c_void) -> Result<(), Failure> {
     for (index, callout) in CALLOUTS.iter().enumerate() {
         let mut status = callout.register(device, OFFLOADS | NEW_OFFLOADS);
-        if !wdk::nt_success(status) {
+        if status != STATUS_SUCCESS {
             print::life(|line| life::without_flags(line, index, status));
             status = callout.register(device, OFFLOADS);
         }

@@ -36,6 +36,74 @@ fn each_step_failing_makes_start_fail_and_leaves_nothing_behind() {
     }
 }
 
+/// Values that pass `NT_SUCCESS` although nothing was done: `STATUS_PENDING` and `STATUS_OBJECT_NAME_EXISTS`.
+const HOLLOW_SUCCESSES: [u32; 2] = [status::PENDING, status::OBJECT_NAME_EXISTS];
+
+/// Start must fail, with a status that says so, when the first call of `import` answers a success that is none.
+fn assert_hollow_success_fails(import: &str) {
+    for hollow in HOLLOW_SUCCESSES {
+        let rig = Rig::installed(&[]);
+        rig.fail(import, 1, Some(hollow));
+        let error = rig.start().expect_err(import);
+        assert!(matches!(error, ServiceError::Entry(status::UNSUCCESSFUL)), "{import}, {hollow:#x}: {error}");
+        rig.assert_clean();
+    }
+}
+
+#[test]
+fn an_engine_that_opens_without_a_session_makes_start_fail() {
+    assert_hollow_success_fails("FwpmEngineOpen0");
+}
+
+#[test]
+fn a_framework_that_binds_in_name_only_makes_start_fail() {
+    assert_hollow_success_fails("WdfVersionBind");
+}
+
+#[test]
+fn a_driver_object_that_is_not_there_makes_start_fail() {
+    assert_hollow_success_fails("WdfDriverCreate");
+}
+
+#[test]
+fn a_device_that_is_not_there_makes_start_fail() {
+    assert_hollow_success_fails("WdfDeviceCreate");
+}
+
+#[test]
+fn a_transaction_that_says_success_and_does_nothing_makes_start_fail() {
+    for import in
+        ["FwpmTransactionBegin0", "FwpmSubLayerAdd0", "FwpmCalloutAdd0", "FwpmFilterAdd0", "FwpmTransactionCommit0"]
+    {
+        assert_hollow_success_fails(import);
+    }
+}
+
+#[test]
+fn a_callout_that_is_registered_in_name_only_makes_start_fail() {
+    for hollow in HOLLOW_SUCCESSES {
+        let rig = Rig::installed(&[]);
+        rig.machine.faults().fail_times("FwpsCalloutRegister2", 1, 2, Some(hollow));
+        let error = rig.start().unwrap_err();
+        assert!(matches!(error, ServiceError::Entry(status::UNSUCCESSFUL)), "{hollow:#x}: {error}");
+        rig.assert_clean();
+    }
+}
+
+#[test]
+fn settings_that_are_read_in_name_only_fall_back_to_the_defaults() {
+    for import in ["WdfDriverOpenParametersRegistryKey", "WdfRegistryQueryULong"] {
+        for hollow in HOLLOW_SUCCESSES {
+            let rig = Rig::installed(&[("TraceLevel", 0)]);
+            rig.fail(import, 1, Some(hollow));
+            rig.start().unwrap();
+            let refused = rig.lines_of("setting refused");
+            assert!(refused[0].contains("name=TraceLevel") && refused[0].ends_with("used=2"), "{import}: {refused:?}");
+            rig.stop();
+        }
+    }
+}
+
 #[test]
 fn a_callout_refused_with_and_without_the_newer_flags_makes_start_fail() {
     for nth in 1..=8 {

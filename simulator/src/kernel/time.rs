@@ -127,7 +127,7 @@ fn delay(call: &Call<'_>) -> u64 {
     clock.wait(interval);
     call.cpu.check_alive();
     // What other threads of Windows get done meanwhile.
-    wfp::context::deliver_deferred_by_chance(call.cpu);
+    wfp::context::deliver_deferred_in_time(call.cpu);
     0
 }
 

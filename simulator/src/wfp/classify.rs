@@ -125,7 +125,7 @@ impl Classification<'_> {
             self.flow.map(|flow| state.flows.leave(flow, target(&callout))).unwrap_or_default()
         };
         context::deliver(self.cpu, owed);
-        context::deliver_deferred_by_chance(self.cpu);
+        context::deliver_deferred_in_time(self.cpu);
         decision
     }
 

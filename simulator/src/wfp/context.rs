@@ -78,7 +78,7 @@ fn remove(call: &Call<'_>) -> Status {
     let target = Target { layer: call.arg_u16(1), callout: call.arg_u32(2) };
     let wfp = call.machine.wfp();
     let switches = wfp.switches();
-    deliver_deferred_by_chance(call.cpu);
+    deliver_deferred_in_time(call.cpu);
     let removed = wfp.state().flows.remove(call.arg(0), target);
     let defer = match switches.removal {
         Removal::AsDocumented => false,
@@ -133,15 +133,22 @@ pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
     count
 }
 
-/// Time has passed: with [`Removal::PendingByChance`] another CPU may have ended its classify.
-pub(crate) fn deliver_deferred_by_chance(cpu: &Cpu) {
+/// Time has passed: unless the test decides, another CPU may have ended its classify. Under
+/// [`Removal::PendingByChance`] by chance; as documented, everything that is left of another switch.
+pub(crate) fn deliver_deferred_in_time(cpu: &Cpu) {
     let wfp = cpu.machine().wfp();
-    if !wfp.has_deferred() || wfp.switches().removal != Removal::PendingByChance {
+    if !wfp.has_deferred() {
         return;
     }
-    if cpu.machine().random_below(2) == 0 {
-        let owed = wfp.state().deferred.pop_front();
-        deliver(cpu, owed.into_iter().collect());
+    match wfp.switches().removal {
+        Removal::AsDocumented => {
+            deliver_deferred(cpu);
+        }
+        Removal::PendingByChance if cpu.machine().random_below(2) == 0 => {
+            let owed = wfp.state().deferred.pop_front();
+            deliver(cpu, owed.into_iter().collect());
+        }
+        Removal::PendingByChance | Removal::PendingUntilTold => {}
     }
 }
 

@@ -69,7 +69,7 @@ fn register(call: &Call<'_>) -> Status {
 
 fn unregister(call: &Call<'_>, id: u32) -> Status {
     let wfp = call.machine.wfp();
-    super::context::deliver_deferred_by_chance(call.cpu);
+    super::context::deliver_deferred_in_time(call.cpu);
     let busy_answers = wfp.switches().busy_answers;
     let known = wfp.state().callouts.get(id).is_some();
     if known && busy_answers > 0 {

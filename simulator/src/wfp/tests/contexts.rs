@@ -53,6 +53,18 @@ fn removing_calls_the_delete_function_before_it_returns() {
 }
 
 #[test]
+fn a_pending_removal_is_delivered_although_the_switch_has_changed() {
+    let (rig, callout) = Rig::inspecting(OUT, 0);
+    let flow = rig.open_flow();
+    rig.associate(flow.0, OUT, callout, 7);
+    rig.set(|switches| switches.removal = Removal::PendingUntilTold);
+    rig.remove(flow.0, OUT, callout);
+    rig.set(|switches| switches.removal = Removal::AsDocumented);
+    let status = rig.remove(flow.0, OUT, callout);
+    assert_eq!((status, deleted()), (status::UNSUCCESSFUL, vec![7]));
+}
+
+#[test]
 fn removing_without_a_context_is_unsuccessful() {
     let (rig, callout) = Rig::inspecting(OUT, 0);
     assert_eq!(rig.remove(rig.open_flow().0, OUT, callout), status::UNSUCCESSFUL);
