@@ -129,15 +129,6 @@ impl Flow {
         &self.tag
     }
 
-    /// The owner's path as it was captured.
-    ///
-    /// IRQL: any
-    pub fn path(&self) -> &[u8] {
-        let path = ptr::from_ref(self).wrapping_add(1).cast();
-        // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
-        unsafe { slice::from_raw_parts(path, self.path_len) }
-    }
-
     /// Remembers which slot stands for the flow. Done before anybody else can know the record.
     ///
     /// IRQL: any
@@ -214,6 +205,16 @@ impl FlowRef {
             Direction::In => &raw const self.r#in,
         };
         side.expose_provenance() as u64
+    }
+
+    /// The owner's path as it was captured. It lies behind the record, where a reference to the record does not reach.
+    ///
+    /// IRQL: any
+    pub fn path(&self) -> &[u8] {
+        // SAFETY: the block goes on behind the record.
+        let path = unsafe { self.0.add(1) };
+        // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
+        unsafe { slice::from_raw_parts(path.cast().as_ptr(), self.path_len) }
     }
 
     /// Takes back the reference that WFP held.

@@ -2,10 +2,10 @@
 //!
 //! IRQL: any: nothing here calls the kernel
 #[cfg(not(loom))]
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, Ordering, fence};
+use loom::sync::atomic::{AtomicU32, Ordering};
 
 /// References to one record. It begins with the one of its maker.
 pub struct References(AtomicU32);
@@ -25,11 +25,8 @@ impl References {
     /// Gives one back. For the last one, which gets `true`, everything done under the others has happened before.
     #[must_use]
     pub fn give_back(&self) -> bool {
-        let last = self.0.fetch_sub(1, Ordering::Release) == 1;
-        if last {
-            fence(Ordering::Acquire);
-        }
-        last
+        // Acquiring is for the last one only, but a fence there would be lost on ThreadSanitizer.
+        self.0.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 

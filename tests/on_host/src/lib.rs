@@ -1,0 +1,64 @@
+//! The driver's own source, compiled for this machine.
+//!
+//! Miri, `ThreadSanitizer`, `AddressSanitizer` and libFuzzer cannot look inside `flowtag.sys`. So here the files of `src/`
+//! are compiled once more, unchanged, all but the three that talk to KMDF and to WFP's management (`driver.rs`,
+//! `kmdf.rs`, `engine.rs`). [`kernel`] stands in for the kernel and [`filter_engine`] for the run-time part of WFP: each
+//! as little as the driver needs, and with as few locks as can be, since every lock orders threads and so hides races.
+//! What the kernel really does, and whether the driver keeps its rules, is the simulator's matter.
+
+#![expect(clippy::missing_panics_doc, reason = "a panic is how the stand-ins say that a rule was broken")]
+#![expect(clippy::must_use_candidate, clippy::missing_errors_doc, reason = "the driver exports none of its functions")]
+#![expect(clippy::new_without_default, reason = "as above")]
+
+// The driver says `wdk_sys::…` and `wdk::…`.
+extern crate self as wdk;
+extern crate self as wdk_sys;
+
+pub mod filter_engine;
+pub mod kernel;
+mod machine;
+
+pub use kernel::*;
+pub use machine::Machine;
+
+#[path = "../../../src/address.rs"]
+pub mod address;
+#[path = "../../../src/callouts/mod.rs"]
+pub mod callouts;
+#[path = "../../../src/failure.rs"]
+pub mod failure;
+#[path = "../../../src/flow.rs"]
+pub mod flow;
+#[path = "../../../src/flow_ring.rs"]
+pub mod flow_ring;
+#[path = "../../../src/life.rs"]
+pub mod life;
+#[path = "../../../src/line.rs"]
+pub mod line;
+#[path = "../../../src/path.rs"]
+pub mod path;
+#[path = "../../../src/pool.rs"]
+pub mod pool;
+#[path = "../../../src/print.rs"]
+pub mod print;
+#[path = "../../../src/references.rs"]
+pub mod references;
+#[path = "../../../src/settings.rs"]
+pub mod settings;
+#[path = "../../../src/sync.rs"]
+pub mod sync;
+#[path = "../../../src/tag.rs"]
+pub mod tag;
+#[path = "../../../src/time.rs"]
+pub mod time;
+#[path = "../../../src/totals.rs"]
+pub mod totals;
+#[path = "../../../src/trace.rs"]
+pub mod trace;
+#[path = "../../../src/unload.rs"]
+pub mod unload;
+#[path = "../../../src/wfp/mod.rs"]
+#[expect(missing_docs, reason = "the documentation of the Windows names is Microsoft's")]
+pub mod wfp;
+#[path = "../../../src/wide.rs"]
+mod wide;

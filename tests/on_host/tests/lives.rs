@@ -1,0 +1,94 @@
+//! Lives of flows on real threads. Natively they run as they are; Miri and `ThreadSanitizer` look for what a run that ends
+//! well does not show: pointers used beyond what they may reach, and races.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use flowtag_on_host::{Machine, filter_engine, kernel, tag::Direction};
+
+/// How many flows a thread goes through: Miri takes a thousand times as long.
+const FLOWS: u64 = if cfg!(miri) { 12 } else { 3_000 };
+
+fn path() -> Vec<u8> {
+    r"\device\harddiskvolume3\windows\curl.exe".encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn a_flow_lives_and_ends() {
+    let machine = Machine::start(16, 3);
+    machine.authorize(0x2a1, 4242, &mut path());
+    machine.transport(0x2a1, Direction::Out, &[517, 20]);
+    machine.transport(0x2a1, Direction::In, &[1500]);
+    assert_eq!(filter_engine::contexts(), 2);
+    machine.end(0x2a1);
+    assert_eq!(filter_engine::contexts(), 0);
+    machine.stop();
+}
+
+#[test]
+fn a_flow_lives_until_unload() {
+    let machine = Machine::start(16, 2);
+    machine.authorize(0x2a1, 4242, &mut path());
+    machine.stop();
+}
+
+#[test]
+fn a_flow_without_memory_is_not_tagged() {
+    let machine = Machine::start(16, 2);
+    kernel::run_short_of_memory(1);
+    machine.authorize(0x2a1, 4242, &mut path());
+    assert_eq!(filter_engine::contexts(), 0);
+    machine.stop();
+}
+
+#[test]
+fn a_flow_that_has_its_tag_keeps_it() {
+    let machine = Machine::start(16, 2);
+    machine.authorize(0x2a1, 4242, &mut path());
+    machine.authorize(0x2a1, 4242, &mut path());
+    assert_eq!(filter_engine::contexts(), 2);
+    machine.stop();
+}
+
+#[test]
+fn in_a_full_ring_each_flow_evicts_another() {
+    let machine = Machine::start(16, 1);
+    for flow in 1..=20 {
+        machine.authorize(flow, 4242, &mut path());
+    }
+    assert_eq!(filter_engine::contexts(), 32);
+    machine.stop();
+}
+
+#[test]
+fn threads_authorize_send_and_end_the_same_flows_while_the_driver_is_unloaded() {
+    let machine = Machine::start(16, 2);
+    let half_way = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for flow in 1..=FLOWS {
+                machine.authorize(flow, 4242, &mut path());
+                half_way.store(flow >= FLOWS / 2, Ordering::Relaxed);
+            }
+            half_way.store(true, Ordering::Relaxed);
+        });
+        scope.spawn(|| {
+            for flow in 1..=FLOWS {
+                machine.authorize(flow, 4711, &mut path());
+                machine.end(flow);
+            }
+        });
+        scope.spawn(|| {
+            for flow in 1..=FLOWS {
+                machine.transport(flow, Direction::Out, &[517, 20]);
+                machine.transport(flow.saturating_sub(2), Direction::In, &[1500]);
+            }
+        });
+        while !half_way.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        machine.stop();
+    });
+}
