@@ -1,5 +1,7 @@
 //! What Windows and flowtag's users may rely on in flowtag.sys, read from the file that `cargo xtask build` made.
 
+mod checksum;
+mod imports;
 mod unwind;
 
 use std::{
@@ -16,7 +18,7 @@ use object::{
         IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE,
         IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64, ImageOptionalHeader64,
     },
-    read::pe::{Import, PeFile64},
+    read::pe::PeFile64,
 };
 use pdb_addr2line::{ContextPdbData, pdb::PDB};
 
@@ -66,12 +68,12 @@ fn the_entry_point_is_fx_driver_entry() {
 fn the_checksum_is_right() {
     let bytes = image();
     let stored = header(&parse(&bytes)).check_sum.get(LE);
-    assert_eq!(stored, checksum(&bytes));
+    assert_eq!(stored, checksum::of(&bytes));
 }
 
 #[test]
 fn the_image_imports_only_from_the_kernel_kmdf_and_wfp() {
-    let modules: BTreeSet<_> = imports().into_iter().map(|(module, _)| module).collect();
+    let modules: BTreeSet<_> = imports::of(&image()).into_iter().map(|(module, _)| module).collect();
     let known = ["ntoskrnl.exe", "WDFLDR.SYS", "fwpkclnt.sys"].map(str::to_owned);
     assert!(modules.iter().all(|module| known.contains(module)), "{modules:?}");
 }
@@ -79,7 +81,7 @@ fn the_image_imports_only_from_the_kernel_kmdf_and_wfp() {
 #[test]
 fn the_image_cannot_panic() {
     // The panic handler calls KeBugCheckEx. The linker drops both where no code is left that can panic.
-    let panics: Vec<_> = imports().into_iter().filter(|(_, name)| name == "KeBugCheckEx").collect();
+    let panics: Vec<_> = imports::of(&image()).into_iter().filter(|(_, name)| name == "KeBugCheckEx").collect();
     assert_eq!(panics, []);
 }
 
@@ -122,46 +124,4 @@ fn parse(bytes: &[u8]) -> PeFile64<'_> {
 fn header<'a>(image: &PeFile64<'a>) -> &'a ImageOptionalHeader64 {
     let headers: &'a ImageNtHeaders64 = image.nt_headers();
     &headers.optional_header
-}
-
-/// Every import, as module and name.
-fn imports() -> Vec<(String, String)> {
-    let bytes = image();
-    let image = parse(&bytes);
-    let table = image.import_table().expect("a readable import table").expect("an import table");
-    let mut imports = Vec::new();
-    let mut modules = table.descriptors().expect("import descriptors");
-    while let Some(module) = modules.next().expect("an import descriptor") {
-        let module_name = table.name(module.name.get(LE)).expect("a module name");
-        let mut thunks = table.thunks(module.original_first_thunk.get(LE)).expect("thunks");
-        while let Some(thunk) = thunks.next::<ImageNtHeaders64>().expect("a thunk") {
-            let Import::Name(_, name) = table.import::<ImageNtHeaders64>(thunk).expect("an import") else {
-                panic!("{} is imported from by ordinal", String::from_utf8_lossy(module_name));
-            };
-            imports.push((utf8(module_name), utf8(name)));
-        }
-    }
-    imports
-}
-
-fn utf8(name: &[u8]) -> String {
-    String::from_utf8(name.to_vec()).expect("import names are ASCII")
-}
-
-/// The checksum of a PE file: its 16-bit words added with the carry put back in, the stored checksum taken as zero,
-/// plus the length.
-fn checksum(bytes: &[u8]) -> u32 {
-    let new_header = u32::from_le_bytes(bytes[0x3c..0x40].try_into().expect("four bytes"));
-    let stored = usize::try_from(new_header).expect("an offset") + 0x58;
-    let sum = bytes.chunks(2).enumerate().fold(0_u32, |sum, (index, pair)| {
-        let at = index * 2;
-        let word = if (stored..stored + 4).contains(&at) {
-            0
-        } else {
-            pair.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
-        };
-        let sum = sum + word;
-        (sum & 0xffff) + (sum >> 16)
-    });
-    sum + u32::try_from(bytes.len()).expect("a small file")
 }

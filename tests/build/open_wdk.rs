@@ -5,6 +5,7 @@
 
 mod facts;
 mod headers;
+mod names;
 
 use std::fs;
 

@@ -25,6 +25,15 @@ enum Command {
         #[arg(long, default_value_t)]
         target: Target,
     },
+    /// Make a driver package for Windows; its folder is the last line printed
+    Package {
+        /// Rust's name for the machine to build for
+        #[arg(long, default_value_t)]
+        target: Target,
+        /// Sign the image with a certificate made on this machine, for Windows in test-signing mode
+        #[arg(long)]
+        test_sign: bool,
+    },
     /// Run rustfmt, clippy and rustdoc over everything, the driver included; a warning fails
     Check,
     /// Check and test everything; with arguments, only run the tests
@@ -70,6 +79,7 @@ pub fn run() -> Result<()> {
     match CommandLine::parse().command {
         Command::Setup => commands::setup::run(),
         Command::Build { target } => commands::build::run(target),
+        Command::Package { target, test_sign } => commands::package::run(target, test_sign),
         Command::Check => commands::check::run(),
         Command::Test { arguments } => commands::test::run(&arguments),
         Command::Mutants { part } => commands::mutants::run(&part),

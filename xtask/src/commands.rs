@@ -4,6 +4,7 @@ pub mod build;
 pub mod check;
 pub mod demo;
 pub mod mutants;
+pub mod package;
 pub mod setup;
 pub mod sim;
 pub mod test;

@@ -15,8 +15,8 @@ use crate::{llvm::Llvm, process, target::Target, workspace};
 const SDK: &str = "10.0.26100.0";
 const KMDF: &str = "1.31";
 
-/// Libraries that wdk-sys links and nothing here needs: empty archives.
-const EMPTY_LIBRARIES: [&str; 3] = ["BufferOverflowFastFailK", "hal", "wmilib"];
+/// Libraries that wdk-sys links, the last for ARM64 only, and nothing here needs: empty archives.
+const EMPTY_LIBRARIES: [&str; 4] = ["BufferOverflowFastFailK", "hal", "wmilib", "arm64rt"];
 
 /// Makes the kit in `folder`/kit, where it is not there yet, and returns its path.
 pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {

@@ -8,15 +8,19 @@ pub enum Target {
     /// Intel and AMD, 64 bits.
     #[default]
     X64,
+    /// ARM, 64 bits.
+    Arm64,
 }
 
 impl Target {
-    const ALL: [Self; 1] = [Self::X64];
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::X64, Self::Arm64];
 
     /// Rust's and clang's name.
     pub fn triple(self) -> &'static str {
         match self {
             Self::X64 => "x86_64-pc-windows-msvc",
+            Self::Arm64 => "aarch64-pc-windows-msvc",
         }
     }
 
@@ -29,6 +33,7 @@ impl Target {
     pub fn kit_folder(self) -> &'static str {
         match self {
             Self::X64 => "x64",
+            Self::Arm64 => "ARM64",
         }
     }
 
@@ -36,6 +41,15 @@ impl Target {
     pub fn dlltool_machine(self) -> &'static str {
         match self {
             Self::X64 => "i386:x86-64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// INF files' name, as stampinf puts it in place of `$ARCH$`.
+    pub fn inf_architecture(self) -> &'static str {
+        match self {
+            Self::X64 => "amd64",
+            Self::Arm64 => "arm64",
         }
     }
 
@@ -43,6 +57,7 @@ impl Target {
     pub fn macro_name(self) -> &'static str {
         match self {
             Self::X64 => "_AMD64_",
+            Self::Arm64 => "_ARM64_",
         }
     }
 }

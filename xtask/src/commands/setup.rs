@@ -22,11 +22,20 @@ pub const LLVM_MISSING: &str = "flowtag is built with clang, llvm-dlltool, llvm-
 /// Programs that the demo and its tests run, each from the Debian package of its name.
 pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3"];
 
+/// Programs that sign a package, each from the Debian package of its name.
+pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
+
 /// Sets the machine up for every command and says so.
 pub fn run() -> Result<()> {
-    ensure(Target::default(), TRAFFIC_PROGRAMS)?;
+    everything()?;
     eprintln!("This machine has all that flowtag needs.");
     Ok(())
+}
+
+/// Installs what any command may want.
+pub fn everything() -> Result<()> {
+    ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS].concat())?;
+    ensure(Target::Arm64, &[])
 }
 
 /// Installs what is missing of `programs` and of the tools that build for `target`.

@@ -8,7 +8,7 @@ use crate::{
     commands::{check, setup},
     driver,
     llvm::Llvm,
-    process,
+    package, process,
     target::Target,
     workspace,
 };
@@ -16,18 +16,22 @@ use crate::{
 /// Checks everything, then runs every test on the driver as built; with arguments, only the tests.
 pub fn run(arguments: &[OsString]) -> Result<()> {
     let target = Target::default();
-    setup::ensure(target, setup::TRAFFIC_PROGRAMS)?;
+    setup::everything()?;
     if arguments.is_empty() {
         check::everything(target)?;
     }
 
     let llvm = Llvm::find().context(setup::LLVM_MISSING)?;
     let image = driver::build(target)?;
+    let package = package::make(Target::X64, true)?;
+    let arm64_package = package::make(Target::Arm64, true)?;
     let mut tests = workspace::host_programs("test");
     tests
         .args(["--no-fail-fast", "--"])
         .args(arguments)
         .env("FLOWTAG_CLANG", llvm.tool("clang"))
-        .env("FLOWTAG_SYS", image);
+        .env("FLOWTAG_SYS", image)
+        .env("FLOWTAG_PACKAGE", package.folder)
+        .env("FLOWTAG_PACKAGE_ARM64", arm64_package.folder);
     process::run(&mut tests, "a test failed")
 }

@@ -1,0 +1,13 @@
+//! What Windows is given: the packages that `cargo xtask package --test-sign` makes.
+
+mod arm64;
+mod files;
+mod inf;
+mod inf_file;
+mod signature;
+mod version;
+
+#[path = "../build/checksum.rs"]
+mod checksum;
+#[path = "../build/imports.rs"]
+mod imports;
