@@ -43,12 +43,18 @@ fn cargo_in(root: &Path, verb: &str, target: Target) -> Result<Command> {
 
 /// Builds the release image and returns the path of `flowtag.sys`; `flowtag.pdb` lies beside it.
 pub fn build(target: Target) -> Result<PathBuf> {
-    build_in(workspace::root(), target)
+    let root = workspace::root();
+    process::run(&mut cargo_in(root, "build", target)?, "the driver did not build")?;
+    image_in(root, target)
 }
 
-/// The same for a copy of the repository at `root`.
+/// The same for a copy of the repository at `root`, without cargo's messages unless it fails.
 pub fn build_in(root: &Path, target: Target) -> Result<PathBuf> {
-    process::run(&mut cargo_in(root, "build", target)?, "the driver did not build")?;
+    process::run_quietly(&mut cargo_in(root, "build", target)?, "the driver did not build")?;
+    image_in(root, target)
+}
+
+fn image_in(root: &Path, target: Target) -> Result<PathBuf> {
     let folder = root.join("target/driver").join(target.triple()).join("release");
     let image = folder.join("flowtag.sys");
     copy_if_changed(&folder.join("flowtag.dll"), &image)?;

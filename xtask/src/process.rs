@@ -5,7 +5,7 @@ use std::{
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -36,14 +36,13 @@ pub fn become_command(command: &mut Command) -> anyhow::Error {
     anyhow!(error).context(starting(command))
 }
 
-/// Waits for a child, and ends it when it takes longer than `limit`: then there is no status.
-pub fn finish_within(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
-    let deadline = Instant::now() + limit;
+/// Waits for a child, and ends it once `given_up` says so: then there is no status.
+pub fn wait_unless(child: &mut Child, given_up: impl Fn() -> bool) -> Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait().context("wait for a child")? {
             return Ok(Some(status));
         }
-        if Instant::now() > deadline {
+        if given_up() {
             child.kill().context("end a child")?;
             child.wait().context("wait for a child")?;
             return Ok(None);

@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use crate::{commands::setup, mutants, target::Target};
 
-/// Breaks the driver in every known way and shows which scenario notices.
+/// Breaks the driver in every known way and shows which test notices.
 pub fn run(part: &str) -> Result<()> {
     let target = Target::default();
     setup::ensure(target, &[])?;
-    let outcomes = mutants::run(target, part)?;
-    mutants::all_caught(&outcomes)
+    let outcome = mutants::run(target, part)?;
+    mutants::all_caught(&outcome)
 }

@@ -3,7 +3,8 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,7 +28,8 @@ pub fn run(subcommand: &str, request: &Request) -> Result<Row> {
     let mut child = command.spawn().context("start flowtag-verify")?;
     let stdout = child.stdout.take().context("flowtag-verify has no output")?;
     let limit = if request.quick { LONGEST_QUICK } else { LONGEST_FULL };
-    let watch = std::thread::spawn(move || process::finish_within(&mut child, limit));
+    let deadline = Instant::now() + limit;
+    let watch = thread::spawn(move || process::wait_unless(&mut child, || Instant::now() > deadline));
 
     let mut row = None;
     for line in BufReader::new(stdout).lines() {

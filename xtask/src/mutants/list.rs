@@ -1,0 +1,50 @@
+//! The list of mutants.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::workspace;
+
+/// The file that has it.
+const FILE: &str = "tests/mutants.toml";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    mutant: Vec<Mutant>,
+}
+
+/// One breakage.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mutant {
+    /// What is broken.
+    pub name: String,
+    /// Whose bug it was.
+    pub source: String,
+    /// The edits that break it.
+    pub edit: Vec<Edit>,
+}
+
+/// One place that changes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The file, below the repository's folder.
+    pub file: String,
+    /// What stands there, in one place only.
+    pub replace: String,
+    /// What is to stand there.
+    pub by: String,
+}
+
+/// The mutants with `part` in their names.
+pub fn read(part: &str) -> Result<Vec<Mutant>> {
+    let text = fs::read_to_string(workspace::root().join(FILE)).with_context(|| format!("read {FILE}"))?;
+    let list: List = toml::from_str(&text).with_context(|| format!("{FILE} is not what it should be"))?;
+    let mutants: Vec<_> = list.mutant.into_iter().filter(|mutant| mutant.name.contains(part)).collect();
+    ensure!(!mutants.is_empty(), "no mutant in {FILE} has “{part}” in its name");
+    Ok(mutants)
+}

@@ -1,0 +1,144 @@
+//! The tests that mutants are held against, each run in a process of its own, two at a time.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{process, workspace};
+
+/// The test binaries that look at the image.
+const BINARIES: [&str; 2] = ["scenarios", "image"];
+
+/// Tests that run at once.
+const AT_ONCE: usize = 2;
+
+/// The referee ends most drivers that wait or spin for ever well before this.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One test.
+struct Test {
+    binary: PathBuf,
+    /// Its path within the binary.
+    path: String,
+    /// How long it takes on the sound driver.
+    takes: Duration,
+}
+
+/// All tests.
+pub struct Suite(Vec<Test>);
+
+/// Tests that ran, by index.
+struct Runs {
+    failed: Option<usize>,
+    took: Vec<(usize, Duration)>,
+}
+
+/// What came of looking for a test that fails.
+pub struct Search {
+    /// The first test that failed, or did not end.
+    pub failed: Option<String>,
+    /// How many tests ran.
+    pub runs: usize,
+}
+
+impl Suite {
+    /// Builds the test binaries and lists their tests.
+    pub fn build() -> Result<Self> {
+        let mut build = workspace::host_programs("test");
+        build.args(["--no-run", "--message-format", "json"]).args(BINARIES.map(|name| format!("--test={name}")));
+        let output = build.stderr(Stdio::inherit()).output().context("start cargo")?;
+        ensure!(output.status.success(), "the tests did not build");
+        let messages = String::from_utf8_lossy(&output.stdout);
+        let mut tests = Vec::new();
+        for name in BINARIES {
+            let binary = messages.lines().find_map(|line| executable(line, name));
+            tests.extend(tests_of(&binary.with_context(|| format!("cargo named no test binary {name}"))?)?);
+        }
+        Ok(Self(tests))
+    }
+
+    /// Runs every test on the sound driver, and puts the quick ones first. Fails when one fails.
+    pub fn learn(&mut self, sound: &Path) -> Result<()> {
+        let Runs { failed, took } = self.run(sound)?;
+        if let Some(index) = failed {
+            bail!("{} fails on the driver as it is: mend that first", self.0[index].path);
+        }
+        for (index, took) in took {
+            self.0[index].takes = took;
+        }
+        self.0.sort_by_key(|test| test.takes);
+        Ok(())
+    }
+
+    /// Looks for a test that fails on `image`.
+    pub fn first_failure(&self, image: &Path) -> Result<Search> {
+        let Runs { failed, took } = self.run(image)?;
+        Ok(Search { failed: failed.map(|index| self.0[index].path.clone()), runs: took.len() })
+    }
+
+    /// Runs the tests on `image` until one fails. Says which, and how long each took.
+    fn run(&self, image: &Path) -> Result<Runs> {
+        let next = AtomicUsize::new(0);
+        let failed = OnceLock::new();
+        let took = Mutex::new(Vec::new());
+        let work = || -> Result<()> {
+            while failed.get().is_none() {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(test) = self.0.get(index) else { break };
+                let start = Instant::now();
+                if !test.passes(image, || failed.get().is_some())? {
+                    // A test that was stopped because another has failed comes too late here.
+                    let _ = failed.set(index);
+                }
+                took.lock().unwrap_or_else(PoisonError::into_inner).push((index, start.elapsed()));
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().expect("running a test does not panic"))
+        })?;
+        let took = took.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Runs { failed: failed.into_inner(), took })
+    }
+}
+
+impl Test {
+    /// Whether it passes on `image`; it is stopped, and fails, when it takes too long or has become `needless`.
+    fn passes(&self, image: &Path, needless: impl Fn() -> bool) -> Result<bool> {
+        let mut run = Command::new(&self.binary);
+        run.args(["--exact", &self.path]).env("FLOWTAG_SYS", image).env("RUST_BACKTRACE", "0");
+        run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = run.spawn().with_context(|| format!("start {}", self.binary.display()))?;
+        let deadline = Instant::now() + PATIENCE;
+        let status = process::wait_unless(&mut child, || needless() || Instant::now() > deadline)?;
+        Ok(status.is_some_and(|status| status.success()))
+    }
+}
+
+/// The executable that this message of cargo's names, if it is that of the test binary `name`.
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    if message["target"]["name"] != name {
+        return None;
+    }
+    message["executable"].as_str().map(PathBuf::from)
+}
+
+fn tests_of(binary: &Path) -> Result<Vec<Test>> {
+    let list = Command::new(binary).args(["--list", "--format", "terse"]).output();
+    let list = list.with_context(|| format!("start {}", binary.display()))?;
+    let list = String::from_utf8_lossy(&list.stdout);
+    let paths = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(paths.map(|path| Test { binary: binary.to_owned(), path: path.to_owned(), takes: Duration::ZERO }).collect())
+}

@@ -1,0 +1,103 @@
+//! A copy of the repository, in which the driver is broken. Below `target/`, where its builds are kept.
+
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, ensure};
+
+use super::list::{Edit, Mutant};
+use crate::{driver, process, target::Target, workspace};
+
+/// The copy.
+pub struct Tree {
+    root: PathBuf,
+    target: Target,
+}
+
+impl Tree {
+    /// Makes the copy what the repository is.
+    pub fn lay_out(target: Target) -> Result<Self> {
+        let root = workspace::target_folder().join("mutants");
+        let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(workspace::root()).output();
+        let listed = listed.context("start git")?;
+        ensure!(listed.status.success(), "git does not list the repository's files");
+        let tree = Self { root, target };
+        for file in String::from_utf8_lossy(&listed.stdout).split_terminator('\0') {
+            tree.copy(file)?;
+        }
+        tree.copy_build()?;
+        Ok(tree)
+    }
+
+    /// Copies what the driver's own build has built, so that its dependencies are not built once more.
+    fn copy_build(&self) -> Result<()> {
+        let built = self.root.join("target/driver");
+        if built.exists() {
+            return Ok(());
+        }
+        driver::build(self.target)?;
+        let half_done = self.root.join("target/driver.part");
+        fs::create_dir_all(&half_done).with_context(|| format!("create {}", half_done.display()))?;
+        let mut copy = Command::new("cp");
+        copy.args(["-a", "--no-target-directory"]).arg(workspace::target_folder().join("driver")).arg(&half_done);
+        process::run_quietly(&mut copy, "the driver's build could not be copied")?;
+        fs::rename(&half_done, &built).with_context(|| format!("rename {}", half_done.display()))
+    }
+
+    /// Builds the driver as it is. Returns an image of its own that stays when the next one is built.
+    pub fn build_sound(&self) -> Result<PathBuf> {
+        self.build("sound")
+    }
+
+    /// Builds the `index`th mutant, and leaves the tree as it was.
+    pub fn build_broken(&self, mutant: &Mutant, index: usize) -> Result<PathBuf> {
+        let image = self.apply(mutant).and_then(|()| self.build(&index.to_string()));
+        self.restore(mutant)?;
+        image
+    }
+
+    fn build(&self, name: &str) -> Result<PathBuf> {
+        let image = driver::build_in(&self.root, self.target)?;
+        let folder = self.root.join("target/images").join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        for file in [&image, &image.with_extension("pdb")] {
+            let copy = folder.join(file.file_name().context("an image has a name")?);
+            fs::copy(file, &copy).with_context(|| format!("copy {} to {}", file.display(), copy.display()))?;
+        }
+        Ok(folder.join("flowtag.sys"))
+    }
+
+    /// Copies a file where the copy differs: cargo builds again what has been written.
+    fn copy(&self, file: &str) -> Result<()> {
+        let source = workspace::root().join(file);
+        if !source.exists() {
+            return Ok(()); // deleted, and not yet committed
+        }
+        let content = fs::read(&source).with_context(|| format!("read {file}"))?;
+        self.write(file, &content)
+    }
+
+    fn write(&self, file: &str, content: &[u8]) -> Result<()> {
+        let path = self.root.join(file);
+        if fs::read(&path).is_ok_and(|present| present == content) {
+            return Ok(());
+        }
+        let folder = path.parent().context("a file without a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        fs::write(&path, content).with_context(|| format!("write {}", path.display()))
+    }
+
+    fn apply(&self, mutant: &Mutant) -> Result<()> {
+        for Edit { file, replace, by } in &mutant.edit {
+            let text = fs::read_to_string(self.root.join(file)).with_context(|| format!("read {file}"))?;
+            let places = text.matches(replace.as_str()).count();
+            ensure!(places == 1, "{file} has {places} places like this:\n{replace}");
+            self.write(file, text.replacen(replace, by, 1).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn restore(&self, mutant: &Mutant) -> Result<()> {
+        let files: BTreeSet<_> = mutant.edit.iter().map(|edit| edit.file.as_str()).collect();
+        files.into_iter().try_for_each(|file| self.copy(file))
+    }
+}
