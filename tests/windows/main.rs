@@ -2,9 +2,12 @@
 
 mod arm64;
 mod files;
+mod guide;
 mod inf;
 mod inf_file;
 mod signature;
+mod statuses;
+mod symbols;
 mod version;
 
 #[path = "../build/checksum.rs"]

@@ -1,0 +1,159 @@
+//! windows.md, held against what the driver does: its commands, its settings, its lines, its statuses, its symbols.
+
+use std::collections::BTreeSet;
+
+use flowtag_simulator::cli::shell::{Args, Exit, Shell};
+use flowtag_tests::{
+    settings::{MAX_FLOWS, Setting, TRACE_LEVEL},
+    totals::Totals,
+};
+
+use crate::{files, inf_file::Inf};
+
+const IMAGE: &str = r"C:\flowtag\flowtag.sys";
+
+/// The guide, as it is in the package.
+pub fn text() -> String {
+    files::text(&files::x64().join("windows.md"))
+}
+
+/// The rows of all tables, as their cells.
+pub fn rows(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(str::trim).collect()).collect()
+}
+
+/// The words between backticks.
+pub fn quoted(text: &str) -> BTreeSet<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The commands of the guide's blocks for the command prompt.
+fn commands(text: &str) -> Vec<&str> {
+    text.split("```bat\n").skip(1).flat_map(|rest| rest.split("```").next().unwrap_or_default().lines()).collect()
+}
+
+/// Types a command into the simulator's shell, with the package's image for the guide's.
+fn typed(shell: &mut Shell, command: &str) {
+    let image = files::x64().join("flowtag.sys");
+    let output = shell.execute(&command.replace(IMAGE, &format!("\"{}\"", image.display())));
+    assert_eq!(output.exit, Exit::Done, "{command}: {}", output.text);
+}
+
+#[test]
+fn the_commands_of_the_guide_work_one_after_the_other() {
+    let guide = text();
+    let part = |heading: &str| {
+        let start = guide.find(heading).unwrap_or_else(|| panic!("no heading {heading}"));
+        guide[start..].split("\n## ").next().unwrap_or_default().to_owned()
+    };
+    let mut shell = Shell::new(Args::default());
+    let mut typed_commands = 0;
+    for heading in ["## Load it", "## See the traces", "## Settings", "## Stop it"] {
+        for command in commands(&part(heading)) {
+            // What is about the machine, not the driver, the simulator does not have.
+            if !command.starts_with("bcdedit") {
+                typed(&mut shell, command);
+                typed_commands += 1;
+            }
+        }
+    }
+    assert!(typed_commands >= 12, "only {typed_commands}");
+    assert!(shell.execute("sc query flowtag").text.contains("FAILED 1060"), "at the end the service is gone");
+}
+
+#[test]
+fn every_command_is_of_a_known_program() {
+    let known = ["sc", "reg", "shutdown", "bcdedit", "certutil", "pnputil", "verifier"];
+    for command in commands(&text()) {
+        let program = command.split(' ').next().unwrap_or_default();
+        assert!(known.contains(&program), "{command}");
+    }
+}
+
+#[test]
+fn the_service_is_created_as_the_inf_file_creates_it() {
+    let guide = text();
+    let create = commands(&guide).into_iter().find(|command| command.starts_with("sc create")).expect("sc create");
+    let inf = Inf::parse(&files::text(&files::x64().join("flowtag.inf")));
+    let [name, ..] = inf.values("DefaultInstall.NTamd64.Services", "AddService") else { panic!("AddService") };
+    let display_name = inf.value("Flowtag.Service", "DisplayName");
+    assert_eq!(
+        create,
+        format!("sc create {name} type= kernel start= demand binPath= {IMAGE} DisplayName= {display_name}")
+    );
+}
+
+#[test]
+fn the_table_of_settings_has_what_the_driver_reads() {
+    let guide = text();
+    for setting in [&TRACE_LEVEL, &MAX_FLOWS] {
+        let Setting { name, default, minimum, maximum, .. } = setting;
+        let row = rows(&guide).into_iter().find(|row| row[0] == format!("`{name}`"));
+        let row = row.unwrap_or_else(|| panic!("no row for {name}"));
+        assert_eq!(row[1..4], [default, minimum, maximum].map(u32::to_string), "{name}");
+        assert!(
+            commands(&guide).iter().any(|command| command.contains(&format!(
+                r"reg add HKLM\SYSTEM\CurrentControlSet\Services\flowtag\Parameters /v {name} /t REG_DWORD /d "
+            ))),
+            "no command sets {name}"
+        );
+    }
+}
+
+#[test]
+fn the_settings_that_the_guide_stores_are_among_those_that_the_driver_reads() {
+    for command in commands(&text()).into_iter().filter(|command| command.contains(r"\Parameters")) {
+        let name = command.split("/v ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a value's name");
+        assert!([TRACE_LEVEL.name, MAX_FLOWS.name].contains(&name), "{command}");
+    }
+}
+
+#[test]
+fn the_filter_value_is_that_of_the_drivers_first_line() {
+    let mut line = flowtag_tests::line::Line::empty();
+    flowtag_tests::life::loading(&mut line);
+    let line = line.as_c_str().to_str().expect("ASCII");
+    let (name, mask) = line
+        .split("Debug Print Filter value ")
+        .nth(1)
+        .and_then(|rest| rest.split(')').next()?.split_once('='))
+        .expect("the line names a value and its number");
+    let guide = text();
+    assert!(guide.contains(&format!(r#"\Debug Print Filter" /v {name} /t REG_DWORD /d {mask} /f"#)), "{name} {mask}");
+    let digit = mask.trim_start_matches("0x");
+    assert!(quoted(&guide).contains(format!("ed nt!Kd_{name}_Mask {digit}").as_str()));
+}
+
+#[test]
+fn every_line_of_the_driver_is_explained_and_no_other() {
+    // traces.md shows each line; the driver's unit tests hold it to that.
+    let traces = files::text(&files::x64().join("traces.md"));
+    let shown: BTreeSet<_> = traces.lines().filter_map(|line| line.strip_prefix("flowtag: ")).map(event).collect();
+    let guide = text();
+    let table = guide.split("| line | means |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table");
+    let explained: BTreeSet<_> =
+        rows(table).into_iter().flat_map(|row| quoted(row[0]).into_iter().map(str::to_owned)).collect();
+    assert_eq!(explained, shown);
+}
+
+/// The words of a line that come before its fields.
+fn event(line: &str) -> String {
+    line.split(' ').take_while(|word| !word.contains('=')).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_guides_examples_are_among_those_of_traces_md() {
+    let traces = files::text(&files::x64().join("traces.md"));
+    for line in text().lines().filter(|line| line.starts_with("flowtag: ")) {
+        assert!(traces.lines().any(|shown| shown == line), "{line}");
+    }
+}
+
+#[test]
+fn every_total_is_explained_and_no_other() {
+    let guide = text();
+    let table = guide.split("| total | counts |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table");
+    let explained: Vec<_> = rows(table).into_iter().flat_map(|row| quoted(row[0])).collect();
+    assert_eq!(explained, Totals::zero().all().map(|(name, _)| name));
+}

@@ -1,0 +1,56 @@
+//! The names that the guide uses in the debugger, held against the packaged PDB and the driver's sources.
+
+use std::{collections::BTreeSet, fs::File, path::Path};
+
+use pdb_addr2line::pdb::{FallibleIterator, PDB, SymbolData, TypeData};
+
+use crate::{files, guide};
+
+/// The names of all types and variables in the PDB.
+fn names() -> BTreeSet<String> {
+    let file = File::open(files::x64().join("flowtag.pdb")).expect("flowtag.pdb");
+    let mut pdb = PDB::open(file).expect("a PDB");
+    let mut names = BTreeSet::new();
+    let types = pdb.type_information().expect("types");
+    let mut records = types.iter();
+    while let Some(record) = records.next().expect("a type") {
+        if let Ok(TypeData::Class(class)) = record.parse() {
+            names.insert(class.name.to_string().into_owned());
+        }
+    }
+    let globals = pdb.global_symbols().expect("symbols");
+    let mut symbols = globals.iter();
+    while let Some(symbol) = symbols.next().expect("a symbol") {
+        if let Ok(SymbolData::Data(data)) = symbol.parse() {
+            names.insert(data.name.to_string().into_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn every_name_that_the_guide_shows_in_the_debugger_is_in_the_pdb() {
+    let guide = guide::text();
+    let known = names();
+    let used: BTreeSet<_> = guide
+        .split("flowtag!")
+        .skip(1)
+        .filter_map(|rest| rest.split([' ', '`', ')', '\n']).next())
+        .filter(|name| !name.ends_with('*'))
+        .collect();
+    assert!(used.len() >= 7, "{used:?}");
+    for name in used {
+        assert!(known.contains(name), "the PDB has no {name}");
+    }
+}
+
+#[test]
+fn the_pool_tags_of_the_guide_are_the_drivers() {
+    let source = files::text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/pool.rs"));
+    let guide = guide::text();
+    let tags: Vec<_> = source.split("from_le_bytes(*b\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(tags.len(), 2, "{tags:?}");
+    for tag in tags {
+        assert!(guide.contains(&format!("!poolused 2 {tag}")), "{tag}");
+    }
+}
