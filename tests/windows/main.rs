@@ -5,6 +5,7 @@ mod files;
 mod guide;
 mod inf;
 mod inf_file;
+mod makefile;
 mod signature;
 mod statuses;
 mod symbols;
