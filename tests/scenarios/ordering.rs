@@ -4,51 +4,86 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use flowtag_simulator::{
     kernel::{Call, Fails, Irql, exports},
-    wfp::FlowHandle,
+    wfp::{BusyUntil, FlowHandle},
 };
 
 use flowtag_tests::rig::{Rig, outbound};
 
-/// Long enough for an unload that waits for nothing to return.
+const DELAY: &str = "KeDelayExecutionThread";
+const RUNDOWN: &str = "ExWaitForRundownProtectionRelease";
+const UNREGISTER: &str = "FwpsCalloutUnregisterById0";
+
+/// Long enough for an unload that does not wait any more to return.
 const A_WHILE: Duration = Duration::from_millis(300);
 
-/// Does `work` on another CPU, stops the driver when that CPU first calls `import`, and keeps it there for a while.
-/// True if unload has returned meanwhile.
-fn unload_returns_during(rig: &Rig, import: &'static str, work: impl FnOnce(&Rig) + Send) -> bool {
-    let (reached, wait_until_reached) = mpsc::channel();
-    let stopped = Arc::new(AtomicBool::new(false));
+/// Only a driver that hangs takes so long.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
+/// What a thread that is kept inside an import and the thread that unloads know of each other.
+#[derive(Default)]
+struct Meeting {
+    kept: AtomicBool,
+    freed: AtomicBool,
+    done: AtomicBool,
+    unload_waited: AtomicBool,
+    unloaded: AtomicBool,
+}
+
+/// Does `work` on another CPU, stops the driver when that CPU first calls `import`, and keeps it there until unload has
+/// returned or has, in `wait`, waited for a while. True if it has returned.
+fn unload_returns_during(rig: &Rig, import: &'static str, wait: &'static str, work: impl FnOnce(&Rig) + Send) -> bool {
+    let meeting = Arc::new(Meeting::default());
     let too_early = Arc::new(AtomicBool::new(false));
     thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let here = thread::current().id();
-            let (stopped, too_early) = (Arc::clone(&stopped), Arc::clone(&too_early));
-            let reached = Mutex::new(Some(reached));
+            let (meeting_here, too_early) = (Arc::clone(&meeting), Arc::clone(&too_early));
             rig.machine.on_import(move |call: &Call<'_>| {
-                if thread::current().id() != here || call.name() != import {
-                    return;
+                let Meeting { kept, freed, done, unload_waited, unloaded } = &*meeting_here;
+                if thread::current().id() == here {
+                    if call.name() == import && !kept.swap(true, Ordering::SeqCst) {
+                        await_any(&[unloaded, unload_waited], TOO_LONG);
+                        too_early.store(await_any(&[unloaded], A_WHILE), Ordering::SeqCst);
+                        freed.store(true, Ordering::SeqCst);
+                    }
+                } else if call.name() == wait {
+                    unload_waited.store(true, Ordering::SeqCst);
+                } else if call.name() == UNREGISTER && freed.load(Ordering::SeqCst) {
+                    // The driver's last act on that CPU may be done, and the way back into WFP still to go.
+                    await_any(&[done], TOO_LONG);
                 }
-                let Some(reached) = reached.lock().unwrap().take() else { return };
-                reached.send(()).unwrap();
-                thread::sleep(A_WHILE);
-                too_early.store(stopped.load(Ordering::SeqCst), Ordering::SeqCst);
             });
             work(rig);
+            meeting.done.store(true, Ordering::SeqCst);
         });
-        wait_until_reached.recv().unwrap();
+        assert!(await_any(&[&meeting.kept], TOO_LONG), "{import} is not called");
         let unload = rig.machine.stop_service("flowtag");
-        stopped.store(true, Ordering::SeqCst);
+        meeting.unloaded.store(true, Ordering::SeqCst);
         drop(worker.join());
         unload.unwrap();
     });
     too_early.load(Ordering::SeqCst)
+}
+
+/// Waits until one of `flags` is set; false if none is in time.
+fn await_any(flags: &[&AtomicBool], limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if flags.iter().any(|flag| flag.load(Ordering::SeqCst)) {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn open_flow(rig: &Rig) -> FlowHandle {
@@ -59,7 +94,16 @@ fn open_flow(rig: &Rig) -> FlowHandle {
 fn unload_waits_for_a_record_that_is_being_freed() {
     let rig = Rig::started();
     let flow = open_flow(&rig);
-    assert!(!unload_returns_during(&rig, "ExFreePoolWithTag", |rig| rig.close(flow)));
+    assert!(!unload_returns_during(&rig, "ExFreePoolWithTag", DELAY, |rig| rig.close(flow)));
+    rig.assert_clean();
+}
+
+#[test]
+fn unload_waits_for_a_record_that_is_being_freed_when_its_context_no_longer_holds_the_callout() {
+    let rig = Rig::started();
+    rig.set(|switches| switches.busy_until = BusyUntil::Deleting);
+    let flow = open_flow(&rig);
+    assert!(!unload_returns_during(&rig, "ExFreePoolWithTag", DELAY, |rig| rig.close(flow)));
     rig.assert_clean();
 }
 
@@ -69,7 +113,7 @@ fn unload_waits_for_an_authorization_that_is_associating() {
     let authorize = |rig: &Rig| {
         open_flow(rig);
     };
-    assert!(!unload_returns_during(&rig, "FwpsFlowAssociateContext0", authorize));
+    assert!(!unload_returns_during(&rig, "FwpsFlowAssociateContext0", RUNDOWN, authorize));
     rig.assert_clean();
 }
 

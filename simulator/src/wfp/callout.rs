@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::{
     abi::{FwpsCallout, Guid, callout_flag},
     status::{self, Status},
+    switches::BusyUntil,
 };
 
 /// Where run-time ids start: the built-in callouts have the lower ones.
@@ -23,6 +24,8 @@ pub(super) struct Callout {
     pub(super) flow_delete: u64,
     /// Contexts associated for it and not yet through flowDeleteFn.
     contexts: u64,
+    /// Those among them whose flowDeleteFn runs.
+    deleting: u64,
     /// Calls of its classifyFn and notifyFn that are running.
     active: u64,
     /// It was asked to leave while busy.
@@ -70,6 +73,7 @@ impl Callouts {
                 notify: callout.notify_fn,
                 flow_delete: callout.flow_delete_fn,
                 contexts: 0,
+                deleting: 0,
                 active: 0,
                 leaving: false,
             },
@@ -78,9 +82,13 @@ impl Callouts {
     }
 
     /// `FwpsCalloutUnregisterById0`.
-    pub(super) fn unregister(&mut self, id: u32) -> Status {
+    pub(super) fn unregister(&mut self, id: u32, busy_until: BusyUntil) -> Status {
         let Some(callout) = self.registered.get_mut(&id) else { return status::FWP_CALLOUT_NOT_FOUND };
-        if callout.contexts > 0 || callout.active > 0 {
+        let contexts = match busy_until {
+            BusyUntil::Returned => callout.contexts,
+            BusyUntil::Deleting => callout.contexts.saturating_sub(callout.deleting),
+        };
+        if contexts > 0 || callout.active > 0 {
             callout.leaving = true;
             return status::DEVICE_BUSY;
         }
@@ -120,8 +128,18 @@ impl Callouts {
         self.change(id, |callout| callout.contexts += 1);
     }
 
+    /// flowDeleteFn is about to be called for one of its contexts.
+    pub(super) fn deletion_begins(&mut self, id: u32) -> Option<Callout> {
+        self.change(id, |callout| callout.deleting += 1);
+        self.get(id)
+    }
+
+    /// That flowDeleteFn has returned.
     pub(super) fn context_deleted(&mut self, id: u32) {
-        self.change(id, |callout| callout.contexts = callout.contexts.saturating_sub(1));
+        self.change(id, |callout| {
+            callout.contexts = callout.contexts.saturating_sub(1);
+            callout.deleting = callout.deleting.saturating_sub(1);
+        });
     }
 
     pub(super) fn call_begins(&mut self, id: u32) {
@@ -170,7 +188,7 @@ mod tests {
     #[test]
     fn a_callout_that_is_gone_can_be_registered_again() {
         let (mut callouts, id) = registered();
-        callouts.unregister(id);
+        callouts.unregister(id, BusyUntil::Returned);
         assert!(callouts.register(&callout(1), ALL_FLAGS).is_ok());
     }
 
@@ -189,29 +207,46 @@ mod tests {
     #[test]
     fn an_unknown_callout_cannot_be_unregistered() {
         let (mut callouts, id) = registered();
-        assert_eq!(callouts.unregister(id + 1), status::FWP_CALLOUT_NOT_FOUND);
+        assert_eq!(callouts.unregister(id + 1, BusyUntil::Returned), status::FWP_CALLOUT_NOT_FOUND);
     }
 
     #[test]
     fn a_callout_with_a_context_is_busy() {
         let (mut callouts, id) = registered();
         callouts.context_added(id);
-        assert_eq!(callouts.unregister(id), status::DEVICE_BUSY);
+        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::DEVICE_BUSY);
     }
 
     #[test]
     fn a_callout_whose_contexts_are_deleted_can_leave() {
         let (mut callouts, id) = registered();
         callouts.context_added(id);
+        callouts.deletion_begins(id);
         callouts.context_deleted(id);
-        assert_eq!(callouts.unregister(id), status::SUCCESS);
+        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::SUCCESS);
+    }
+
+    #[test]
+    fn a_callout_whose_delete_function_runs_is_busy() {
+        let (mut callouts, id) = registered();
+        callouts.context_added(id);
+        callouts.deletion_begins(id);
+        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::DEVICE_BUSY);
+    }
+
+    #[test]
+    fn a_callout_whose_delete_function_runs_may_be_able_to_leave() {
+        let (mut callouts, id) = registered();
+        callouts.context_added(id);
+        callouts.deletion_begins(id);
+        assert_eq!(callouts.unregister(id, BusyUntil::Deleting), status::SUCCESS);
     }
 
     #[test]
     fn a_callout_with_an_active_classify_is_busy() {
         let (mut callouts, id) = registered();
         callouts.call_begins(id);
-        assert_eq!(callouts.unregister(id), status::DEVICE_BUSY);
+        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::DEVICE_BUSY);
     }
 
     #[test]
@@ -225,14 +260,14 @@ mod tests {
     fn a_busy_callout_can_refuse_further_contexts() {
         let (mut callouts, id) = registered();
         callouts.call_begins(id);
-        callouts.unregister(id);
+        callouts.unregister(id, BusyUntil::Returned);
         assert!(callouts.takes_contexts(id, false) && !callouts.takes_contexts(id, true));
     }
 
     #[test]
     fn a_key_keeps_its_run_time_id() {
         let (mut callouts, id) = registered();
-        callouts.unregister(id);
+        callouts.unregister(id, BusyUntil::Returned);
         assert_eq!(callouts.id_of(callout(1).callout_key), id);
     }
 }

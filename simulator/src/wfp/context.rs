@@ -117,8 +117,8 @@ pub(super) fn deliver(cpu: &Cpu, owed: Vec<Deletion>) {
 /// Calls flowDeleteFn at the present IRQL: synchronously, as seen from the driver.
 fn deliver_here(cpu: &Cpu, Deletion { target, context }: Deletion) {
     let wfp = cpu.machine().wfp();
-    // The context keeps the callout registered: unregistering answers DEVICE_BUSY until it is deleted below.
-    let callout = wfp.state().callouts.get(target.callout);
+    // The context keeps the callout registered: see `BusyUntil`.
+    let callout = wfp.state().callouts.deletion_begins(target.callout);
     if let Some(callout) = callout {
         cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
     }

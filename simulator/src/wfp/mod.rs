@@ -41,7 +41,7 @@ use std::{
 
 pub use arbitration::Verdict;
 pub use flow::DyingFlow;
-pub use switches::{FlowHandleField, IrqlChoice, PathMemory, Removal, Switches, WriteRight};
+pub use switches::{BusyUntil, FlowHandleField, IrqlChoice, PathMemory, Removal, Switches, WriteRight};
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 
 use self::{

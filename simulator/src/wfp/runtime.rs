@@ -70,12 +70,13 @@ fn register(call: &Call<'_>) -> Status {
 fn unregister(call: &Call<'_>, id: u32) -> Status {
     let wfp = call.machine.wfp();
     super::context::deliver_deferred_in_time(call.cpu);
-    let busy_answers = wfp.switches().busy_answers;
+    let switches = wfp.switches();
+    let busy_answers = switches.busy_answers;
     let known = wfp.state().callouts.get(id).is_some();
     if known && busy_answers > 0 {
         wfp.set(|switches| switches.busy_answers = busy_answers - 1);
         wfp.state().callouts.set_leaving(id);
         return status::DEVICE_BUSY;
     }
-    wfp.state().callouts.unregister(id)
+    wfp.state().callouts.unregister(id, switches.busy_until)
 }

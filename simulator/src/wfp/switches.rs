@@ -22,6 +22,8 @@ pub struct Switches {
     pub reuse_handles: bool,
     /// So many attempts to unregister a callout are answered `STATUS_DEVICE_BUSY` without a reason.
     pub busy_answers: u32,
+    /// How long a context keeps its callout registered.
+    pub busy_until: BusyUntil,
     /// A callout that was answered `STATUS_DEVICE_BUSY` gets no further contexts (a guess).
     pub refuse_contexts_when_leaving: bool,
     /// The callout flags that this Windows knows; registering with another one fails (a guess).
@@ -52,6 +54,7 @@ impl Default for Switches {
             end_flow_after_associations: None,
             reuse_handles: false,
             busy_answers: 0,
+            busy_until: BusyUntil::default(),
             refuse_contexts_when_leaving: false,
             known_callout_flags: u32::MAX,
             commit_error: None,
@@ -85,6 +88,17 @@ pub enum Removal {
     PendingUntilTold,
     /// The removal is pending by chance; flowDeleteFn runs during a later call into the engine, or while a thread waits.
     PendingByChance,
+}
+
+/// How long `FwpsCalloutUnregisterById0` answers `STATUS_DEVICE_BUSY` for a context. The documentation says "while there
+/// are contexts", not whether one that flowDeleteFn is just being told of is among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BusyUntil {
+    /// Until its flowDeleteFn has returned.
+    #[default]
+    Returned,
+    /// Until its flowDeleteFn is called: the driver may be let go while that runs.
+    Deleting,
 }
 
 /// Whether `FWPS_RIGHT_ACTION_WRITE` is set.
