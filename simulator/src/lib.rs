@@ -4,8 +4,10 @@
 //! - [`machine`]: one simulated computer, with everything in it.
 //! - [`demo`]: real programs talk, the driver tags their flows, and they say whether it was right.
 //! - [`image`]: loading the driver, and finding source places in it.
+//! - [`io`]: what a program does with a driver's device: open, control, close.
 //! - [`kernel`]: CPUs, IRQL, and the exports that the driver calls.
 //! - [`kmdf`]: the Kernel-Mode Driver Framework.
+//! - [`ndis`]: pools of network buffers.
 //! - [`service`]: the service control manager, which loads and unloads the driver.
 //! - [`referee`]: what Driver Verifier would catch.
 //! - [`traffic`]: what happens on this host's network, live or recorded.
@@ -17,9 +19,11 @@
 pub mod cli;
 pub mod demo;
 pub mod image;
+pub mod io;
 pub mod kernel;
 pub mod kmdf;
 pub mod machine;
+pub mod ndis;
 pub mod referee;
 pub mod service;
 pub mod traffic;

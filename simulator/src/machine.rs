@@ -16,13 +16,17 @@ use crate::{
     kernel::{
         Call, Cpu,
         debug_print::DebugPrint,
+        error_log::ErrorLog,
         faults::Faults,
         pool::{Pool, PoolKind},
+        processes::Processes,
         raise_lower::IrqlChanges,
         registry::Registry,
         time::{Clock, ClockKind},
+        workers::Workers,
     },
     kmdf::Kmdf,
+    ndis::Ndis,
     referee::{BugCheck, Frame, Referee, crash::Finding},
     service::Services,
     wfp::Wfp,
@@ -45,6 +49,12 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Machine(Arc<Inner>);
 
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").finish_non_exhaustive()
+    }
+}
+
 type ImportHook = Arc<dyn Fn(&Call<'_>) + Send + Sync>;
 
 struct Inner {
@@ -64,6 +74,10 @@ struct Inner {
     clock: Clock,
     registry: Registry,
     debug_print: DebugPrint,
+    error_log: ErrorLog,
+    processes: Processes,
+    workers: Workers,
+    ndis: Ndis,
     irql_changes: IrqlChanges,
     kmdf: Kmdf,
     services: Services,
@@ -95,6 +109,10 @@ impl Machine {
             pool,
             clock,
             debug_print: DebugPrint::with_filter(&registry),
+            error_log: ErrorLog::default(),
+            processes: Processes::default(),
+            workers: Workers::default(),
+            ndis: Ndis::default(),
             registry,
             irql_changes: IrqlChanges::default(),
             kmdf: Kmdf::default(),
@@ -150,6 +168,30 @@ impl Machine {
     #[must_use]
     pub fn debug_print(&self) -> &DebugPrint {
         &self.0.debug_print
+    }
+
+    /// What the driver writes to the event log.
+    #[must_use]
+    pub fn error_log(&self) -> &ErrorLog {
+        &self.0.error_log
+    }
+
+    /// Processes, as drivers count them.
+    #[must_use]
+    pub fn processes(&self) -> &Processes {
+        &self.0.processes
+    }
+
+    /// System worker threads.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.0.workers
+    }
+
+    /// Pools of network buffers.
+    #[must_use]
+    pub fn ndis(&self) -> &Ndis {
+        &self.0.ndis
     }
 
     /// How often the driver changed the IRQL.

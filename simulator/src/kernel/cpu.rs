@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{irql::Irql, paging, stack::KernelStack};
+use super::{irql::Irql, paging, processes, stack::KernelStack};
 use crate::{
     machine::Machine,
     referee::{self, BugCheck, MachineDied, signals, signals::Fault, watchdog},
@@ -25,6 +25,10 @@ pub struct Cpu {
     irql: Cell<Irql>,
     /// How long driver code has waited since the thread became a CPU.
     waited: Cell<Duration>,
+    /// The process whose thread this is.
+    process: Cell<u64>,
+    /// Addresses of the spin locks of the kernel's that it holds.
+    locks: RefCell<Vec<u64>>,
     /// Pages that are out while the IRQL is `DISPATCH_LEVEL` or above.
     paged: RefCell<Vec<Range<u64>>>,
     stack: Rc<KernelStack>,
@@ -88,6 +92,8 @@ impl Cpu {
             machine: machine.clone(),
             irql: Cell::new(Irql::PASSIVE),
             waited: Cell::new(Duration::ZERO),
+            process: Cell::new(processes::SYSTEM),
+            locks: RefCell::default(),
             paged: RefCell::default(),
             driver_stack: Cell::new(stack.top()),
             stack,
@@ -148,6 +154,19 @@ impl Cpu {
         value
     }
 
+    /// The process whose thread this is.
+    pub(crate) fn process(&self) -> u64 {
+        self.process.get()
+    }
+
+    /// Runs `f` as a thread of `process` does.
+    pub(crate) fn in_process<T>(&self, process: u64, f: impl FnOnce() -> T) -> T {
+        let before = self.process.replace(process);
+        let value = f();
+        self.process.set(before);
+        value
+    }
+
     /// Has `pages` paged out whenever this CPU is at `DISPATCH_LEVEL` or above, where nothing can page them in.
     pub(crate) fn page_out_at_dispatch(&self, pages: Range<u64>) {
         paging::set_present(&pages, self.irql() < Irql::DISPATCH);
@@ -161,6 +180,23 @@ impl Cpu {
             out.swap_remove(index);
             paging::set_present(pages, true);
         }
+    }
+
+    /// Whether it holds the spin lock at `address`.
+    pub(super) fn holds(&self, address: u64) -> bool {
+        self.locks.borrow().contains(&address)
+    }
+
+    /// From now on it holds the spin lock at `address`.
+    pub(super) fn takes(&self, address: u64) {
+        self.locks.borrow_mut().push(address);
+    }
+
+    /// It holds the spin lock at `address` no more; false when it never did.
+    pub(super) fn gives_up(&self, address: u64) -> bool {
+        let mut locks = self.locks.borrow_mut();
+        let held = locks.iter().position(|&held| held == address);
+        held.map(|index| locks.swap_remove(index)).is_some()
     }
 
     /// Counts a wait of driver code; returns how long it has waited in all.

@@ -7,12 +7,13 @@ use std::{collections::HashMap, sync::OnceLock};
 
 use super::{
     cpu::Cpu,
-    debug_print,
+    debug_print, error_log,
     irql::Irql,
     memory::{self, BadPointer},
-    memory_functions, pool, raise_lower, rundown, thunk, time,
+    memory_functions, not_modelled, pool, pool_with_tag, processes, queued_spin_lock, raise_lower, rundown, system,
+    thunk, time,
 };
-use crate::{kmdf, machine::Machine, wfp};
+use crate::{kmdf, machine::Machine, ndis, wfp};
 
 /// Bug check: pageable memory or a PASSIVE-only routine at raised IRQL.
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
@@ -66,16 +67,31 @@ impl Fails {
 /// The tables of all families.
 const FAMILIES: &[&[Export]] = &[
     debug_print::EXPORTS,
+    error_log::EXPORTS,
     kmdf::bind::EXPORTS,
+    kmdf::control_device::EXPORTS,
     kmdf::device::EXPORTS,
     kmdf::driver::EXPORTS,
+    kmdf::object_context::EXPORTS,
+    kmdf::queue::EXPORTS,
     kmdf::registry::EXPORTS,
+    kmdf::request::EXPORTS,
+    kmdf::request_memory::EXPORTS,
+    kmdf::work_item::EXPORTS,
     memory_functions::EXPORTS,
+    ndis::EXPORTS,
+    not_modelled::EXPORTS,
     pool::EXPORTS,
+    pool_with_tag::EXPORTS,
+    processes::EXPORTS,
+    queued_spin_lock::EXPORTS,
     raise_lower::EXPORTS,
     rundown::EXPORTS,
+    system::EXPORTS,
     time::EXPORTS,
     wfp::context::EXPORTS,
+    wfp::deletion::EXPORTS,
+    wfp::injection::EXPORTS,
     wfp::management::EXPORTS,
     wfp::runtime::EXPORTS,
 ];

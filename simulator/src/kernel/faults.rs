@@ -88,7 +88,7 @@ impl Faults {
 }
 
 fn number(import: &str) -> usize {
-    ["ntoskrnl.exe", "fwpkclnt.sys", "wdfldr.sys", exports::WDF]
+    ["ntoskrnl.exe", "fwpkclnt.sys", "wdfldr.sys", "hal.dll", "ndis.sys", exports::WDF]
         .iter()
         .find_map(|module| exports::number(module, import))
         .unwrap_or_else(|| panic!("the simulator has no import named {import}"))

@@ -3,24 +3,31 @@
 pub mod call;
 pub mod cpu;
 pub mod debug_print;
+pub mod error_log;
 pub mod exports;
 pub mod faults;
 pub mod irql;
 pub mod lent_memory;
 pub mod memory;
 pub(crate) mod memory_functions;
+mod not_modelled;
 mod paging;
 mod plain_pool;
 pub mod pool;
+mod pool_with_tag;
+pub mod processes;
+mod queued_spin_lock;
 pub mod raise_lower;
 pub mod registry;
 pub mod rundown;
 mod special_pool;
 mod stack;
+mod system;
 #[cfg(test)]
 mod tests;
 mod thunk;
 pub mod time;
+pub mod workers;
 
 pub(crate) use thunk::leave_driver_address;
 

@@ -23,10 +23,10 @@ const UNINITIALIZED: u8 = 0xCD;
 /// More than any non-paged pool has.
 const LARGEST: usize = 4 << 30;
 
-const POOL_FLAG_UNINITIALIZED: u64 = 0x2;
-const POOL_FLAG_NON_PAGED: u64 = 0x40;
-const POOL_FLAG_NON_PAGED_EXECUTE: u64 = 0x80;
-const POOL_FLAG_PAGED: u64 = 0x100;
+pub(super) const POOL_FLAG_UNINITIALIZED: u64 = 0x2;
+pub(crate) const POOL_FLAG_NON_PAGED: u64 = 0x40;
+pub(super) const POOL_FLAG_NON_PAGED_EXECUTE: u64 = 0x80;
+pub(super) const POOL_FLAG_PAGED: u64 = 0x100;
 /// Flags that fail the allocation when they are not known.
 const REQUIRED: u64 = 0xFFFF_FFFF;
 const KNOWN: u64 = 0x6F | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
@@ -345,7 +345,12 @@ fn overrun(block: &Block, at: u64, places: Places<'_>) -> Misuse {
 }
 
 fn allocate(call: &Call<'_>) -> u64 {
-    let (flags, size, tag) = (call.arg(0), call.arg(1), Tag(call.arg_u32(2)));
+    allocate_as(call, call.arg(0))
+}
+
+/// Allocates what arguments 1 and 2, size and tag, ask for.
+pub(super) fn allocate_as(call: &Call<'_>, flags: u64) -> u64 {
+    let (size, tag) = (call.arg(1), Tag(call.arg_u32(2)));
     let irql = call.cpu.irql();
     let paged = flags & POOL_FLAG_PAGED != 0;
     let kinds = flags & (POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED);

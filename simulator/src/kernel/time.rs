@@ -40,6 +40,13 @@ pub const EXPORTS: &[Export] = &[
         fails: Fails::Never,
         run: query_interrupt_time,
     },
+    Export {
+        module: "HAL.dll",
+        name: "KeQueryPerformanceCounter",
+        max_irql: Irql::HIGH,
+        fails: Fails::Never,
+        run: query_performance_counter,
+    },
 ];
 
 /// Which time a machine lives in.
@@ -129,6 +136,14 @@ fn delay(call: &Call<'_>) -> u64 {
     // What other threads of Windows get done meanwhile.
     wfp::context::deliver_deferred_in_time(call.cpu);
     0
+}
+
+/// The counter of Windows on a PC of today: 10 MHz.
+fn query_performance_counter(call: &Call<'_>) -> u64 {
+    if call.arg(0) != 0 {
+        call.write(call.arg(0), TICKS_PER_SECOND);
+    }
+    call.machine.clock().now()
 }
 
 fn query_interrupt_time(call: &Call<'_>) -> u64 {

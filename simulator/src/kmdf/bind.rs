@@ -1,9 +1,8 @@
 //! Binding a driver to the framework: `WdfVersionBind` and `WdfVersionUnbind` of WDFLDR.SYS.
 
 use super::{
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    objects::{self, Client},
-    table,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, life,
+    objects::Client, table,
 };
 use crate::kernel::{Call, Export, Fails, Irql, lent_memory::LentMemory, memory, memory_functions::UnicodeString};
 
@@ -102,7 +101,7 @@ fn bind(call: &Call<'_>) -> u64 {
 /// Unbinds. When `DriverEntry` failed after `WdfDriverCreate`, the framework deletes what there is here, without
 /// `EvtDriverUnload`.
 fn unbind(call: &Call<'_>) -> u64 {
-    objects::delete_all(call.cpu);
+    life::delete_all(call.cpu);
     let kmdf = call.machine.kmdf();
     let leaked = kmdf.with(|state| state.inits.first_key_value().map(|(&at, init)| (at, init.allocated_by)));
     if let Some((init, allocated_by)) = leaked {

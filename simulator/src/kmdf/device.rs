@@ -1,8 +1,10 @@
 //! Control devices.
 
 use super::{
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, invalid_handle,
-    objects::{self, DeviceInit, Object},
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
+    file::FileConfig,
+    invalid_handle,
+    objects::{self, Object},
     required, row,
 };
 use crate::kernel::{Call, Export, Fails, Irql, lent_memory::LentMemory, memory_functions::UnicodeString};
@@ -20,6 +22,45 @@ const DEVICE_TYPE: u64 = 72;
 const STACK_SIZE: u64 = 76;
 /// `DEVICE_OBJECT.Flags`: no requests yet.
 const DO_DEVICE_INITIALIZING: u32 = 0x80;
+
+/// A `WDFDEVICE_INIT`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DeviceInit {
+    device_type: u32,
+    characteristics: u32,
+    /// Its name in the object manager's namespace, such as `\Device\flowtag`.
+    pub(super) name: Option<String>,
+    /// What becomes of files; `None` when the driver does not hear of them.
+    pub(super) files: Option<FileConfig>,
+    /// `EvtIoInCallerContext`, or 0.
+    pub(super) in_caller_context: u64,
+    /// The code that allocated it.
+    pub(super) allocated_by: u64,
+}
+
+/// A `WDFDEVICE`.
+#[derive(Debug)]
+pub(super) struct Device {
+    /// Its `DEVICE_OBJECT`.
+    memory: LentMemory,
+    pub(super) init: DeviceInit,
+    /// Symbolic links to it, such as `\??\flowtag`.
+    pub(super) links: Vec<String>,
+    /// Where requests go that nobody sends elsewhere.
+    pub(super) default_queue: Option<u64>,
+}
+
+impl Device {
+    /// Whether the driver has not said yet that it is ready for requests.
+    pub(super) fn is_initializing(&self) -> bool {
+        self.memory.get::<u32>(FLAGS) & DO_DEVICE_INITIALIZING != 0
+    }
+
+    /// Whether it is known by `name`, itself or through a link.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.init.name.iter().chain(&self.links).any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
 
 /// Device objects.
 pub const EXPORTS: &[Export] = &[
@@ -74,7 +115,7 @@ fn set_characteristics(call: &Call<'_>) -> u64 {
     })
 }
 
-fn change_init(call: &Call<'_>, change: impl FnOnce(&mut DeviceInit)) -> u64 {
+pub(super) fn change_init(call: &Call<'_>, change: impl FnOnce(&mut DeviceInit)) -> u64 {
     objects::check_globals(call);
     let address = required(call, 1);
     if call.machine.kmdf().with(|state| state.inits.get_mut(&address).map(change)).is_none() {
@@ -87,8 +128,8 @@ fn change_init(call: &Call<'_>, change: impl FnOnce(&mut DeviceInit)) -> u64 {
 fn create(call: &Call<'_>) -> u64 {
     objects::check_globals(call);
     let (init_at, device_at) = (required(call, 1), required(call, 3));
-    let callbacks = match objects::attributes(call, call.arg(2), true) {
-        Ok(callbacks) => callbacks,
+    let attributes = match objects::attributes(call, call.arg(2), true) {
+        Ok(attributes) => attributes,
         Err(status) => return status,
     };
     let init = take_init(call, call.read(init_at));
@@ -99,10 +140,13 @@ fn create(call: &Call<'_>) -> u64 {
     memory.set(CHARACTERISTICS, init.characteristics);
     memory.set(DEVICE_TYPE, init.device_type);
     memory.set(STACK_SIZE, 1u8);
-    let device = call.machine.kmdf().with(|state| {
-        memory.set(DRIVER_OBJECT, state.client.as_ref().map_or(0, |client| client.driver_object));
-        state.add(Object::Device(memory), callbacks)
-    });
+    let (driver_object, driver) = call
+        .machine
+        .kmdf()
+        .with(|state| state.client.as_ref().map_or((0, None), |client| (client.driver_object, client.driver)));
+    memory.set(DRIVER_OBJECT, driver_object);
+    let device = Device { memory, init, links: Vec::new(), default_queue: None };
+    let device = objects::create(call, Object::Device(Box::new(device)), attributes, driver);
     call.write(init_at, 0u64);
     call.write(device_at, device);
     STATUS_SUCCESS
@@ -110,8 +154,8 @@ fn create(call: &Call<'_>) -> u64 {
 
 fn finish_initializing(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDEVICE", |object| {
-        let Object::Device(memory) = object else { return None };
-        memory.set(FLAGS, memory.get::<u32>(FLAGS) & !DO_DEVICE_INITIALIZING);
+        let Object::Device(device) = object else { return None };
+        device.memory.set(FLAGS, device.memory.get::<u32>(FLAGS) & !DO_DEVICE_INITIALIZING);
         Some(())
     });
     0
@@ -119,7 +163,7 @@ fn finish_initializing(call: &Call<'_>) -> u64 {
 
 fn device_object(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDEVICE", |object| match object {
-        Object::Device(memory) => Some(memory.address()),
+        Object::Device(device) => Some(device.memory.address()),
         _ => None,
     })
 }

@@ -1,9 +1,9 @@
 //! `WdfDriverCreate`, unloading, and `WdfObjectDelete`.
 
 use super::{
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    WDF_VIOLATION, bind,
-    objects::{self, Callbacks, Object, State},
+    OBJECT_ERROR, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    WDF_VIOLATION, bind, life,
+    objects::{self, Attributes, Object},
     required, row,
 };
 use crate::{
@@ -18,8 +18,6 @@ const UNLOAD: &str = "FxDriver::Unload";
 const WDF_DRIVER_INIT_NON_PNP_DRIVER: u32 = 0x1;
 const WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE: u32 = 0x2;
 const STATUS_DRIVER_INTERNAL_ERROR: u32 = 0xC000_0183;
-/// Parameter 1 of [`WDF_VIOLATION`]: the object does not allow the operation.
-const OBJECT_ERROR: u64 = 7;
 
 /// Driver objects.
 pub const EXPORTS: &[Export] = &[
@@ -29,6 +27,7 @@ pub const EXPORTS: &[Export] = &[
         Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES, STATUS_DRIVER_INTERNAL_ERROR]),
         create,
     ),
+    row("WdfDriverWdmGetDriverObject", Irql::DISPATCH, Fails::Never, driver_object),
     row("WdfObjectDelete", Irql::DISPATCH, Fails::Never, delete),
     Export { module: FRAMEWORK, name: UNLOAD, max_irql: Irql::PASSIVE, fails: Fails::Never, run: unload },
 ];
@@ -69,11 +68,11 @@ fn create(call: &Call<'_>) -> u64 {
     if config.init_flags & !known != 0 || (config.is_non_pnp() && config.device_add != 0) {
         return STATUS_INVALID_PARAMETER;
     }
-    let callbacks = match objects::attributes(call, call.arg(3), false) {
-        Ok(callbacks) => callbacks,
+    let attributes = match objects::attributes(call, call.arg(3), false) {
+        Ok(attributes) => attributes,
         Err(status) => return status,
     };
-    let created = call.machine.kmdf().with(|state| add_driver(state, &config, callbacks));
+    let created = add_driver(call, &config, attributes);
     let Some(driver) = created else { return STATUS_DRIVER_INTERNAL_ERROR.into() };
     let unload = if config.can_unload() { exports::address(FRAMEWORK, UNLOAD) } else { None };
     call.write(driver_object + DRIVER_OBJECT_UNLOAD, unload.unwrap_or(0));
@@ -84,22 +83,25 @@ fn create(call: &Call<'_>) -> u64 {
 }
 
 /// Adds the driver and fills its globals; `None` when it has one already.
-fn add_driver(state: &mut State, config: &DriverConfig, callbacks: Callbacks) -> Option<u64> {
-    if state.client.as_ref()?.driver.is_some() {
+fn add_driver(call: &Call<'_>, config: &DriverConfig, attributes: Attributes) -> Option<u64> {
+    let kmdf = call.machine.kmdf();
+    if kmdf.with(|state| state.client.as_ref().is_none_or(|client| client.driver.is_some())) {
         return None;
     }
-    let driver = state.add(Object::Driver { unload: config.unload }, callbacks);
-    let client = state.client.as_mut()?;
-    client.driver = Some(driver);
-    client.globals.set(bind::GLOBALS_DRIVER, driver);
-    client.globals.set(bind::GLOBALS_FLAGS, config.init_flags);
-    client.globals.set(bind::GLOBALS_TAG, config.pool_tag);
-    client.globals.set(bind::GLOBALS_DISPLACE_UNLOAD, u8::from(config.can_unload()));
-    let mut name = [0u8; 32];
-    let service = client.registry_path.rsplit('\\').next().unwrap_or_default();
-    name.iter_mut().take(31).zip(service.bytes()).for_each(|(place, byte)| *place = byte);
-    client.globals.set(bind::GLOBALS_NAME, name);
-    Some(driver)
+    let driver = objects::create(call, Object::Driver { unload: config.unload }, attributes, None);
+    kmdf.with(|state| {
+        let client = state.client.as_mut()?;
+        client.driver = Some(driver);
+        client.globals.set(bind::GLOBALS_DRIVER, driver);
+        client.globals.set(bind::GLOBALS_FLAGS, config.init_flags);
+        client.globals.set(bind::GLOBALS_TAG, config.pool_tag);
+        client.globals.set(bind::GLOBALS_DISPLACE_UNLOAD, u8::from(config.can_unload()));
+        let mut name = [0u8; 32];
+        let service = client.registry_path.rsplit('\\').next().unwrap_or_default();
+        name.iter_mut().take(31).zip(service.bytes()).for_each(|(place, byte)| *place = byte);
+        client.globals.set(bind::GLOBALS_NAME, name);
+        Some(driver)
+    })
 }
 
 /// The framework's `DriverUnload`: the driver's callback, then everything that it made, its devices included.
@@ -114,13 +116,25 @@ fn unload(call: &Call<'_>) -> u64 {
     if let Some((driver, unload)) = callback {
         call.cpu.call(unload, "EvtDriverUnload", &[driver]);
     }
-    objects::delete_all(call.cpu);
+    life::delete_all(call.cpu);
     0
+}
+
+fn driver_object(call: &Call<'_>) -> u64 {
+    objects::with_object(call, "WDFDRIVER", |object| matches!(object, Object::Driver { .. }).then_some(()));
+    call.machine.kmdf().with(|state| state.client.as_ref().map_or(0, |client| client.driver_object))
 }
 
 fn delete(call: &Call<'_>) -> u64 {
     let handle = call.arg(1);
     let is_driver = objects::with_object(call, "object", |object| Some(matches!(object, Object::Driver { .. })));
+    if call.machine.kmdf().with(|state| state.objects.get(&handle).is_some_and(|entry| entry.deleted)) {
+        call.bug_check(
+            WDF_VIOLATION,
+            [OBJECT_ERROR, handle, 0, 0],
+            format!("WdfObjectDelete was given {handle:#x}, which has been deleted and only waits for its references"),
+        );
+    }
     if is_driver {
         call.bug_check(
             WDF_VIOLATION,
@@ -128,7 +142,7 @@ fn delete(call: &Call<'_>) -> u64 {
             "WdfObjectDelete was given the WDFDRIVER, which only the framework may delete",
         );
     }
-    objects::delete(call.cpu, handle);
+    life::delete(call.cpu, handle);
     0
 }
 

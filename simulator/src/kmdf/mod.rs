@@ -1,17 +1,26 @@
-//! The Kernel-Mode Driver Framework, as far as a non-PnP driver with a control device uses it.
+//! The Kernel-Mode Driver Framework, as far as a non-PnP driver with a control device uses it: objects and their life,
+//! the device, its files, and the requests that programs send.
 //!
 //! Handles are numbers that no memory lies behind, so that a driver that looks into them faults.
 
 pub mod bind;
+pub mod control_device;
 pub mod device;
 pub mod driver;
 #[cfg(test)]
 mod facts;
+pub(crate) mod file;
+mod life;
+pub mod object_context;
 mod objects;
+pub mod queue;
 pub mod registry;
+pub mod request;
+pub mod request_memory;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod work_item;
 
 pub use objects::Kmdf;
 
@@ -22,6 +31,9 @@ const WDF_VIOLATION: u32 = 0x10D;
 const REQUIRED_PARAMETER_IS_NULL: u64 = 4;
 /// Parameter 1 of [`WDF_VIOLATION`]: a handle is not of the type that it should be.
 const INVALID_HANDLE: u64 = 5;
+
+/// Parameter 1 of [`WDF_VIOLATION`]: the object does not allow the operation.
+const OBJECT_ERROR: u64 = 7;
 
 const STATUS_SUCCESS: u64 = 0;
 const STATUS_INFO_LENGTH_MISMATCH: u64 = 0xC000_0004;

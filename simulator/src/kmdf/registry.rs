@@ -1,7 +1,7 @@
 //! The service's `Parameters` key.
 
 use super::{
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, life,
     objects::{self, Object},
     required, row,
 };
@@ -33,8 +33,8 @@ fn open_parameters(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDRIVER", |object| matches!(object, Object::Driver { .. }).then_some(()));
     let key_at = required(call, 4);
     call.write(key_at, 0u64);
-    let callbacks = match objects::attributes(call, call.arg(3), true) {
-        Ok(callbacks) => callbacks,
+    let attributes = match objects::attributes(call, call.arg(3), true) {
+        Ok(attributes) => attributes,
         Err(status) => return status,
     };
     let kmdf = call.machine.kmdf();
@@ -45,7 +45,7 @@ fn open_parameters(call: &Call<'_>) -> u64 {
     };
     let name = format!(r"{service}\Parameters");
     registry.create_key(&name);
-    let key = kmdf.with(|state| state.add(Object::Key(name), callbacks));
+    let key = objects::create(call, Object::Key(name), attributes, Some(call.arg(1)));
     call.write(key_at, key);
     STATUS_SUCCESS
 }
@@ -69,6 +69,6 @@ fn query_ulong(call: &Call<'_>) -> u64 {
 
 fn close(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFKEY", |object| matches!(object, Object::Key(_)).then_some(()));
-    objects::delete(call.cpu, call.arg(1));
+    life::delete(call.cpu, call.arg(1));
     0
 }

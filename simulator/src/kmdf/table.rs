@@ -51,7 +51,11 @@ mod tests {
         let facts = facts::json();
         for export in exports::all().filter(|export| export.module == WDF) {
             assert!(names().contains(&export.name), "{}", export.name);
-            let documented = facts["wdf_functions"][export.name]["irql_sal"][0].as_str().expect("an IRQL annotation");
+            // Three are not in the headers that the facts are from; their pages say the same.
+            let Some(documented) = facts["wdf_functions"][export.name]["irql_sal"][0].as_str() else {
+                assert!(["WdfDeviceEnqueueRequest"].contains(&export.name) || export.name.contains("ProbeAndLock"));
+                continue;
+            };
             assert!(documented.contains(&export.max_irql.to_string()), "{}: {documented}", export.name);
         }
     }

@@ -88,7 +88,8 @@ impl Driver {
     }
 }
 
-/// What the referee wants of a driver that leaves: no pool block, no callout, no binding to the framework.
+/// What the referee wants of a driver that leaves: no pool block, no callout, no pool of network
+/// buffers, no injection handle, no process, no binding to the framework.
 fn check_nothing_left(cpu: &Cpu) {
     let machine = cpu.machine();
     if let Some(leaks) = machine.pool().leaks(&|address| machine.place(address)) {
@@ -105,6 +106,22 @@ fn check_nothing_left(cpu: &Cpu) {
             DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
             [0, 0, 0, callouts as u64],
             format!("the driver left with {callouts} callouts registered: the next packet would call unloaded code"),
+        );
+    }
+    let (pools, handles) = (machine.ndis().pools(), machine.wfp().injection_handles());
+    if pools + handles > 0 {
+        cpu.bug_check(
+            DRIVER_VERIFIER_DETECTED_VIOLATION,
+            [LEAK, 0, 0, (pools + handles) as u64],
+            format!("the driver left with {pools} pools of network buffers and {handles} injection handles"),
+        );
+    }
+    let references = machine.processes().references();
+    if references > 0 {
+        cpu.bug_check(
+            DRIVER_VERIFIER_DETECTED_VIOLATION,
+            [LEAK, 0, 0, references.cast_unsigned()],
+            format!("the driver left with {references} references to processes"),
         );
     }
     if machine.kmdf().is_bound() {

@@ -245,36 +245,61 @@ impl Machine {
         Ok(driver)
     }
 
-    /// Runs a driver's unload routine and unloads it.
+    /// Runs a driver's unload routine and unloads it. While a program has one of its files open, the driver stays, in the
+    /// state [`State::StopPending`], until the last of them is closed.
     ///
     /// # Errors
     /// What the service control manager or the referee says.
     pub fn stop_service(&self, name: &str) -> Result<Status, ServiceError> {
-        let (driver, routine) = {
+        {
             let mut services = self.services().0.lock().unwrap();
             let service = find(&mut services, name)?;
             let not_active = ServiceError::Win32(Win32Error::SERVICE_NOT_ACTIVE);
             if service.state != State::Running {
                 return Err(not_active);
             }
-            let Some(driver) = service.driver.take() else { return Err(not_active) };
-            let Some(routine) = driver.unload_routine() else {
-                service.driver = Some(driver);
+            let Some(driver) = &service.driver else { return Err(not_active) };
+            if driver.unload_routine().is_none() {
                 return Err(ServiceError::Win32(Win32Error::INVALID_SERVICE_CONTROL));
-            };
+            }
             service.state = State::StopPending;
-            (driver, routine)
+        }
+        if self.kmdf().open_files() == 0 {
+            self.unload_if_stopping()?;
+        }
+        let services = self.services().0.lock().unwrap();
+        // A service that was deleted before is gone with its stop.
+        let stopped = Status { state: State::Stopped, stoppable: false, exit_code: Win32Error(0) };
+        Ok(services.get(&name.to_lowercase()).map_or(stopped, Service::status))
+    }
+
+    /// Whether a driver was told to stop and has not been unloaded yet.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.services().0.lock().unwrap().values().any(|service| service.state == State::StopPending)
+    }
+
+    /// Unloads the driver that was told to stop, if there is one and none of its files is open.
+    pub(crate) fn unload_if_stopping(&self) -> Result<(), BugCheck> {
+        if self.kmdf().open_files() > 0 {
+            return Ok(());
+        }
+        let stopping = {
+            let mut services = self.services().0.lock().unwrap();
+            let service = services.values_mut().find(|service| service.state == State::StopPending);
+            service.and_then(|service| Some((service.name.clone(), service.driver.take()?)))
         };
+        let Some((name, driver)) = stopping else { return Ok(()) };
+        let Some(routine) = driver.unload_routine() else { return Ok(()) };
         driver.unload(self, routine)?;
         self.unmap_image();
         let mut services = self.services().0.lock().unwrap();
-        let service = find(&mut services, name)?;
-        service.state = State::Stopped;
-        let status = service.status();
-        if service.deleted {
-            self.remove(&mut services, name);
+        if let Some(service) = services.get_mut(&name.to_lowercase()) {
+            service.state = State::Stopped;
+            if service.deleted {
+                self.remove(&mut services, &name);
+            }
         }
-        Ok(status)
+        Ok(())
     }
 
     /// What a service's state is.

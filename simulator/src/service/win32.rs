@@ -75,6 +75,7 @@ const STATUSES: &[(u32, u32)] = &[
     (0xC000_0428, 577),
     (0xC002_0017, 1722),
     (0xC002_0018, 1723),
+    (0xC002_0036, 1753),
 ];
 
 impl fmt::Display for Win32Error {
@@ -131,6 +132,7 @@ const MESSAGES: &[(u32, &str)] = &[
     (1450, "Insufficient system resources exist to complete the requested service."),
     (1722, "The RPC server is unavailable."),
     (1723, "The RPC server is too busy to complete this operation."),
+    (1753, "There are no more endpoints available from the endpoint mapper."),
     (2001, "The specified driver is invalid."),
     (0x8032_0009, "An object with that GUID or LUID already exists."),
     (0x8032_000D, "The call must be made from within an explicit transaction."),

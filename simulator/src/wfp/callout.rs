@@ -13,12 +13,22 @@ use super::{
 /// Where run-time ids start: the built-in callouts have the lower ones.
 const FIRST_ID: u32 = 0x101;
 
+/// Which arguments a classifyFn takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClassifyVersion {
+    /// `FWPS_CALLOUT_CLASSIFY_FN0`: no classify context.
+    Zero,
+    /// `FWPS_CALLOUT_CLASSIFY_FN2`.
+    Two,
+}
+
 /// A registered callout.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Callout {
     pub(super) id: u32,
     pub(super) flags: u32,
     pub(super) classify: u64,
+    pub(super) version: ClassifyVersion,
     pub(super) notify: u64,
     /// 0 when it takes no contexts.
     pub(super) flow_delete: u64,
@@ -55,8 +65,13 @@ impl Callouts {
         })
     }
 
-    /// `FwpsCalloutRegister2`. `known_flags` are those that this Windows accepts.
-    pub(super) fn register(&mut self, callout: &FwpsCallout, known_flags: u32) -> Result<u32, Status> {
+    /// `FwpsCalloutRegister0` and 2. `known_flags` are those that this Windows accepts.
+    pub(super) fn register(
+        &mut self,
+        callout: &FwpsCallout,
+        version: ClassifyVersion,
+        known_flags: u32,
+    ) -> Result<u32, Status> {
         if callout.classify_fn == 0 || callout.notify_fn == 0 || callout.flags & !known_flags != 0 {
             return Err(status::INVALID_PARAMETER);
         }
@@ -70,6 +85,7 @@ impl Callouts {
                 id,
                 flags: callout.flags,
                 classify: callout.classify_fn,
+                version,
                 notify: callout.notify_fn,
                 flow_delete: callout.flow_delete_fn,
                 contexts: 0,
@@ -175,33 +191,36 @@ mod tests {
 
     fn registered() -> (Callouts, u32) {
         let mut callouts = Callouts::default();
-        let id = callouts.register(&callout(1), ALL_FLAGS).unwrap();
+        let id = callouts.register(&callout(1), ClassifyVersion::Two, ALL_FLAGS).unwrap();
         (callouts, id)
     }
 
     #[test]
     fn a_key_is_registered_once() {
         let (mut callouts, _) = registered();
-        assert_eq!(callouts.register(&callout(1), ALL_FLAGS), Err(status::FWP_ALREADY_EXISTS));
+        assert_eq!(callouts.register(&callout(1), ClassifyVersion::Two, ALL_FLAGS), Err(status::FWP_ALREADY_EXISTS));
     }
 
     #[test]
     fn a_callout_that_is_gone_can_be_registered_again() {
         let (mut callouts, id) = registered();
         callouts.unregister(id, BusyUntil::Returned);
-        assert!(callouts.register(&callout(1), ALL_FLAGS).is_ok());
+        assert!(callouts.register(&callout(1), ClassifyVersion::Two, ALL_FLAGS).is_ok());
     }
 
     #[test]
     fn flags_that_this_windows_does_not_know_are_refused() {
         let unknown = FwpsCallout { flags: 0x200, ..callout(1) };
-        assert_eq!(Callouts::default().register(&unknown, 0xFF), Err(status::INVALID_PARAMETER));
+        assert_eq!(Callouts::default().register(&unknown, ClassifyVersion::Two, 0xFF), Err(status::INVALID_PARAMETER));
     }
 
     #[test]
     fn a_callout_without_classify_function_is_refused() {
         let empty = FwpsCallout { classify_fn: 0, ..callout(1) };
-        assert_eq!(Callouts::default().register(&empty, ALL_FLAGS), Err(status::INVALID_PARAMETER));
+        assert_eq!(
+            Callouts::default().register(&empty, ClassifyVersion::Two, ALL_FLAGS),
+            Err(status::INVALID_PARAMETER)
+        );
     }
 
     #[test]
@@ -252,7 +271,9 @@ mod tests {
     #[test]
     fn a_callout_without_delete_function_takes_no_contexts() {
         let mut callouts = Callouts::default();
-        let id = callouts.register(&FwpsCallout { flow_delete_fn: 0, ..callout(1) }, ALL_FLAGS).unwrap();
+        let id = callouts
+            .register(&FwpsCallout { flow_delete_fn: 0, ..callout(1) }, ClassifyVersion::Two, ALL_FLAGS)
+            .unwrap();
         assert!(!callouts.takes_contexts(id, false));
     }
 

@@ -10,7 +10,7 @@ use super::{
         action, data_type,
     },
     arbitration::{Arbiter, Verdict, judge},
-    callout::Callout,
+    callout::{Callout, ClassifyVersion},
     context,
     flow::{FlowId, Target},
     frame::Frame,
@@ -135,8 +135,12 @@ impl Classification<'_> {
         let (frame, arguments) = self.built();
         let filter = place_filter(frame, step, callout.id, role);
         let classify_out = frame.place(&before);
-        let arguments = [arguments.values, arguments.metadata, arguments.layer_data, 0, filter, context, classify_out];
-        self.cpu.call(callout.classify, "classifyFn", &arguments);
+        let Arguments { values, metadata, layer_data } = arguments;
+        let call = |arguments: &[u64]| self.cpu.call(callout.classify, "classifyFn", arguments);
+        match callout.version {
+            ClassifyVersion::Zero => call(&[values, metadata, layer_data, filter, context, classify_out]),
+            ClassifyVersion::Two => call(&[values, metadata, layer_data, 0, filter, context, classify_out]),
+        };
         let after: FwpsClassifyOut = memory::read(classify_out).expect("the frame is open");
         self.check(callout, role, before, after)
     }

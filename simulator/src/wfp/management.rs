@@ -22,7 +22,7 @@ const AUTHENTICATION: [u32; 2] = [10, u32::MAX];
 /// Longer display names than this are not read.
 const NAME_LIMIT: usize = 256;
 
-const fn export(name: &'static str, failures: &'static [Status], run: fn(&Call<'_>) -> u64) -> Export {
+pub(super) const fn export(name: &'static str, failures: &'static [Status], run: fn(&Call<'_>) -> u64) -> Export {
     Export { module: "fwpkclnt.sys", name, max_irql: Irql::PASSIVE, fails: Fails::Status(failures), run }
 }
 
@@ -30,7 +30,7 @@ const fn export(name: &'static str, failures: &'static [Status], run: fn(&Call<'
 pub const EXPORTS: &[Export] = &[
     export(
         "FwpmEngineOpen0",
-        &[status::RPC_SERVER_UNAVAILABLE, status::FWP_TCPIP_NOT_READY, status::INSUFFICIENT_RESOURCES],
+        &[status::EPT_NOT_REGISTERED, status::FWP_TCPIP_NOT_READY, status::INSUFFICIENT_RESOURCES],
         |call| answer_result(call, open(call)),
     ),
     export("FwpmEngineClose0", &[status::FWP_SESSION_ABORTED, status::INVALID_HANDLE], |call| {
@@ -100,7 +100,7 @@ pub const EXPORTS: &[Export] = &[
     ),
 ];
 
-fn answer_result(call: &Call<'_>, result: Result<(), Status>) -> u64 {
+pub(super) fn answer_result(call: &Call<'_>, result: Result<(), Status>) -> u64 {
     answer(call, result.err().unwrap_or(status::SUCCESS))
 }
 
@@ -116,7 +116,7 @@ fn open(call: &Call<'_>) -> Result<(), Status> {
 }
 
 /// Every object needs a display name that can be read.
-fn check_name(call: &Call<'_>, name: u64) -> Result<(), Status> {
+pub(super) fn check_name(call: &Call<'_>, name: u64) -> Result<(), Status> {
     if name == 0 {
         return Err(status::FWP_NULL_DISPLAY_NAME);
     }
@@ -125,7 +125,7 @@ fn check_name(call: &Call<'_>, name: u64) -> Result<(), Status> {
 }
 
 /// The key that was given, or one of the engine's choice.
-fn key_or_new(state: &mut State, key: Guid) -> Guid {
+pub(super) fn key_or_new(state: &mut State, key: Guid) -> Guid {
     if key != Guid::NULL {
         return key;
     }

@@ -1,8 +1,8 @@
 //! The Windows Filtering Platform, simulated: what it promises, what it merely does, and what it may do.
 //!
 //! - [`layer`]: the layers and what each of them tells.
-//! - `policy`, `session`, `management`: the base filtering engine: sub-layers, callouts and filters, in sessions and
-//!   transactions (`Fwpm*`).
+//! - `policy`, `session`, `management`, `deletion`: the base filtering engine: sub-layers, callouts and filters, in
+//!   sessions and transactions (`Fwpm*`).
 //! - `callout`, `runtime`: callouts registered by drivers (`FwpsCallout*`).
 //! - `flow`, `context`: flows and the contexts on them (`FwpsFlow*`).
 //! - `values`, `frame`, `arbitration`, `classify`: calling callouts, and what comes of their answers.
@@ -17,8 +17,10 @@ mod arbitration;
 mod callout;
 mod classify;
 pub(crate) mod context;
+pub(crate) mod deletion;
 mod flow;
 mod frame;
+pub(crate) mod injection;
 pub mod layer;
 pub(crate) mod management;
 mod policy;
@@ -32,7 +34,7 @@ pub mod traffic;
 mod values;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -76,6 +78,8 @@ struct State {
     /// What removals that were answered `PENDING` without a classify still owe.
     deferred: VecDeque<Deletion>,
     last_filter_id: u64,
+    injection_handles: HashSet<u64>,
+    last_injection_handle: u64,
 }
 
 /// Looking in from outside.
@@ -114,6 +118,18 @@ impl Wfp {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.state().bfe.session_count()
+    }
+
+    /// Injection handles that are not destroyed.
+    #[must_use]
+    pub fn injection_handles(&self) -> usize {
+        self.state().injection_handles.len()
+    }
+
+    /// Objects that the base filtering engine manages, filters included.
+    #[must_use]
+    pub fn managed_objects(&self) -> usize {
+        self.state().bfe.policy().sizes().iter().sum()
     }
 
     /// How often `export` has answered `status`, injected failures not counted.

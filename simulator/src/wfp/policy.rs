@@ -2,8 +2,8 @@
 //!
 //! A policy is a value: a transaction works on a copy and puts it in place as a whole. Facts, section 9.
 //!
-//! Simplifications: filters have no conditions (a filter without conditions matches everything at its layer); providers
-//! and provider contexts do not exist; the automatic weight of a filter is below every weight chosen by hand.
+//! Simplifications: filters have no conditions (a filter without conditions matches everything at its layer); provider contexts
+//! do not exist; the automatic weight of a filter is below every weight chosen by hand.
 
 use super::{
     abi::Guid,
@@ -80,14 +80,30 @@ impl Filter {
     }
 }
 
+/// Who added objects: only a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Provider {
+    pub(super) key: Guid,
+    pub(super) owner: Option<SessionId>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Policy {
+    providers: Vec<Provider>,
     sublayers: Vec<SubLayer>,
     callouts: Vec<ManagedCallout>,
     filters: Vec<Filter>,
 }
 
 impl Policy {
+    pub(super) fn add_provider(&mut self, provider: Provider) -> Result<(), Status> {
+        if self.providers.iter().any(|other| other.key == provider.key) {
+            return Err(status::FWP_ALREADY_EXISTS);
+        }
+        self.providers.push(provider);
+        Ok(())
+    }
+
     pub(super) fn add_sublayer(&mut self, sublayer: SubLayer) -> Result<(), Status> {
         if sublayer.key == UNIVERSAL_SUBLAYER || self.sublayers.iter().any(|other| other.key == sublayer.key) {
             return Err(status::FWP_ALREADY_EXISTS);
@@ -135,12 +151,35 @@ impl Policy {
         Ok(())
     }
 
+    pub(super) fn remove_provider(&mut self, key: Guid) -> Result<(), Status> {
+        take(&mut self.providers, |provider| provider.key == key, status::FWP_PROVIDER_NOT_FOUND)
+    }
+
+    pub(super) fn remove_sublayer(&mut self, key: Guid) -> Result<(), Status> {
+        if self.filters.iter().any(|filter| filter.sublayer == key) {
+            return Err(status::FWP_IN_USE);
+        }
+        take(&mut self.sublayers, |sublayer| sublayer.key == key, status::FWP_SUBLAYER_NOT_FOUND)
+    }
+
+    pub(super) fn remove_callout(&mut self, key: Guid) -> Result<(), Status> {
+        if self.filters.iter().any(|filter| filter.callout() == Some(key)) {
+            return Err(status::FWP_IN_USE);
+        }
+        take(&mut self.callouts, |callout| callout.key == key, status::FWP_CALLOUT_NOT_FOUND)
+    }
+
+    pub(super) fn remove_filter(&mut self, key: Guid) -> Result<(), Status> {
+        take(&mut self.filters, |filter| filter.key == key, status::FWP_FILTER_NOT_FOUND)
+    }
+
     /// The policy when a session has ended: what it owned is gone.
     pub(super) fn without_objects_of(&self, session: SessionId) -> Self {
         let mut policy = self.clone();
         policy.filters.retain(|filter| filter.owner != Some(session));
         policy.callouts.retain(|callout| callout.owner != Some(session));
         policy.sublayers.retain(|sublayer| sublayer.owner != Some(session));
+        policy.providers.retain(|provider| provider.owner != Some(session));
         policy
     }
 
@@ -169,10 +208,17 @@ impl Policy {
         self.filters.iter().filter(|filter| !other.filters.contains(filter)).copied().collect()
     }
 
-    /// How many sub-layers, callouts and filters there are.
-    pub(super) fn sizes(&self) -> [usize; 3] {
-        [self.sublayers.len(), self.callouts.len(), self.filters.len()]
+    /// How many sub-layers, callouts, filters and providers there are.
+    pub(super) fn sizes(&self) -> [usize; 4] {
+        [self.sublayers.len(), self.callouts.len(), self.filters.len(), self.providers.len()]
     }
+}
+
+/// Takes the object that `is_it` tells out of `objects`.
+fn take<T>(objects: &mut Vec<T>, is_it: impl Fn(&T) -> bool, not_found: Status) -> Result<(), Status> {
+    let index = objects.iter().position(is_it).ok_or(not_found)?;
+    objects.remove(index);
+    Ok(())
 }
 
 #[cfg(test)]

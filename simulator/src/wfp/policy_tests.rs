@@ -122,5 +122,5 @@ fn what_a_session_owned_goes_with_it() {
     let mut policy = policy();
     policy.add_filter(Filter { owner: Some(7), ..filter(10) }).unwrap();
     policy.add_filter(filter(11)).unwrap();
-    assert_eq!(policy.without_objects_of(7).sizes(), [1, 1, 1]);
+    assert_eq!(policy.without_objects_of(7).sizes(), [1, 1, 1, 0]);
 }

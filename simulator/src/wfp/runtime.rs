@@ -5,11 +5,18 @@
 
 use super::{
     abi::{FwpsCallout, Guid},
+    callout::ClassifyVersion,
     context::answer,
     status::{self, Status},
 };
 use crate::kernel::{Call, Export, Fails, Irql};
 
+const REGISTER_FAILURES: Fails = Fails::Status(&[
+    status::FWP_ALREADY_EXISTS,
+    status::INVALID_PARAMETER,
+    status::INSUFFICIENT_RESOURCES,
+    status::FWP_TCPIP_NOT_READY,
+]);
 const UNREGISTER_FAILURES: Fails =
     Fails::Status(&[status::DEVICE_BUSY, status::FWP_IN_USE, status::FWP_CALLOUT_NOT_FOUND]);
 
@@ -19,13 +26,15 @@ pub const EXPORTS: &[Export] = &[
         module: "fwpkclnt.sys",
         name: "FwpsCalloutRegister2",
         max_irql: Irql::PASSIVE,
-        fails: Fails::Status(&[
-            status::FWP_ALREADY_EXISTS,
-            status::INVALID_PARAMETER,
-            status::INSUFFICIENT_RESOURCES,
-            status::FWP_TCPIP_NOT_READY,
-        ]),
-        run: |call| answer(call, register(call)),
+        fails: REGISTER_FAILURES,
+        run: |call| answer(call, register(call, ClassifyVersion::Two)),
+    },
+    Export {
+        module: "fwpkclnt.sys",
+        name: "FwpsCalloutRegister0",
+        max_irql: Irql::PASSIVE,
+        fails: REGISTER_FAILURES,
+        run: |call| answer(call, register(call, ClassifyVersion::Zero)),
     },
     Export {
         module: "fwpkclnt.sys",
@@ -48,14 +57,15 @@ pub const EXPORTS: &[Export] = &[
     },
 ];
 
-fn register(call: &Call<'_>) -> Status {
+/// `FWPS_CALLOUT0` and `FWPS_CALLOUT2` differ only in what their functions take.
+fn register(call: &Call<'_>, version: ClassifyVersion) -> Status {
     let (device_object, id_address) = (call.arg(0), call.arg(2));
     let callout: FwpsCallout = call.read(call.arg(1));
     if device_object == 0 {
         return status::INVALID_PARAMETER;
     }
     let known_flags = call.machine.wfp().switches().known_callout_flags;
-    let registered = call.machine.wfp().state().callouts.register(&callout, known_flags);
+    let registered = call.machine.wfp().state().callouts.register(&callout, version, known_flags);
     match registered {
         Ok(id) => {
             if id_address != 0 {

@@ -51,7 +51,7 @@ impl Bfe {
     /// `FwpmEngineOpen0`.
     pub(super) fn open(&mut self, dynamic: bool) -> Result<SessionId, Status> {
         if self.stopped {
-            return Err(status::RPC_SERVER_UNAVAILABLE);
+            return Err(status::EPT_NOT_REGISTERED);
         }
         self.opened += 1;
         let handle = FIRST_HANDLE + self.opened;
@@ -180,7 +180,7 @@ mod tests {
     fn opening_fails_while_the_service_is_stopped() {
         let mut bfe = Bfe::default();
         bfe.stop();
-        assert_eq!(bfe.open(true), Err(status::RPC_SERVER_UNAVAILABLE));
+        assert_eq!(bfe.open(true), Err(status::EPT_NOT_REGISTERED));
     }
 
     #[test]

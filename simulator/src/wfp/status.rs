@@ -18,11 +18,13 @@ pub const NO_MEMORY: Status = 0xC000_0017;
 pub const INSUFFICIENT_RESOURCES: Status = 0xC000_009A;
 pub const NOT_SUPPORTED: Status = 0xC000_00BB;
 pub const NOT_FOUND: Status = 0xC000_0225;
-/// What a call over RPC to a stopped BFE returns: a guess, the status is not documented.
-pub const RPC_SERVER_UNAVAILABLE: Status = 0xC002_0017;
+/// What opening a stopped engine returns. Not documented; users of other drivers report its Win32 error, 1753.
+pub const EPT_NOT_REGISTERED: Status = 0xC002_0036;
 
 pub const FWP_CALLOUT_NOT_FOUND: Status = 0xC022_0001;
+pub const FWP_FILTER_NOT_FOUND: Status = 0xC022_0003;
 pub const FWP_LAYER_NOT_FOUND: Status = 0xC022_0004;
+pub const FWP_PROVIDER_NOT_FOUND: Status = 0xC022_0005;
 pub const FWP_SUBLAYER_NOT_FOUND: Status = 0xC022_0007;
 pub const FWP_ALREADY_EXISTS: Status = 0xC022_0009;
 pub const FWP_IN_USE: Status = 0xC022_000A;

@@ -81,7 +81,7 @@ fn a_stopped_service_takes_filters_along_and_leaves_callouts_and_contexts() {
 fn a_stopped_service_ends_sessions() {
     let rig = Rig::new();
     rig.machine.stop_bfe().unwrap();
-    assert_eq!((rig.close(), rig.open(0)), (status::FWP_SESSION_ABORTED, Err(status::RPC_SERVER_UNAVAILABLE)));
+    assert_eq!((rig.close(), rig.open(0)), (status::FWP_SESSION_ABORTED, Err(status::EPT_NOT_REGISTERED)));
 }
 
 #[test]

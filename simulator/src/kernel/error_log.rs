@@ -1,0 +1,77 @@
+//! Entries of the system's event log, as drivers write them.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::{
+    exports::{Call, Export, Fails},
+    irql::Irql,
+    memory,
+    pool::{POOL_FLAG_NON_PAGED, Tag},
+};
+
+/// `ERROR_LOG_MAXIMUM_SIZE`, and the least that an `IO_ERROR_LOG_PACKET` takes.
+const LARGEST: u8 = 240;
+const SMALLEST: u8 = 40;
+/// `IO_ERROR_LOG_PACKET`: where its fields are.
+const NUMBER_OF_STRINGS: u64 = 4;
+const STRING_OFFSET: u64 = 6;
+const ERROR_CODE: u64 = 12;
+
+const TAG: Tag = Tag(u32::from_le_bytes(*b"IoEr"));
+
+/// The exports of the event log.
+pub const EXPORTS: &[Export] =
+    &[row("IoAllocateErrorLogEntry", Fails::Null, allocate), row("IoWriteErrorLogEntry", Fails::Never, write)];
+
+const fn row(name: &'static str, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
+    Export { module: "ntoskrnl.exe", name, max_irql: Irql::DISPATCH, fails, run }
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The status or message code.
+    pub code: u32,
+    /// The strings that go into the message.
+    pub strings: Vec<String>,
+}
+
+/// A machine's event log.
+#[derive(Debug, Default)]
+pub struct ErrorLog(Mutex<Vec<Entry>>);
+
+impl ErrorLog {
+    /// The entries so far.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// An entry lies in pool until it is written: one that never is shows as a leak.
+fn allocate(call: &Call<'_>) -> u64 {
+    let size = call.arg_u8(1);
+    if !(SMALLEST..=LARGEST).contains(&size) {
+        return 0;
+    }
+    call.machine.pool().allocate(POOL_FLAG_NON_PAGED, size.into(), TAG, call.caller()).unwrap_or(0)
+}
+
+fn write(call: &Call<'_>) -> u64 {
+    let entry = call.arg(0);
+    let count: u16 = call.read(entry + NUMBER_OF_STRINGS);
+    let mut at = entry + u64::from(call.read::<u16>(entry + STRING_OFFSET));
+    let mut strings = Vec::new();
+    for _ in 0..count {
+        let string = call.accessible(memory::read_utf16(at, usize::from(LARGEST)));
+        at += 2 * (string.encode_utf16().count() as u64 + 1);
+        strings.push(string);
+    }
+    let entry_read = Entry { code: call.read(entry + ERROR_CODE), strings };
+    call.machine.error_log().0.lock().unwrap_or_else(PoisonError::into_inner).push(entry_read);
+    let places = |address| call.machine.place(address);
+    if let Err(misuse) = call.machine.pool().free(entry, TAG, call.cpu.irql(), call.caller(), &places) {
+        call.bug_check(misuse.code, misuse.parameters, misuse.reason);
+    }
+    0
+}

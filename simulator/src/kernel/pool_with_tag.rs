@@ -1,0 +1,38 @@
+//! `ExAllocatePoolWithTag`: the pool as drivers before Windows 10 2004 ask for it.
+
+use super::{
+    exports::{Call, Export, Fails},
+    irql::Irql,
+    pool::{POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_UNINITIALIZED, allocate_as},
+};
+
+/// `POOL_TYPE`: the types that a driver of today may name.
+const NON_PAGED_POOL: u32 = 0;
+const PAGED_POOL: u32 = 1;
+const NON_PAGED_POOL_NX: u32 = 512;
+
+const BAD_POOL_CALLER: u32 = 0xC2;
+
+/// The export.
+pub const EXPORTS: &[Export] = &[Export {
+    module: "ntoskrnl.exe",
+    name: "ExAllocatePoolWithTag",
+    max_irql: Irql::HIGH,
+    fails: Fails::Null,
+    run: allocate,
+}];
+
+/// Unlike `ExAllocatePool2` it does not zero the block. (Simplification: other types are a bug check, too.)
+fn allocate(call: &Call<'_>) -> u64 {
+    let kind = match call.arg_u32(0) {
+        NON_PAGED_POOL => POOL_FLAG_NON_PAGED_EXECUTE,
+        PAGED_POOL => POOL_FLAG_PAGED,
+        NON_PAGED_POOL_NX => POOL_FLAG_NON_PAGED,
+        other => call.bug_check(
+            BAD_POOL_CALLER,
+            [0x99, u64::from(other), 0, 0],
+            format!("ExAllocatePoolWithTag was asked for pool of type {other}, which the simulator does not have"),
+        ),
+    };
+    allocate_as(call, kind | POOL_FLAG_UNINITIALIZED)
+}

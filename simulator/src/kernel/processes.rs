@@ -1,0 +1,103 @@
+//! Processes, as far as a driver sees them: opaque, counted objects with a process id.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    exports::{Call, Export, Fails},
+    irql::Irql,
+};
+
+/// The process that system threads belong to.
+pub const SYSTEM: u64 = 4;
+
+/// `EPROCESS` addresses are counted from here; nothing is ever mapped there, since the type is opaque.
+const FIRST_ADDRESS: u64 = 0x0E10_0000_0000;
+const ADDRESS_STEP: u64 = 4096;
+
+const REFERENCE_BY_POINTER: u32 = 0x18;
+
+/// The exports that have to do with processes.
+pub const EXPORTS: &[Export] = &[
+    row("IoGetCurrentProcess", |call| call.machine.processes().address(call.cpu.process())),
+    row("IoGetRequestorProcess", requestor),
+    row("PsGetProcessId", process),
+    row("ObfReferenceObject", |call| {
+        let pid = process(call);
+        call.machine.processes().count(pid, 1).unwrap_or(0).cast_unsigned()
+    }),
+    row("ObfDereferenceObject", dereference),
+];
+
+const fn row(name: &'static str, run: fn(&Call<'_>) -> u64) -> Export {
+    Export { module: "ntoskrnl.exe", name, max_irql: Irql::DISPATCH, fails: Fails::Never, run }
+}
+
+/// The processes that drivers hold references to.
+#[derive(Debug, Default)]
+pub struct Processes(Mutex<BTreeMap<u64, i64>>);
+
+impl Processes {
+    /// References that drivers hold.
+    #[must_use]
+    pub fn references(&self) -> i64 {
+        self.counts().values().sum()
+    }
+
+    fn address(&self, pid: u64) -> u64 {
+        self.counts().entry(pid).or_default();
+        FIRST_ADDRESS + pid * ADDRESS_STEP
+    }
+
+    /// The process whose `EPROCESS` is at `address`.
+    fn at(&self, address: u64) -> Option<u64> {
+        let offset = address.checked_sub(FIRST_ADDRESS).filter(|offset| offset % ADDRESS_STEP == 0)?;
+        let pid = offset / ADDRESS_STEP;
+        self.counts().contains_key(&pid).then_some(pid)
+    }
+
+    /// Changes the count of references; `None` when it would fall below 0.
+    fn count(&self, pid: u64, change: i64) -> Option<i64> {
+        let mut counts = self.counts();
+        let count = counts.entry(pid).or_default();
+        let changed = (*count + change >= 0).then_some(*count + change)?;
+        *count = changed;
+        Some(changed)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<u64, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The process that the driver's pointer means. (Simplification: other kinds of objects cannot be counted.)
+fn process(call: &Call<'_>) -> u64 {
+    let address = call.arg(0);
+    call.machine.processes().at(address).unwrap_or_else(|| {
+        call.bug_check(
+            REFERENCE_BY_POINTER,
+            [0, address, 0, 0],
+            format!("{} was given {address:#x}, which is no process", call.name()),
+        )
+    })
+}
+
+/// The process that sent an IRP; a driver that has none in its hands gets NULL.
+fn requestor(call: &Call<'_>) -> u64 {
+    let pid = call.machine.kmdf().requestor(call.arg(0));
+    pid.map_or(0, |pid| call.machine.processes().address(pid))
+}
+
+fn dereference(call: &Call<'_>) -> u64 {
+    let pid = process(call);
+    let Some(left) = call.machine.processes().count(pid, -1) else {
+        call.bug_check(
+            REFERENCE_BY_POINTER,
+            [0, call.arg(0), 0, 0],
+            format!("ObfDereferenceObject was called for process {pid}, which the driver holds no reference to"),
+        );
+    };
+    left.cast_unsigned()
+}

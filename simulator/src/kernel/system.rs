@@ -1,0 +1,83 @@
+//! The system itself: its version, unique ids, numbers in words, and stopping it.
+
+use super::{
+    exports::{Call, Export, Fails},
+    irql::Irql,
+    memory_functions::UnicodeString,
+};
+
+const STATUS_SUCCESS: u64 = 0;
+const STATUS_BUFFER_OVERFLOW: u32 = 0x8000_0005;
+const STATUS_INVALID_PARAMETER: u32 = 0xC000_000D;
+const STATUS_RETRY: u32 = 0xC000_022D;
+
+/// The version that the simulator stands for: Windows 10 2004.
+const VERSION: [u32; 4] = [10, 0, 19041, 2];
+/// `RTL_OSVERSIONINFOW.dwMajorVersion`; minor version, build and platform follow.
+const MAJOR_VERSION: u64 = 4;
+/// `RTL_OSVERSIONINFOW.szCSDVersion`, the name of the service pack.
+const SERVICE_PACK: u64 = 20;
+
+/// The exports that have to do with the system.
+pub const EXPORTS: &[Export] = &[
+    row("ExUuidCreate", Irql::PASSIVE, Fails::Status(&[STATUS_RETRY]), create_uuid),
+    row("KeBugCheckEx", Irql::HIGH, Fails::Never, bug_check),
+    row("RtlGetVersion", Irql::PASSIVE, Fails::Never, version),
+    row(
+        "RtlIntegerToUnicodeString",
+        Irql::PASSIVE,
+        Fails::Status(&[STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER]),
+        integer_to_string,
+    ),
+];
+
+const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
+    Export { module: "ntoskrnl.exe", name, max_irql, fails, run }
+}
+
+/// A random UUID (version 4), from the machine's seed.
+fn create_uuid(call: &Call<'_>) -> u64 {
+    let half = || call.machine.random_below(u64::MAX);
+    // The version is the upper half of byte 7, the variant the upper bits of byte 8.
+    let low = half() & (u64::MAX >> 4) | 4 << 60;
+    let high = half() & !0xC0 | 0x80;
+    call.write(call.arg(0), [low, high]);
+    STATUS_SUCCESS
+}
+
+/// The driver stops the machine.
+fn bug_check(call: &Call<'_>) -> u64 {
+    let parameters = [1, 2, 3, 4].map(|n| call.arg(n));
+    call.bug_check(call.arg_u32(0), parameters, "the driver called KeBugCheckEx")
+}
+
+fn version(call: &Call<'_>) -> u64 {
+    call.write(call.arg(0) + MAJOR_VERSION, VERSION);
+    call.write(call.arg(0) + SERVICE_PACK, 0u16);
+    STATUS_SUCCESS
+}
+
+/// Bases 2, 8, 10 (0 stands for it) and 16, in upper case; a NUL follows where there is room.
+fn integer_to_string(call: &Call<'_>) -> u64 {
+    let (value, base, string_at) = (call.arg_u32(0), call.arg_u32(1), call.arg(2));
+    let digits = match base {
+        2 => format!("{value:b}"),
+        8 => format!("{value:o}"),
+        0 | 10 => value.to_string(),
+        16 => format!("{value:X}"),
+        _ => return STATUS_INVALID_PARAMETER.into(),
+    };
+    let mut string: UnicodeString = call.read(string_at);
+    let mut units: Vec<u16> = digits.encode_utf16().collect();
+    let room = usize::from(string.maximum_length / 2);
+    if units.len() > room {
+        return STATUS_BUFFER_OVERFLOW.into();
+    }
+    string.length = 2 * units.len() as u16;
+    if units.len() < room {
+        units.push(0);
+    }
+    call.accessible(super::memory::write_bytes(string.buffer, bytemuck::cast_slice(&units)));
+    call.write(string_at, string);
+    STATUS_SUCCESS
+}

@@ -1,0 +1,92 @@
+//! Pools of network buffers, of NDIS.SYS.
+//!
+//! Simplification: nothing is ever taken from them; they are allocated, and must be freed before the driver leaves.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::kernel::{Call, Export, Fails, Irql};
+
+/// Pool handles are counted from here; nothing is ever mapped there.
+const FIRST_HANDLE: u64 = 0x0D15_0000_0000;
+const HANDLE_STEP: u64 = 16;
+
+const BAD_POOL_CALLER: u32 = 0xC2;
+
+/// `NDIS_OBJECT_TYPE_DEFAULT`.
+const OBJECT_TYPE_DEFAULT: u8 = 0x80;
+/// `NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1` and that of `NET_BUFFER` pools.
+const REVISION_1: u8 = 1;
+/// Sizes of the parameter structures.
+const LIST_POOL_PARAMETERS: u16 = 16;
+const BUFFER_POOL_PARAMETERS: u16 = 12;
+
+/// The exports of NDIS.
+pub const EXPORTS: &[Export] = &[
+    row("NdisAllocateNetBufferListPool", Fails::Null, |call| allocate(call, Kind::List, LIST_POOL_PARAMETERS)),
+    row("NdisAllocateNetBufferPool", Fails::Null, |call| allocate(call, Kind::Buffer, BUFFER_POOL_PARAMETERS)),
+    row("NdisFreeNetBufferListPool", Fails::Never, |call| free(call, Kind::List)),
+    row("NdisFreeNetBufferPool", Fails::Never, |call| free(call, Kind::Buffer)),
+];
+
+const fn row(name: &'static str, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
+    Export { module: "NDIS.SYS", name, max_irql: Irql::DISPATCH, fails, run }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    List,
+    Buffer,
+}
+
+/// A machine's pools of network buffers.
+#[derive(Debug, Default)]
+pub struct Ndis(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    pools: BTreeMap<u64, Kind>,
+    allocated: u64,
+}
+
+impl Ndis {
+    /// How many pools there are.
+    #[must_use]
+    pub fn pools(&self) -> usize {
+        self.state().pools.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `NDIS_OBJECT_HEADER` must be right; otherwise there is no pool.
+fn allocate(call: &Call<'_>, kind: Kind, size: u16) -> u64 {
+    let [object_type, revision, size_low, size_high]: [u8; 4] = call.read(call.arg(1));
+    let given = u16::from_le_bytes([size_low, size_high]);
+    if object_type != OBJECT_TYPE_DEFAULT || revision != REVISION_1 || given < size {
+        return 0;
+    }
+    let mut state = call.machine.ndis().state();
+    state.allocated += 1;
+    let handle = FIRST_HANDLE + state.allocated * HANDLE_STEP;
+    state.pools.insert(handle, kind);
+    handle
+}
+
+fn free(call: &Call<'_>, kind: Kind) -> u64 {
+    let handle = call.arg(0);
+    let freed = {
+        let mut state = call.machine.ndis().state();
+        let fits = state.pools.get(&handle) == Some(&kind);
+        if fits { state.pools.remove(&handle) } else { None }
+    };
+    if freed.is_none() {
+        let text = format!("{} was given {handle:#x}, which is no such pool", call.name());
+        call.bug_check(BAD_POOL_CALLER, [7, handle, 0, 0], text);
+    }
+    0
+}

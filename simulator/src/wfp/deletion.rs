@@ -1,0 +1,47 @@
+//! Taking objects away again: `Fwpm*DeleteByKey0`; and providers, which are only names for who added what.
+//!
+//! Facts, section 9. Guess: `FWP_IN_USE` for a sub-layer or callout that a filter refers to (the error's documentation
+//! says as much, the functions' does not).
+
+use super::{
+    abi::Guid,
+    management::{answer_result, change_policy, check_name, export, key_or_new},
+    policy::{Policy, Provider},
+    status::{self, Status},
+};
+use crate::kernel::{Call, Export};
+
+/// The management functions that delete, and those for providers.
+pub const EXPORTS: &[Export] = &[
+    export("FwpmCalloutDeleteByKey0", &[status::FWP_CALLOUT_NOT_FOUND, status::FWP_IN_USE], |call| {
+        delete(call, Policy::remove_callout)
+    }),
+    export("FwpmFilterDeleteByKey0", &[status::FWP_FILTER_NOT_FOUND, status::FWP_SESSION_ABORTED], |call| {
+        delete(call, Policy::remove_filter)
+    }),
+    export("FwpmProviderAdd0", &[status::FWP_ALREADY_EXISTS, status::FWP_NULL_DISPLAY_NAME], |call| {
+        answer_result(call, add_provider(call))
+    }),
+    export("FwpmProviderDeleteByKey0", &[status::FWP_PROVIDER_NOT_FOUND, status::FWP_IN_USE], |call| {
+        delete(call, Policy::remove_provider)
+    }),
+    export("FwpmSubLayerDeleteByKey0", &[status::FWP_SUBLAYER_NOT_FOUND, status::FWP_IN_USE], |call| {
+        delete(call, Policy::remove_sublayer)
+    }),
+];
+
+/// Has `remove` take away the object whose key argument 1 points at, as session argument 0 sees it.
+fn delete(call: &Call<'_>, remove: fn(&mut Policy, Guid) -> Result<(), Status>) -> u64 {
+    let (session, key): (u64, Guid) = (call.arg(0), call.read(call.arg(1)));
+    let removed = change_policy(call.cpu, |state| state.bfe.change(session, |policy, _| remove(policy, key)));
+    answer_result(call, removed)
+}
+
+/// `FWPM_PROVIDER0` begins with its key and its display name.
+fn add_provider(call: &Call<'_>) -> Result<(), Status> {
+    let key: Guid = call.read(call.arg(1));
+    check_name(call, call.read(call.arg(1) + size_of::<Guid>() as u64))?;
+    let mut state = call.machine.wfp().state();
+    let key = key_or_new(&mut state, key);
+    state.bfe.change(call.arg(0), |policy, owner| policy.add_provider(Provider { key, owner }))
+}
