@@ -1,6 +1,7 @@
 //! WinDivert64.sys, a driver that nobody here wrote, in the simulator.
 //!
-//! It diverts packets to programs: version 2.2, by basil (reqrypt.org), under LGPL 3 or GPL 2, as the package `pydivert` of `PyPI` has it.
+//! It diverts packets to programs: version 2.2, by basil (reqrypt.org), under LGPL 3 or GPL 2, as `PyPI` has it in the
+//! package pydivert.
 //! It is fetched when a check needs it, held against a hash, and never part of this repository. What is known here of its
 //! interface are numbers: control codes, layouts and flags.
 
