@@ -6,7 +6,7 @@ use pdb_addr2line::pdb::{FallibleIterator, PDB, SymbolData, TypeData};
 
 use crate::{files, guide};
 
-/// The names of all types and variables in the PDB.
+/// The names of all types, their fields and enumerators, and the variables in the PDB.
 fn names() -> BTreeSet<String> {
     let file = File::open(files::x64().join("flowtag.pdb")).expect("flowtag.pdb");
     let mut pdb = PDB::open(file).expect("a PDB");
@@ -14,8 +14,12 @@ fn names() -> BTreeSet<String> {
     let types = pdb.type_information().expect("types");
     let mut records = types.iter();
     while let Some(record) = records.next().expect("a type") {
-        if let Ok(TypeData::Class(class)) = record.parse() {
-            names.insert(class.name.to_string().into_owned());
+        match record.parse() {
+            Ok(TypeData::Class(class)) => drop(names.insert(class.name.to_string().into_owned())),
+            Ok(TypeData::FieldList(list)) => {
+                names.extend(list.fields.iter().filter_map(TypeData::name).map(|name| name.to_string().into_owned()));
+            }
+            _ => {}
         }
     }
     let globals = pdb.global_symbols().expect("symbols");
@@ -39,6 +43,21 @@ fn every_name_that_the_guide_shows_in_the_debugger_is_in_the_pdb() {
         .filter(|name| !name.ends_with('*'))
         .collect();
     assert!(used.len() >= 7, "{used:?}");
+    for name in used {
+        assert!(known.contains(name), "the PDB has no {name}");
+    }
+}
+
+#[test]
+fn every_field_and_state_that_the_guide_names_in_the_debugger_is_in_the_pdb() {
+    let guide = guide::text();
+    let section = guide.split("## In WinDbg").nth(1).and_then(|rest| rest.split("## What").next()).expect("a section");
+    let known = names();
+    // Names of our own have small letters; what the reader puts in has none.
+    let is_name =
+        |word: &&str| word.contains(char::is_lowercase) && word.chars().all(|c| c.is_alphabetic() || c == '_');
+    let used: Vec<_> = guide::quoted(section).into_iter().filter(is_name).filter(|&word| word != "close").collect();
+    assert!(used.len() >= 8, "{used:?}");
     for name in used {
         assert!(known.contains(name), "the PDB has no {name}");
     }
