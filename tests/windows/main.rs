@@ -10,6 +10,7 @@ mod signature;
 mod statuses;
 mod symbols;
 mod version;
+mod workflow;
 
 #[path = "../build/checksum.rs"]
 mod checksum;
