@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     image::{Image, LoadError},
+    interleave,
     kernel::{
         Call, Cpu,
         debug_print::DebugPrint,
@@ -224,7 +225,8 @@ impl Machine {
     /// When `limit` is 0.
     #[must_use]
     pub fn random_below(&self, limit: u64) -> u64 {
-        self.0.random.lock().unwrap().random_range(0..limit)
+        let of_thread = interleave::random_below(limit);
+        of_thread.unwrap_or_else(|| self.0.random.lock().unwrap().random_range(0..limit))
     }
 
     /// Maps the driver image at `path`. Nothing of it runs yet.
@@ -282,6 +284,14 @@ impl Machine {
 
     pub(crate) fn unloaded_code(&self, address: u64) -> bool {
         self.0.unloaded.lock().unwrap().iter().any(|image| image.range().contains(&address))
+    }
+
+    /// A number that says what the driver's memory holds: what it can write of its image, and its blocks of pool.
+    #[must_use]
+    pub fn driver_memory(&self) -> u64 {
+        let image = self.0.image.read().unwrap();
+        let image = image.as_ref().map_or(0, |image| image.written());
+        image.wrapping_add(self.pool().contents())
     }
 
     /// Where in the driver's source the call before the return address `address` is.

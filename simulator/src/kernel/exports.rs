@@ -13,7 +13,7 @@ use super::{
     memory_functions, not_modelled, pool, pool_with_tag, processes, queued_spin_lock, raise_lower, rundown, system,
     thunk, time,
 };
-use crate::{kmdf, machine::Machine, ndis, wfp};
+use crate::{interleave, kmdf, machine::Machine, ndis, wfp};
 
 /// Bug check: pageable memory or a PASSIVE-only routine at raised IRQL.
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
@@ -248,11 +248,14 @@ impl<'a> Call<'a> {
                 format!("{} was called at {irql}; it is allowed up to {}", export.name, export.max_irql),
             );
         }
+        interleave::import_begins(self);
         self.machine.import_hook(self);
-        if let Some(strike) = self.machine.faults().strikes(self.number) {
-            return export.fails.value(strike.status);
-        }
-        (export.run)(self)
+        let value = match self.machine.faults().strikes(self.number) {
+            Some(strike) => export.fails.value(strike.status),
+            None => (export.run)(self),
+        };
+        interleave::import_ends(self);
+        value
     }
 }
 
