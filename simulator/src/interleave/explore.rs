@@ -1,9 +1,14 @@
-//! Every order of a case, once each: depth first, with sleep sets.
+//! Every order of a case, once each: source sets with sleep sets (Abdulla, Aronsson, Jonsson, Sagonas: "Optimal dynamic
+//! partial order reduction", 2014, algorithm 1).
 //!
-//! A thread whose step was tried at some point of a run need not go first there again until another thread has done
-//! something that this step conflicts with: until then every order that begins with it has been seen. (Godefroid, 1996:
-//! sleep sets alone leave no order out.) What a step touches is known once it has been taken, and it stays the same
-//! as long as nothing that it conflicts with has happened, which is how long it sleeps.
+//! After each run, every two steps are looked for that conflict and could as well have come the other way round. Where
+//! the first of them was taken, a thread is noted that leads there. A thread whose step was tried at some point need not
+//! go first there again until another has done something that this step conflicts with: until then, every order that
+//! begins with it has been seen. What a step touches is known once it has been taken, and it stays the same as long as
+//! nothing that it conflicts with has happened.
+//!
+//! This leaves no order out as long as no thread's step takes away another's turn. Here, only waits can: a wait for time
+//! that ends early uses up one of [`super::Waits::Early`]. So at most one thread of a case may wait for time.
 
 use super::{table::Strategy, touches::Touches};
 
@@ -13,6 +18,8 @@ struct Node {
     chosen: usize,
     /// What the chosen step touched, once it has been taken.
     touched: Touches,
+    /// Threads that must go first here, in one run or another.
+    wanted: Vec<usize>,
     /// Threads that need not go first here, and what their steps touch.
     asleep: Vec<(usize, Touches)>,
 }
@@ -22,8 +29,15 @@ impl Node {
         self.asleep.iter().any(|(sleeper, _)| *sleeper == thread)
     }
 
-    fn awake(&self) -> Option<usize> {
-        self.ready.iter().copied().find(|&thread| !self.sleeps(thread))
+    /// A thread that is still to go first here.
+    fn left(&self) -> Option<usize> {
+        self.wanted.iter().copied().find(|&thread| !self.sleeps(thread))
+    }
+
+    fn want(&mut self, thread: usize) {
+        if !self.wanted.contains(&thread) {
+            self.wanted.push(thread);
+        }
     }
 }
 
@@ -41,11 +55,12 @@ pub struct Explorer {
 impl Explorer {
     /// Prepares the next run; false when there are no more orders.
     pub fn next_run(&mut self) -> bool {
+        self.find_races();
         self.depth = 0;
         self.repeats = false;
         while let Some(node) = self.path.last_mut() {
             node.asleep.push((node.chosen, node.touched));
-            if let Some(next) = node.awake() {
+            if let Some(next) = node.left() {
                 node.chosen = next;
                 return true;
             }
@@ -64,6 +79,22 @@ impl Explorer {
     #[must_use]
     pub fn strayed(&self) -> bool {
         self.strayed
+    }
+
+    /// Notes, for each two steps of the run that could have come the other way round, who has to go first for that.
+    fn find_races(&mut self) {
+        let clocks = Clocks::of(&self.path);
+        for &(first, second) in &clocks.races {
+            let initials = clocks.initials(first, second);
+            let node = &mut self.path[first];
+            if node.wanted.iter().any(|thread| initials.contains(thread)) {
+                continue;
+            }
+            match initials.iter().find(|thread| node.ready.contains(thread)) {
+                Some(&thread) => node.want(thread),
+                None => node.ready.clone().into_iter().for_each(|thread| node.want(thread)),
+            }
+        }
     }
 }
 
@@ -84,18 +115,16 @@ impl Strategy for Explorer {
             let still = parent.asleep.iter().filter(|(_, touches)| !touches.conflicts_with(parent.touched));
             still.copied().collect()
         });
-        let mut node = Node { ready: ready.to_vec(), chosen: goes_on, touched: Touches::EVERYTHING, asleep };
-        if node.sleeps(goes_on) {
-            match node.awake() {
-                Some(awake) => node.chosen = awake,
-                None => {
-                    self.repeats = true;
-                    return goes_on;
-                }
-            }
-        }
+        let sleeps = |thread: usize| asleep.iter().any(|(sleeper, _)| *sleeper == thread);
+        let awake = Some(goes_on).into_iter().chain(ready.iter().copied()).find(|&thread| !sleeps(thread));
+        let Some(chosen) = awake else {
+            self.repeats = true;
+            return goes_on;
+        };
+        let node =
+            Node { ready: ready.to_vec(), chosen, touched: Touches::EVERYTHING, wanted: vec![chosen], asleep };
         self.path.push(node);
-        self.path[self.depth].chosen
+        chosen
     }
 
     fn ended(&mut self, touches: Touches) {
@@ -106,5 +135,69 @@ impl Strategy for Explorer {
             node.touched = touches;
         }
         self.depth += 1;
+    }
+}
+
+/// Which step of a run happens before which: whatever the order, as long as conflicting steps stay as they are.
+struct Clocks {
+    /// Each step's thread, and its number among the steps of that thread, from 1.
+    steps: Vec<(usize, usize)>,
+    /// How many steps of each thread happen before a step or are it.
+    clocks: Vec<Vec<usize>>,
+    /// Pairs of steps that conflict, with nothing that must come between.
+    races: Vec<(usize, usize)>,
+}
+
+impl Clocks {
+    fn of(path: &[Node]) -> Self {
+        let threads = path.iter().map(|node| node.chosen + 1).max().unwrap_or(0);
+        let mut counts = vec![0; threads];
+        let mut latest: Vec<Vec<usize>> = vec![vec![0; threads]; threads];
+        let mut all = Self { steps: Vec::new(), clocks: Vec::new(), races: Vec::new() };
+        for (second, node) in path.iter().enumerate() {
+            let thread = node.chosen;
+            counts[thread] += 1;
+            let mut clock = latest[thread].clone();
+            clock[thread] = counts[thread];
+            for first in (0..second).rev() {
+                let (other, number) = all.steps[first];
+                if other == thread || number <= clock[other] || !path[first].touched.conflicts_with(node.touched) {
+                    continue;
+                }
+                all.races.push((first, second));
+                for (mine, theirs) in clock.iter_mut().zip(&all.clocks[first]) {
+                    *mine = (*mine).max(*theirs);
+                }
+            }
+            all.steps.push((thread, counts[thread]));
+            latest[thread].clone_from(&clock);
+            all.clocks.push(clock);
+        }
+        all
+    }
+
+    fn before(&self, first: usize, second: usize) -> bool {
+        let (thread, number) = self.steps[first];
+        first < second && number <= self.clocks[second][thread]
+    }
+
+    /// Who can go first in place of `first`, so that `second` comes before it: the threads whose next step needs none of
+    /// the others that have to be taken for that.
+    fn initials(&self, first: usize, second: usize) -> Vec<usize> {
+        let without_first: Vec<usize> =
+            (first + 1..=second).filter(|&step| step == second || !self.before(first, step)).collect();
+        let mut seen = Vec::new();
+        let mut initials = Vec::new();
+        for (at, &step) in without_first.iter().enumerate() {
+            let thread = self.steps[step].0;
+            if seen.contains(&thread) {
+                continue;
+            }
+            seen.push(thread);
+            if !without_first[..at].iter().any(|&earlier| self.before(earlier, step)) {
+                initials.push(thread);
+            }
+        }
+        initials
     }
 }

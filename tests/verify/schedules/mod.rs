@@ -9,16 +9,14 @@ mod case;
 mod cases;
 mod search;
 mod stage;
+mod workers;
 
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
 
-use self::{
-    case::Case,
-    search::{Budget, Found},
-};
+use self::{case::Case, search::Found};
 use crate::report::{Report, progress};
 
 /// How many distinct orders the quick check and the full one reach at least.
@@ -46,6 +44,9 @@ pub struct Arguments {
     /// Print each case and how far it was explored
     #[arg(long)]
     list: bool,
+    /// Search this worker's part, and report to the one that started it
+    #[arg(long, hide = true)]
+    worker: Option<usize>,
 }
 
 /// Runs the check.
@@ -58,26 +59,29 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let cases: Vec<&Case> = cases.iter().filter(|case| case.name.contains(&arguments.case)).collect();
     anyhow::ensure!(!cases.is_empty(), "no case has {} in its name", arguments.case);
     let wanted = arguments.orders.unwrap_or(if arguments.quick { QUICK } else { FULL });
+    if let Some(worker) = arguments.worker {
+        let (cases, orders) = workers::share(&cases, wanted, worker);
+        let found = search::search(&cases, orders, arguments.seed, worker);
+        println!("{}", serde_json::to_string(&found)?);
+        std::process::exit(0);
+    }
     let bar = progress("schedules", wanted);
-    let found = search::search(&cases, &Budget { wanted, seed: arguments.seed }, &bar);
+    let found = workers::search(arguments, wanted, &bar)?;
     bar.finish_and_clear();
-    let Found { runs, distinct, exhausted, failures, explored } = found;
+    let Found { runs, distinct, failures, explored } = found;
     if arguments.list {
-        for (case, explored) in cases.iter().zip(&explored) {
-            eprintln!("{:60} {explored}", case.name);
-        }
+        explored.iter().for_each(|(name, explored)| eprintln!("{name:60} {explored}"));
     }
-    for failure in &failures {
-        eprintln!("{failure}\n");
-    }
+    failures.iter().for_each(|failure| eprintln!("{failure}\n"));
     anyhow::ensure!(
         distinct >= wanted || !failures.is_empty() || !arguments.case.is_empty(),
         "only {distinct} distinct orders were found, {wanted} were wanted: add cases, or ask for fewer with --orders"
     );
+    let exhausted = explored.iter().filter(|(_, explored)| explored.exhausted).count();
     Ok(Report::new("schedules", start, runs, distinct, failures.len() as u64)
         .with("schedules", distinct)
         .with("schedule_cases", cases.len() as u64)
-        .with("exhausted_cases", exhausted))
+        .with("exhausted_cases", exhausted as u64))
 }
 
 fn replay_one(cases: &[Case], replay: &str, start: Instant) -> anyhow::Result<Report> {
