@@ -121,8 +121,7 @@ impl Strategy for Explorer {
             self.repeats = true;
             return goes_on;
         };
-        let node =
-            Node { ready: ready.to_vec(), chosen, touched: Touches::EVERYTHING, wanted: vec![chosen], asleep };
+        let node = Node { ready: ready.to_vec(), chosen, touched: Touches::EVERYTHING, wanted: vec![chosen], asleep };
         self.path.push(node);
         chosen
     }

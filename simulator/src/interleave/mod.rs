@@ -22,7 +22,7 @@ mod tests;
 pub mod touches;
 
 pub use crew::{Crew, Job, Plan, Run};
-pub(crate) use seat::{driver_is_entered, import_begins, import_ends, pause, random_below, wait_until};
 pub use seat::point;
+pub(crate) use seat::{driver_is_entered, import_begins, import_ends, pause, random_below, wait_until};
 pub use table::{Step, Strategy, Waits};
 pub use touches::Touches;

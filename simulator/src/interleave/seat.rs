@@ -101,8 +101,13 @@ fn touches_of(call: &Call<'_>) -> Option<Touches> {
     Some(match call.name() {
         // A fresh block is nobody else's, IRQL and stack are the thread's own, and trace lines and the time are not
         // what the driver's threads do depends on. Points of their own have the waits.
-        "KfRaiseIrql" | "KeLowerIrql" | "KeQueryUnbiasedInterruptTime" | "DbgPrintEx" | "ExAllocatePool2"
-        | "KeDelayExecutionThread" | "ExWaitForRundownProtectionRelease" => return None,
+        "KfRaiseIrql"
+        | "KeLowerIrql"
+        | "KeQueryUnbiasedInterruptTime"
+        | "DbgPrintEx"
+        | "ExAllocatePool2"
+        | "KeDelayExecutionThread"
+        | "ExWaitForRundownProtectionRelease" => return None,
         "ExFreePoolWithTag" | "ExFreePool" => Touches::DRIVER_MEMORY,
         "ExAcquireRundownProtection" | "ExReleaseRundownProtection" => Touches::RUNDOWN,
         "FwpsFlowAssociateContext0" => {

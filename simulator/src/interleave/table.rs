@@ -113,11 +113,7 @@ impl Table {
             waits,
             halt: None,
         };
-        Self {
-            state: Mutex::new(state),
-            calls: (0..seats).map(|_| Condvar::new()).collect(),
-            all_gone: Condvar::new(),
-        }
+        Self { state: Mutex::new(state), calls: (0..seats).map(|_| Condvar::new()).collect(), all_gone: Condvar::new() }
     }
 
     /// The thread at `seat` has come to a point; returns when it is its turn.
