@@ -142,7 +142,7 @@ struct Clocks {
     /// Each step's thread, and its number among the steps of that thread, from 1.
     steps: Vec<(usize, usize)>,
     /// How many steps of each thread happen before a step or are it.
-    clocks: Vec<Vec<usize>>,
+    counts: Vec<Vec<usize>>,
     /// Pairs of steps that conflict, with nothing that must come between.
     races: Vec<(usize, usize)>,
 }
@@ -150,34 +150,34 @@ struct Clocks {
 impl Clocks {
     fn of(path: &[Node]) -> Self {
         let threads = path.iter().map(|node| node.chosen + 1).max().unwrap_or(0);
-        let mut counts = vec![0; threads];
+        let mut taken = vec![0; threads];
         let mut latest: Vec<Vec<usize>> = vec![vec![0; threads]; threads];
-        let mut all = Self { steps: Vec::new(), clocks: Vec::new(), races: Vec::new() };
+        let mut all = Self { steps: Vec::new(), counts: Vec::new(), races: Vec::new() };
         for (second, node) in path.iter().enumerate() {
             let thread = node.chosen;
-            counts[thread] += 1;
+            taken[thread] += 1;
             let mut clock = latest[thread].clone();
-            clock[thread] = counts[thread];
+            clock[thread] = taken[thread];
             for first in (0..second).rev() {
                 let (other, number) = all.steps[first];
                 if other == thread || number <= clock[other] || !path[first].touched.conflicts_with(node.touched) {
                     continue;
                 }
                 all.races.push((first, second));
-                for (mine, theirs) in clock.iter_mut().zip(&all.clocks[first]) {
+                for (mine, theirs) in clock.iter_mut().zip(&all.counts[first]) {
                     *mine = (*mine).max(*theirs);
                 }
             }
-            all.steps.push((thread, counts[thread]));
+            all.steps.push((thread, taken[thread]));
             latest[thread].clone_from(&clock);
-            all.clocks.push(clock);
+            all.counts.push(clock);
         }
         all
     }
 
     fn before(&self, first: usize, second: usize) -> bool {
         let (thread, number) = self.steps[first];
-        first < second && number <= self.clocks[second][thread]
+        first < second && number <= self.counts[second][thread]
     }
 
     /// Who can go first in place of `first`, so that `second` comes before it: the threads whose next step needs none of

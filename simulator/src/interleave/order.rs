@@ -50,7 +50,7 @@ pub fn write(threads: impl Iterator<Item = usize>) -> String {
         }
     }
     let letter = |thread: usize| char::from(b'a' + u8::try_from(thread).unwrap_or(25).min(25));
-    turns.into_iter().map(|(thread, count)| format!("{}{count}", letter(thread))).collect()
+    turns.into_iter().flat_map(|(thread, count)| [letter(thread).to_string(), count.to_string()]).collect()
 }
 
 /// Reads what [`write`] wrote; `None` if it is something else.

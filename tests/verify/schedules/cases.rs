@@ -25,22 +25,22 @@ const PENDING: Windows =
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, open, threads) in pairs() {
-        add(&mut cases, name, open, threads, true);
+        add(&mut cases, name, open, &threads, true);
     }
     for (name, open, threads) in triples() {
-        add(&mut cases, name, open, threads, true);
+        add(&mut cases, name, open, &threads, true);
     }
     for (name, open, threads) in crowds() {
-        add(&mut cases, name, open, threads, false);
+        add(&mut cases, name, open, &threads, false);
     }
     cases
 }
 
 /// The case under each of the ways that Windows may behave.
-fn add(cases: &mut Vec<Case>, name: &str, open: u64, threads: Vec<Vec<Does>>, small: bool) {
+fn add(cases: &mut Vec<Case>, name: &str, open: u64, threads: &[Vec<Does>], small: bool) {
     for windows in [DOCUMENTED, DELETED_LATER, DELETED_INLINE, REUSED, PENDING] {
         let name = if windows.name.is_empty() { name.to_owned() } else { format!("{name}, {}", windows.name) };
-        cases.push(Case { name, open, threads: threads.clone(), windows, small });
+        cases.push(Case { name, open, threads: threads.to_vec(), windows, small });
     }
 }
 

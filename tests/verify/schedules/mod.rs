@@ -70,9 +70,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     bar.finish_and_clear();
     let Found { runs, distinct, failures, explored } = found;
     if arguments.list {
-        explored.iter().for_each(|(name, explored)| eprintln!("{name:60} {explored}"));
+        for (name, explored) in &explored {
+            eprintln!("{name:60} {explored}");
+        }
     }
-    failures.iter().for_each(|failure| eprintln!("{failure}\n"));
+    for failure in &failures {
+        eprintln!("{failure}\n");
+    }
     anyhow::ensure!(
         distinct >= wanted || !failures.is_empty() || !arguments.case.is_empty(),
         "only {distinct} distinct orders were found, {wanted} were wanted: add cases, or ask for fewer with --orders"
