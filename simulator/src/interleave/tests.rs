@@ -21,8 +21,10 @@ type Model = &'static [&'static [u8]];
 
 fn jobs(model: Model) -> Vec<Job> {
     let job = |things: &'static [u8]| -> Job {
-        Box::new(|| {
-            things.iter().for_each(|&thing| point("step", Touches::thing(thing)));
+        Box::new(move || {
+            for &thing in things {
+                point("step", Touches::thing(thing));
+            }
             Ok(())
         })
     };
@@ -89,26 +91,27 @@ fn two_independent_pairs_multiply() {
     assert_eq!(orders(&[&[1], &[1], &[2], &[2]]), 4);
 }
 
+/// Every order of so many steps that each thread has left, by who goes when.
+fn all_orders(left: [usize; 3], so_far: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
+    if left == [0; 3] {
+        found.push(so_far.clone());
+    }
+    for thread in 0..3 {
+        if left[thread] > 0 {
+            let mut left = left;
+            left[thread] -= 1;
+            so_far.push(thread);
+            all_orders(left, so_far, found);
+            so_far.pop();
+        }
+    }
+}
+
 #[test]
 fn every_order_is_found_that_brute_force_finds() {
     let model: Model = &[&[1, 2, 1], &[2, 3, 1], &[3, 1]];
-    // Every order of eight steps, by who goes when.
-    fn all(left: [usize; 3], so_far: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
-        if left == [0; 3] {
-            found.push(so_far.clone());
-        }
-        for thread in 0..3 {
-            if left[thread] > 0 {
-                let mut left = left;
-                left[thread] -= 1;
-                so_far.push(thread);
-                all(left, so_far, found);
-                so_far.pop();
-            }
-        }
-    }
     let mut found = Vec::new();
-    all([3, 3, 2], &mut Vec::new(), &mut found);
+    all_orders([3, 3, 2], &mut Vec::new(), &mut found);
     let crew = Crew::new(3, 0);
     let distinct: HashSet<u64> = found
         .into_iter()
