@@ -53,7 +53,7 @@ pub fn write(threads: impl Iterator<Item = usize>) -> String {
     turns.into_iter().flat_map(|(thread, count)| [letter(thread).to_string(), count.to_string()]).collect()
 }
 
-/// Reads what [`write`] wrote; `None` if it is something else.
+/// Reads what [`write()`] wrote; `None` if it is something else.
 #[must_use]
 pub fn read(trace: &str) -> Option<Vec<usize>> {
     let mut threads = Vec::new();
