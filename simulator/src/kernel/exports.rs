@@ -6,6 +6,7 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use super::{
+    call_stack::CallStack,
     cpu::Cpu,
     debug_print, error_log,
     irql::Irql,
@@ -239,6 +240,14 @@ impl<'a> Call<'a> {
         self.accessible(memory::write(address, value));
     }
 
+    /// Where in the driver this call comes from.
+    #[must_use]
+    pub fn stack(&self) -> Option<CallStack> {
+        let image = self.machine.image()?;
+        let serving = *self.cpu.serving.borrow().last()?;
+        Some(CallStack::of(self.cpu, &image, serving))
+    }
+
     pub(super) fn serve(&self, export: &'static Export) -> u64 {
         let irql = self.cpu.irql();
         if irql > export.max_irql {
@@ -250,7 +259,8 @@ impl<'a> Call<'a> {
         }
         interleave::import_begins(self);
         self.machine.import_hook(self);
-        let value = match self.machine.faults().strikes(self.number) {
+        let stack = || if export.fails == Fails::Never { None } else { self.stack() };
+        let value = match self.machine.faults().strikes(self.number, stack) {
             Some(strike) => export.fails.value(strike.status),
             None => (export.run)(self),
         };

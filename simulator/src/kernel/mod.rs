@@ -1,6 +1,7 @@
 //! The simulated kernel: CPUs and how driver code runs on them, and the exports it may call.
 
 pub mod call;
+pub mod call_stack;
 pub mod cpu;
 pub mod debug_print;
 pub mod error_log;
