@@ -2,11 +2,14 @@
 //!
 //! Simulator and driver share one address space, so a bad pointer from the driver would crash the simulator itself. The
 //! copies here go through the kernel (`process_vm_readv` on ourselves), which answers `EFAULT` instead: the import being
-//! served can then raise the bug check that Windows would.
+//! served can then raise the bug check that Windows would. Only the calling thread's own driver stack, where most of what
+//! a driver points at lies, is known to be there and is read without asking.
 
-use std::sync::OnceLock;
+use std::{ptr, sync::OnceLock};
 
 use bytemuck::{AnyBitPattern, NoUninit};
+
+use super::cpu::Cpu;
 
 /// The driver gave an address that cannot be read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,11 +109,22 @@ pub fn write_bytes(address: u64, bytes: &[u8]) -> Result<(), BadPointer> {
 }
 
 fn read_into(address: u64, bytes: &mut [u8]) -> Result<(), BadPointer> {
+    if on_own_stack(address, bytes.len()) {
+        // SAFETY: all of it lies on this thread's driver stack, which stays mapped as long as the thread is a CPU; the
+        // driver code there waits for us.
+        unsafe { ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), bytes.len()) };
+        return Ok(());
+    }
     let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let remote = libc::iovec { iov_base: address as *mut _, iov_len: bytes.len() };
     // SAFETY: both vectors live for the call; the kernel checks the remote addresses and fills only the local ones.
     let read = unsafe { libc::process_vm_readv(ourselves(), &raw const local, 1, &raw const remote, 1, 0) };
     if read == bytes.len().cast_signed() { Ok(()) } else { Err(BadPointer(address)) }
+}
+
+fn on_own_stack(address: u64, length: usize) -> bool {
+    let Some(last) = address.checked_add(length as u64).and_then(|end| end.checked_sub(1)) else { return false };
+    Cpu::with_current(|cpu| cpu.is_some_and(|cpu| cpu.stack_holds(address) && cpu.stack_holds(last)))
 }
 
 #[cfg(test)]
