@@ -21,6 +21,7 @@ use crate::{
         faults::Faults,
         pool::{Pool, PoolKind},
         processes::Processes,
+        queued_spin_lock::SpinLocks,
         raise_lower::IrqlChanges,
         registry::Registry,
         time::{Clock, ClockKind},
@@ -77,6 +78,7 @@ struct Inner {
     debug_print: DebugPrint,
     error_log: ErrorLog,
     processes: Processes,
+    spin_locks: SpinLocks,
     workers: Workers,
     ndis: Ndis,
     irql_changes: IrqlChanges,
@@ -112,6 +114,7 @@ impl Machine {
             debug_print: DebugPrint::with_filter(&registry),
             error_log: ErrorLog::default(),
             processes: Processes::default(),
+            spin_locks: SpinLocks::default(),
             workers: Workers::default(),
             ndis: Ndis::default(),
             registry,
@@ -181,6 +184,10 @@ impl Machine {
     #[must_use]
     pub fn processes(&self) -> &Processes {
         &self.0.processes
+    }
+
+    pub(crate) fn spin_locks(&self) -> &SpinLocks {
+        &self.0.spin_locks
     }
 
     /// System worker threads.

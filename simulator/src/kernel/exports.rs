@@ -221,11 +221,13 @@ impl<'a> Call<'a> {
     /// The value of an access to memory that the driver pointed at; a bad pointer is a bug check.
     pub fn accessible<T>(&self, access: Result<T, BadPointer>) -> T {
         access.unwrap_or_else(|BadPointer(address)| {
-            self.bug_check(
-                PAGE_FAULT_IN_NONPAGED_AREA,
-                [address, 0, self.caller(), 0],
-                format!("{} was given {address:#x}, which is not accessible", self.name()),
-            )
+            let known = self.machine.explain_address(address);
+            let (code, text) = known.map_or_else(
+                || (PAGE_FAULT_IN_NONPAGED_AREA, "it is not accessible".to_owned()),
+                |finding| (finding.code, finding.text),
+            );
+            let text = format!("{} was given {address:#x}: {text}", self.name());
+            self.bug_check(code, [address, 0, self.caller(), 0], text)
         })
     }
 

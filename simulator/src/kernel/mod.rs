@@ -17,7 +17,7 @@ mod plain_pool;
 pub mod pool;
 mod pool_with_tag;
 pub mod processes;
-mod queued_spin_lock;
+pub(crate) mod queued_spin_lock;
 pub mod raise_lower;
 pub mod registry;
 pub mod rundown;
