@@ -1,4 +1,4 @@
-//! Bugs of WinDivert 2.2 that the referee sees. Each is pinned to what it does and no more: a new one fails the check.
+//! Bugs of this driver that the referee sees. Each is pinned to what it does and no more: a new one fails the check.
 
 use std::{
     path::Path,
