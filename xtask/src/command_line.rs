@@ -36,7 +36,7 @@ enum Command {
     },
     /// Run rustfmt, clippy and rustdoc over everything, the driver included; a warning fails
     Check,
-    /// Check and test everything; with arguments, only run the tests
+    /// Check and test everything, `verify --quick` included; with arguments, only run the tests
     Test {
         /// Passed to the test runner: a part of a test's name, or options such as --nocapture
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

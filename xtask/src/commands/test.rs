@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 
 use crate::{
-    commands::{check, setup},
+    commands::{check, setup, verify},
     driver,
     llvm::Llvm,
     package, process,
@@ -13,7 +13,7 @@ use crate::{
     workspace,
 };
 
-/// Checks everything, then runs every test on the driver as built; with arguments, only the tests.
+/// Checks everything, runs every test on the driver as built, then `verify --quick`; with arguments, only the tests.
 pub fn run(arguments: &[OsString]) -> Result<()> {
     let target = Target::default();
     setup::everything()?;
@@ -33,5 +33,11 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         .env("FLOWTAG_SYS", image)
         .env("FLOWTAG_PACKAGE", package.folder)
         .env("FLOWTAG_PACKAGE_ARM64", arm64_package.folder);
-    process::run(&mut tests, "a test failed")
+    let tested = process::run(&mut tests, "a test failed");
+    if !arguments.is_empty() {
+        return tested;
+    }
+    // Also after a failure: one run shows all that is wrong.
+    let verified = verify::run(true, false, &[]);
+    tested.and(verified)
 }
