@@ -42,24 +42,33 @@ fn typed(shell: &mut Shell, command: &str) {
 
 #[test]
 fn the_commands_of_the_guide_work_one_after_the_other() {
-    let guide = text();
-    let part = |heading: &str| {
-        let start = guide.find(heading).unwrap_or_else(|| panic!("no heading {heading}"));
-        guide[start..].split("\n## ").next().unwrap_or_default().to_owned()
-    };
     let mut shell = Shell::new(Args::default());
-    let mut typed_commands = 0;
-    for heading in ["## Load it", "## See the traces", "## Settings", "## Stop it"] {
-        for command in commands(&part(heading)) {
-            // What is about the machine, not the driver, the simulator does not have.
-            if !command.starts_with("bcdedit") {
-                typed(&mut shell, command);
-                typed_commands += 1;
-            }
-        }
-    }
-    assert!(typed_commands >= 12, "only {typed_commands}");
+    let typed = type_all(&mut shell, &["## Load it", "## See the traces", "## Settings", "## Stop it"]);
+    assert!(typed >= 12, "only {typed}");
     assert!(shell.execute("sc query flowtag").text.contains("FAILED 1060"), "at the end the service is gone");
+}
+
+#[test]
+fn the_commands_for_driver_verifier_work_one_after_the_other() {
+    let mut shell = Shell::new(Args::default());
+    type_all(&mut shell, &["## Load it", "## Under Driver Verifier"]);
+    assert!(shell.execute("sc query flowtag").text.contains("STOPPED"), "at the end the service is stopped");
+}
+
+/// Types the commands of these parts of the guide, one after the other, and returns how many there are.
+fn type_all(shell: &mut Shell, headings: &[&str]) -> usize {
+    let guide = text();
+    let part = |heading: &&str| {
+        let start = guide.find(*heading).unwrap_or_else(|| panic!("no heading {heading}"));
+        guide[start..].split("\n## ").next().unwrap_or_default()
+    };
+    // What is about the machine, not the driver, the simulator does not have.
+    let simulated = |command: &&str| !command.starts_with("bcdedit") && !command.starts_with("verifier");
+    let typed_commands: Vec<_> = headings.iter().map(part).flat_map(commands).filter(simulated).collect();
+    for command in &typed_commands {
+        typed(shell, command);
+    }
+    typed_commands.len()
 }
 
 #[test]

@@ -95,6 +95,26 @@ fn the_table_has_no_status_twice_and_each_with_its_error() {
 }
 
 #[test]
+fn every_error_of_the_service_commands_is_explained() {
+    let guide = guide::text();
+    let mut numbers = BTreeSet::new();
+    for row in guide::rows(&guide) {
+        numbers.extend(row[0].split([' ', ',']).map(str::to_owned));
+    }
+    for error in [
+        Win32Error::INVALID_SERVICE_CONTROL,
+        Win32Error::SERVICE_ALREADY_RUNNING,
+        Win32Error::SERVICE_DISABLED,
+        Win32Error::SERVICE_DOES_NOT_EXIST,
+        Win32Error::SERVICE_NOT_ACTIVE,
+        Win32Error::SERVICE_MARKED_FOR_DELETE,
+        Win32Error::SERVICE_EXISTS,
+    ] {
+        assert!(numbers.contains(&error.0.to_string()), "{}: {error}", error.0);
+    }
+}
+
+#[test]
 fn every_step_that_can_fail_is_in_the_table() {
     let guide = guide::text();
     let table = guide.split("| status | error |").nth(1).expect("a table");
