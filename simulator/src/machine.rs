@@ -13,7 +13,6 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     image::{Image, LoadError},
-    interleave,
     kernel::{
         Call, Cpu,
         debug_print::DebugPrint,
@@ -21,7 +20,6 @@ use crate::{
         faults::Faults,
         pool::{Pool, PoolKind},
         processes::Processes,
-        queued_spin_lock::SpinLocks,
         raise_lower::IrqlChanges,
         registry::Registry,
         time::{Clock, ClockKind},
@@ -29,7 +27,7 @@ use crate::{
     },
     kmdf::Kmdf,
     ndis::Ndis,
-    referee::{BugCheck, Frame, Referee, crash::Finding},
+    referee::{BugCheck, Frame, Referee, Watch, crash::Finding},
     service::Services,
     wfp::Wfp,
 };
@@ -45,6 +43,8 @@ pub struct Options {
     pub pool: PoolKind,
     /// Which time it lives in.
     pub clock: ClockKind,
+    /// How closely the driver is watched.
+    pub watch: Watch,
 }
 
 /// One simulated computer: a kernel, a WFP engine, at most one driver. Cheap to clone.
@@ -78,7 +78,6 @@ struct Inner {
     debug_print: DebugPrint,
     error_log: ErrorLog,
     processes: Processes,
-    spin_locks: SpinLocks,
     workers: Workers,
     ndis: Ndis,
     irql_changes: IrqlChanges,
@@ -98,12 +97,13 @@ impl Machine {
         let random = Mutex::new(ChaCha8Rng::seed_from_u64(options.seed));
         let pool = Pool::new(options.pool);
         let clock = Clock::new(options.clock);
+        let wfp = Wfp::new(options.watch);
         Self(Arc::new(Inner {
             options,
             random,
             referee: Referee::default(),
             faults: Faults::default(),
-            wfp: Wfp::default(),
+            wfp,
             image: RwLock::default(),
             unloaded: Mutex::default(),
             code: Default::default(),
@@ -114,7 +114,6 @@ impl Machine {
             debug_print: DebugPrint::with_filter(&registry),
             error_log: ErrorLog::default(),
             processes: Processes::default(),
-            spin_locks: SpinLocks::default(),
             workers: Workers::default(),
             ndis: Ndis::default(),
             registry,
@@ -186,10 +185,6 @@ impl Machine {
         &self.0.processes
     }
 
-    pub(crate) fn spin_locks(&self) -> &SpinLocks {
-        &self.0.spin_locks
-    }
-
     /// System worker threads.
     #[must_use]
     pub fn workers(&self) -> &Workers {
@@ -232,8 +227,7 @@ impl Machine {
     /// When `limit` is 0.
     #[must_use]
     pub fn random_below(&self, limit: u64) -> u64 {
-        let of_thread = interleave::random_below(limit);
-        of_thread.unwrap_or_else(|| self.0.random.lock().unwrap().random_range(0..limit))
+        self.0.random.lock().unwrap().random_range(0..limit)
     }
 
     /// Maps the driver image at `path`. Nothing of it runs yet.
@@ -291,14 +285,6 @@ impl Machine {
 
     pub(crate) fn unloaded_code(&self, address: u64) -> bool {
         self.0.unloaded.lock().unwrap().iter().any(|image| image.range().contains(&address))
-    }
-
-    /// A number that says what the driver's memory holds: what it can write of its image, and its blocks of pool.
-    #[must_use]
-    pub fn driver_memory(&self) -> u64 {
-        let image = self.0.image.read().unwrap();
-        let image = image.as_ref().map_or(0, |image| image.written());
-        image.wrapping_add(self.pool().contents())
     }
 
     /// Where in the driver's source the call before the return address `address` is.

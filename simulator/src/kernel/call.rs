@@ -10,7 +10,7 @@ use super::{
     exports::{self, Call},
     thunk,
 };
-use crate::{interleave, referee::crash};
+use crate::referee::crash;
 
 /// Bug check: a driver violated a rule that Driver Verifier checks.
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
@@ -21,16 +21,17 @@ impl Cpu {
     /// Runs the driver function at `function` and returns what it leaves in rax.
     ///
     /// A bug check unwinds from here. No lock may be held: the driver may call back into anything.
-    pub fn call(&self, function: u64, name: &'static str, arguments: &[u64]) -> u64 {
+    pub fn call(&self, function: u64, name: &str, arguments: &[u64]) -> u64 {
         self.check_alive();
-        interleave::driver_is_entered(name);
         let irql = self.irql();
         let stack = self.driver_stack.get();
         self.pulse.crossings.fetch_add(1, Ordering::Relaxed);
         self.pulse.in_driver.store(true, Ordering::Relaxed);
+        self.stepping.resume();
         // SAFETY: `function` is code of the loaded image (or faults, which is reported); the driver stack stands
         // 16-aligned at `stack` with nothing live below it, and this thread's GS points at its own block.
         let value = unsafe { thunk::enter_driver(function, arguments.as_ptr(), arguments.len() as u64, stack & !0xF) };
+        self.stepping.pause();
         self.pulse.in_driver.store(false, Ordering::Relaxed);
         if let Some(payload) = self.unwinding.take() {
             panic::resume_unwind(payload);
@@ -55,6 +56,7 @@ impl Cpu {
 pub(super) extern "sysv64" fn dispatch(index: u64, arguments: *const u64, driver_stack: u64) -> u64 {
     Cpu::with_current(|cpu| {
         let cpu = cpu.expect("driver code runs only on a CPU");
+        cpu.stepping.pause();
         cpu.pulse.in_driver.store(false, Ordering::Relaxed);
         cpu.pulse.crossings.fetch_add(1, Ordering::Relaxed);
         let outer_stack = cpu.driver_stack.replace(driver_stack);
@@ -63,6 +65,7 @@ pub(super) extern "sysv64" fn dispatch(index: u64, arguments: *const u64, driver
         match outcome {
             Ok(value) => {
                 cpu.pulse.in_driver.store(true, Ordering::Relaxed);
+                cpu.stepping.resume();
                 value
             }
             Err(payload) => {

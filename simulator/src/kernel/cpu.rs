@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{irql::Irql, paging, processes, stack::KernelStack};
+use super::{irql::Irql, paging, processes, stack::KernelStack, steps::Stepping};
 use crate::{
     machine::Machine,
     referee::{self, BugCheck, MachineDied, signals, signals::Fault, watchdog},
@@ -40,6 +40,8 @@ pub struct Cpu {
     pub(crate) fault: Cell<Option<Fault>>,
     /// A panic on its way past driver frames.
     pub(super) unwinding: Cell<Option<Box<dyn std::any::Any + Send>>>,
+    /// Whether the driver's instructions are counted.
+    pub(super) stepping: Stepping,
     /// What the watchdog looks at.
     pub(crate) pulse: Arc<Pulse>,
 }
@@ -100,6 +102,7 @@ impl Cpu {
             serving: RefCell::default(),
             fault: Cell::new(None),
             unwinding: Cell::new(None),
+            stepping: Stepping::off(),
             pulse: Arc::new(Pulse {
                 // SAFETY: no preconditions.
                 thread: unsafe { libc::pthread_self() },

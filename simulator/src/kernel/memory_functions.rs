@@ -38,6 +38,11 @@ pub(super) fn native_address(name: &str) -> Option<u64> {
     natives().iter().find(|(native, _)| *native == name).map(|&(_, address)| address)
 }
 
+/// Whether a C function starts at `address`.
+pub(super) fn is_native(address: u64) -> bool {
+    natives().iter().any(|&(_, start)| start == address)
+}
+
 /// The C function that `address` lies in.
 pub(crate) fn native_name(address: u64) -> Option<&'static str> {
     let nearest = natives().into_iter().filter(|&(_, start)| start <= address).max_by_key(|&(_, start)| start)?;

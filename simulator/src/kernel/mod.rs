@@ -1,7 +1,6 @@
 //! The simulated kernel: CPUs and how driver code runs on them, and the exports it may call.
 
 pub mod call;
-pub mod call_stack;
 pub mod cpu;
 pub mod debug_print;
 pub mod error_log;
@@ -17,12 +16,13 @@ mod plain_pool;
 pub mod pool;
 mod pool_with_tag;
 pub mod processes;
-pub(crate) mod queued_spin_lock;
+mod queued_spin_lock;
 pub mod raise_lower;
 pub mod registry;
 pub mod rundown;
 mod special_pool;
 mod stack;
+pub mod steps;
 mod system;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,17 @@ pub use report::{BugCheck, Frame};
 
 use crate::kernel::Cpu;
 
+/// How closely a machine watches its driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// As Driver Verifier does, and more closely.
+    #[default]
+    Closely,
+    /// What a classify hands out is not taken away afterwards, and rundown references are not looked at before they are
+    /// used: that costs more than the driver itself. For measurements.
+    Loosely,
+}
+
 /// The payload that unwinds a CPU of a machine that has bug checked.
 pub(crate) struct MachineDied;
 

@@ -66,18 +66,22 @@ fn ensure_alternate_stack() {
 extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: with SA_SIGINFO the kernel passes a ucontext_t, ours for the handler's time.
     let context = unsafe { &mut *context.cast::<ucontext_t>() };
+    // SAFETY: with SA_SIGINFO the kernel passes a siginfo_t.
+    let info = unsafe { &*info };
     let registers = &mut context.uc_mcontext.gregs;
     let resume = Cpu::with_current(|cpu| {
         let cpu = cpu?;
+        let rip = registers[libc::REG_RIP as usize].cast_unsigned();
+        // SI_KERNEL is a breakpoint instruction. Under some hypervisors not every step comes as TRAP_TRACE.
+        if signal == libc::SIGTRAP && info.si_code != libc::SI_KERNEL && cpu.stepped(rip) {
+            return Some(registers[libc::REG_RIP as usize]); // the trap flag stays set
+        }
         if !cpu.pulse.in_driver.load(Ordering::Relaxed) {
             return None;
         }
-        let rip = registers[libc::REG_RIP as usize].cast_unsigned();
         if signal == WATCHDOG && !cpu.machine().is_driver_code(rip) {
             return None; // between host and driver: it will knock again
         }
-        // SAFETY: with SA_SIGINFO the kernel passes a siginfo_t.
-        let info = unsafe { &*info };
         // SAFETY: the field is set for every fault; for the watchdog's signal it is not looked at.
         let address = unsafe { info.si_addr() } as u64;
         cpu.fault.set(Some(Fault {

@@ -12,6 +12,8 @@ use std::{
 
 use bytemuck::NoUninit;
 
+use crate::referee::Watch;
+
 const PAGE: usize = 4096;
 /// Room for structures: enough for a chain of 200 network buffers.
 const STRUCTURES: usize = 16 * PAGE;
@@ -33,9 +35,6 @@ pub(super) struct Frame {
 
 impl Frame {
     fn map() -> io::Result<Self> {
-        if let Some(base) = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(Self { base, used: 0, tail_used: 0 });
-        }
         // SAFETY: a new anonymous mapping touches no memory that exists.
         let base = unsafe {
             libc::mmap(ptr::null_mut(), SIZE, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
@@ -83,9 +82,13 @@ impl Frame {
         end - self.tail_used.next_multiple_of(PAGE) as u64..end
     }
 
-    fn open(&mut self) {
+    fn empty(&mut self) {
         self.used = 0;
         self.tail_used = 0;
+    }
+
+    fn open(&mut self) {
+        self.empty();
         protect(self.base, STRUCTURES + TAIL, libc::PROT_READ | libc::PROT_WRITE);
     }
 
@@ -119,8 +122,11 @@ pub(super) enum Place {
 }
 
 /// The frames of a machine.
-#[derive(Debug, Default)]
-pub(super) struct Frames(Mutex<Pool>);
+#[derive(Debug)]
+pub(super) struct Frames {
+    watch: Watch,
+    pool: Mutex<Pool>,
+}
 
 #[derive(Debug, Default)]
 struct Pool {
@@ -130,11 +136,21 @@ struct Pool {
 }
 
 impl Frames {
+    pub(super) fn new(watch: Watch) -> Self {
+        Self { watch, pool: Mutex::default() }
+    }
+
     /// A frame for a classify that begins.
     ///
     /// # Panics
     /// When there is no memory.
     pub(super) fn take(&self) -> Frame {
+        if self.watch == Watch::Loosely
+            && let Some(mut frame) = self.lock().resting.pop_back()
+        {
+            frame.empty();
+            return frame;
+        }
         let mut frame = {
             let mut pool = self.lock();
             let rested = if pool.resting.len() >= RESTING { pool.resting.pop_front() } else { None };
@@ -146,8 +162,12 @@ impl Frames {
         frame
     }
 
-    /// The classify has ended: `frame` becomes inaccessible.
+    /// The classify has ended: `frame` becomes inaccessible, unless nobody watches closely.
     pub(super) fn give_back(&self, frame: Frame) {
+        if self.watch == Watch::Loosely {
+            self.lock().resting.push_back(frame);
+            return;
+        }
         frame.close();
         let mut pool = self.lock();
         pool.mapped.insert(frame.base, false);
@@ -166,23 +186,13 @@ impl Frames {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Frames of machines that are gone, for the next ones: making and unmapping them costs more than a short machine's life.
-static SPARE: Mutex<Vec<u64>> = Mutex::new(Vec::new());
-/// So many are kept.
-const SPARES: usize = 256;
-
 impl Drop for Pool {
     fn drop(&mut self) {
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        for (&base, &in_use) in &self.mapped {
-            if !in_use && spare.len() < SPARES {
-                spare.push(base);
-                continue;
-            }
+        for &base in self.mapped.keys() {
             // SAFETY: mapped by `Frame::map` with this size; no CPU of the machine is left to use it.
             unsafe { libc::munmap(base as *mut _, SIZE) };
         }
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_was_placed_is_read_back() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let mut frame = frames.take();
         let address = frame.place(&7u32);
         assert_eq!(memory::read::<u32>(address), Ok(7));
@@ -204,7 +214,7 @@ mod tests {
 
     #[test]
     fn nothing_can_be_read_when_the_classify_has_ended() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let mut frame = frames.take();
         let address = frame.place(&7u32);
         frames.give_back(frame);
@@ -213,7 +223,7 @@ mod tests {
 
     #[test]
     fn reading_beyond_the_path_fails() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let mut frame = frames.take();
         let address = frame.place_at_guard(b"path");
         assert_eq!(memory::read_bytes(address, 4).unwrap(), b"path");
@@ -222,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_longest_path_fits() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let mut frame = frames.take();
         let address = frame.place_at_guard(&vec![b'x'; 65_534]);
         assert!(memory::read_bytes(address, 65_534).is_ok());
@@ -230,7 +240,7 @@ mod tests {
 
     #[test]
     fn an_ended_frame_is_not_used_for_the_next_classify() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let frame = frames.take();
         let base = frame.base;
         frames.give_back(frame);
@@ -239,14 +249,14 @@ mod tests {
 
     #[test]
     fn a_frame_is_known_while_its_classify_runs() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let address = frames.take().place(&7u32);
         assert_eq!(frames.find(address), Some(Place::Open));
     }
 
     #[test]
     fn a_frame_is_known_after_its_classify_has_ended() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let mut frame = frames.take();
         let address = frame.place(&7u32);
         frames.give_back(frame);
@@ -255,13 +265,13 @@ mod tests {
 
     #[test]
     fn the_byte_behind_the_path_is_in_the_guard_page() {
-        let frames = Frames::default();
+        let frames = Frames::new(Watch::Closely);
         let address = frames.take().place_at_guard(b"path");
         assert_eq!(frames.find(address + 4), Some(Place::Guard));
     }
 
     #[test]
     fn other_memory_is_no_frame() {
-        assert_eq!(Frames::default().find(0x1000), None);
+        assert_eq!(Frames::new(Watch::Closely).find(0x1000), None);
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod injection;
 pub mod layer;
 pub(crate) mod management;
 mod policy;
+mod prepared;
 pub(crate) mod runtime;
 mod session;
 pub mod status;
@@ -43,6 +44,7 @@ use std::{
 
 pub use arbitration::Verdict;
 pub use flow::DyingFlow;
+pub use prepared::{FlowContext, Prepared};
 pub use switches::{BusyUntil, FlowHandleField, IrqlChoice, PathMemory, Removal, Switches, WriteRight};
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 
@@ -55,10 +57,10 @@ use self::{
     session::Bfe,
     status::Status,
 };
-use crate::referee::crash::Finding;
+use crate::referee::{Watch, crash::Finding};
 
 /// The filtering platform of one machine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Wfp {
     state: Mutex<State>,
     frames: Frames,
@@ -84,6 +86,18 @@ struct State {
 
 /// Looking in from outside.
 impl Wfp {
+    /// A platform without flows and filters.
+    pub(crate) fn new(watch: Watch) -> Self {
+        Self {
+            state: Mutex::default(),
+            frames: Frames::new(watch),
+            switches: RwLock::default(),
+            answers: Mutex::default(),
+            permitted: AtomicU64::new(0),
+            blocked: AtomicU64::new(0),
+        }
+    }
+
     /// Contexts that are associated or whose flowDeleteFn has not returned.
     #[must_use]
     pub fn contexts(&self) -> u64 {

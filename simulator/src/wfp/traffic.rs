@@ -17,12 +17,7 @@ use super::{
     policy::{Action, Filter, SubLayer},
     values::Situation,
 };
-use crate::{
-    interleave::{self, Touches},
-    kernel::Cpu,
-    machine::Machine,
-    referee::BugCheck,
-};
+use crate::{kernel::Cpu, machine::Machine, referee::BugCheck};
 
 /// The TCP protocol number.
 const TCP: u8 = 6;
@@ -47,7 +42,7 @@ impl Direction {
         }
     }
 
-    fn transport(self) -> Point {
+    pub(super) fn transport(self) -> Point {
         match self {
             Self::Outbound => Point::OutboundTransport,
             Self::Inbound => Point::InboundTransport,
@@ -105,11 +100,11 @@ fn family(spec: &FlowSpec) -> Family {
 }
 
 /// A flow's state, copied so that no lock is held while callouts run.
-struct Snapshot {
-    id: FlowId,
-    handle: u64,
-    spec: Arc<FlowSpec>,
-    authorized_at: Layer,
+pub(super) struct Snapshot {
+    pub(super) id: FlowId,
+    pub(super) handle: u64,
+    pub(super) spec: Arc<FlowSpec>,
+    pub(super) authorized_at: Layer,
 }
 
 /// Traffic.
@@ -121,7 +116,6 @@ impl Machine {
     pub fn open_flow(&self, spec: &FlowSpec) -> Result<FlowHandle, BugCheck> {
         self.run(|cpu| {
             let reuse = self.wfp().switches().reuse_handles;
-            interleave::point("a flow begins", Touches::HANDLES);
             let flow = {
                 let mut state = self.wfp().state();
                 let id = state.flows.open(Arc::new(spec.clone()), reuse);
@@ -265,14 +259,12 @@ impl Machine {
         self.run(context::deliver_deferred)
     }
 
-    fn live_flow(&self, flow: FlowHandle) -> Option<Snapshot> {
-        interleave::point("a flow is looked up", Touches::flow(flow.0).and(Touches::HANDLE));
+    pub(super) fn live_flow(&self, flow: FlowHandle) -> Option<Snapshot> {
         let state = self.wfp().state();
         snapshot(&state.flows, state.flows.live(flow.0)?)
     }
 
     fn authorize_if_policy_changed(&self, cpu: &Cpu, flow: &Snapshot, direction: Direction) -> Verdict {
-        interleave::point("policy is looked up", Touches::POLICY.and(Touches::flow(flow.handle)));
         let pending = {
             let mut state = self.wfp().state();
             state.flows.get_mut(flow.id).is_some_and(|flow| std::mem::take(&mut flow.reauthorize))

@@ -28,7 +28,7 @@ fn situation(layer: Layer, spec: &FlowSpec) -> Situation<'_> {
 
 /// Builds `situation` and hands its addresses to `check` while they are valid.
 fn built<T>(situation: &Situation<'_>, switches: &Switches, check: impl FnOnce(Arguments) -> T) -> T {
-    let frames = Frames::default();
+    let frames = Frames::new(crate::referee::Watch::Closely);
     let mut frame = frames.take();
     let arguments = situation.build(&mut frame, switches);
     check(arguments)
