@@ -159,7 +159,8 @@ impl NewFlow {
             r#in: Side::new(flow.as_ptr(), Direction::In, &tag),
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
-            opened_at: time::milliseconds(),
+            // The close line alone wants it.
+            opened_at: if print::level() >= level::FLOWS { time::milliseconds() } else { 0 },
             path_len: path.stored_len(),
             opened: AtomicBool::new(false),
             tag,

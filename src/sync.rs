@@ -69,6 +69,13 @@ impl<T> DispatchMutex<T> {
         let irql = AtDispatch::raise();
         DispatchGuard { data: self.0.lock(), _irql: irql }
     }
+
+    /// Takes the lock on a processor that has been raised already, which saves two calls. For the guard the same holds.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`
+    pub fn lock_raised<'a>(&'a self, _irql: &'a AtDispatch) -> spin::MutexGuard<'a, T> {
+        self.0.lock()
+    }
 }
 
 /// The lock is held while this lives.

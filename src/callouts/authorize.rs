@@ -109,7 +109,7 @@ fn address(values: Values, family: Family, field: u32) -> Address {
 /// IRQL: <= `DISPATCH_LEVEL`
 fn tag_flow(flow: NewFlow) {
     // Step 2. A thread suspended inside the rundown would block unload for as long; at DISPATCH_LEVEL none is.
-    let _irql = AtDispatch::raise();
+    let irql = AtDispatch::raise();
     let Some(_authorizing) = AUTHORIZING.enter() else {
         drop(flow);
         return;
@@ -118,7 +118,7 @@ fn tag_flow(flow: NewFlow) {
     let contexts = Contexts { flow: flow.tag().flow, family: flow.tag().family };
 
     // Step 3. The slot comes first: from the first association on, unload must be able to find the flow.
-    let Some(slot) = reserve(contexts, flow.tag().origin) else { return };
+    let Some(slot) = reserve(&irql, contexts, flow.tag().origin) else { return };
     flow.set_slot(slot);
 
     // Steps 4 and 5.
@@ -126,12 +126,12 @@ fn tag_flow(flow: NewFlow) {
         return;
     }
     if !hand_over(&flow, contexts, Direction::In) {
-        RING.lock().abandon(slot);
+        RING.lock_raised(&irql).abandon(slot);
         // Whatever this answers, the slot stays until the context's reference is back.
         remove(contexts, Direction::Out);
         return;
     }
-    RING.lock().commit(slot);
+    RING.lock_raised(&irql).commit(slot);
     flow.set_opened();
     TOTALS.opened.count();
     print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.path()));
@@ -140,9 +140,9 @@ fn tag_flow(flow: NewFlow) {
 /// A slot, at the expense of the oldest flow if need be.
 ///
 /// IRQL: `DISPATCH_LEVEL`, inside the rundown
-fn reserve(contexts: Contexts, origin: Origin) -> Option<u32> {
+fn reserve(irql: &AtDispatch, contexts: Contexts, origin: Origin) -> Option<u32> {
     let evicted = {
-        let mut ring = RING.lock();
+        let mut ring = RING.lock_raised(irql);
         let slot = ring.reserve(contexts);
         if slot.is_some() {
             return slot;
@@ -165,7 +165,7 @@ fn reserve(contexts: Contexts, origin: Origin) -> Option<u32> {
         remove(evicted, Direction::In);
     }
     // Once: another authorization may have taken the slot that became free.
-    let slot = RING.lock().reserve(contexts);
+    let slot = RING.lock_raised(irql).reserve(contexts);
     if slot.is_none() {
         print::lost(&TOTALS.untracked, "untracked");
     }
