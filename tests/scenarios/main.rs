@@ -4,6 +4,7 @@
 
 mod associate;
 mod authorize;
+mod cost;
 mod fail_open;
 mod loader;
 mod ordering;

@@ -8,7 +8,6 @@ mod report;
 mod schedules;
 mod stress;
 mod third_party;
-mod workers;
 
 use std::process::ExitCode;
 

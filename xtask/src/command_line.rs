@@ -60,6 +60,12 @@ enum Command {
         #[arg(last = true)]
         check: Vec<OsString>,
     },
+    /// Measure what a tag costs, beside its peers
+    Bench {
+        /// Passed to flowtag-bench: --quick, --json, --publish; --check and --record for the budget
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Load the driver in the simulator and let it tag this machine's live traffic
     Demo {
         /// Passed to `flowtag-sim demo`, such as --json or `-- COMMAND …`
@@ -84,6 +90,7 @@ pub fn run() -> Result<()> {
         Command::Test { arguments } => commands::test::run(&arguments),
         Command::Mutants { part } => commands::mutants::run(&part),
         Command::Verify { quick, json, check } => commands::verify::run(quick, json, &check),
+        Command::Bench { arguments } => commands::bench::run(&arguments),
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
         Command::Sim { arguments } => commands::sim::run(&arguments),

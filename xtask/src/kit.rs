@@ -31,7 +31,7 @@ pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
         write(&stamp, &hash)?;
     }
 
-    let kernel = kit.join(format!("Lib/{SDK}/km/{}", target.kit_folder()));
+    let kernel = kernel_libraries(&kit, target);
     let framework = kit.join(format!("Lib/wdf/kmdf/{}/{KMDF}", target.kit_folder()));
     let entry = framework.join("WdfDriverEntry.lib");
     // Made last: where it is, the rest is.
@@ -47,6 +47,11 @@ pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
         libraries.entry(&entry)?;
     }
     Ok(kit)
+}
+
+/// The folder of the import libraries of the kernel's modules.
+pub fn kernel_libraries(kit: &Path, target: Target) -> PathBuf {
+    kit.join(format!("Lib/{SDK}/km/{}", target.kit_folder()))
 }
 
 /// Removes what wdk-macros read from earlier headers. cargo notices that headers have changed, wdk-macros does not, and

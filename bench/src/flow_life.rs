@@ -1,0 +1,44 @@
+//! A whole life of a flow: authorization, association, and the end of the flow.
+
+use anyhow::Result;
+use flowtag_simulator::wfp::FlowSpec;
+
+use crate::{
+    subject::{Subject, flow},
+    timing::{Spread, nanoseconds_of, over},
+};
+
+/// Lives that are timed together: so few that most batches are not interrupted.
+const BATCH: u32 = 50;
+
+/// Nanoseconds of a life over one with empty callouts, in the driver `subject`.
+pub fn nanoseconds_over(subject: &Subject, empty: &Subject, path_length: usize, rounds: usize) -> Result<Spread> {
+    let spec = flow(path_length);
+    try_out([subject, empty], &spec)?;
+    Ok(over(rounds, || timed(subject, &spec), || timed(empty, &spec)))
+}
+
+/// How many times as long the driver `peer` takes for a life as flowtag, both without what an empty driver takes.
+pub fn ratio(flowtag: &Subject, peer: &Subject, empty: &Subject, path_length: usize, rounds: usize) -> Result<Spread> {
+    let spec = flow(path_length);
+    try_out([flowtag, peer, empty], &spec)?;
+    let round = || {
+        let [own, other, nothing] = [flowtag, peer, empty].map(|subject| timed(subject, &spec));
+        (other - nothing) / (own - nothing)
+    };
+    Ok(Spread::of((0..rounds).map(|_| round()).collect()))
+}
+
+/// Says what is wrong with a driver that bug checks, and warms the caches.
+fn try_out<const COUNT: usize>(subjects: [&Subject; COUNT], spec: &FlowSpec) -> Result<()> {
+    subjects.into_iter().try_for_each(|subject| (0..1_000).try_for_each(|_| subject.live(spec)))
+}
+
+/// The time of one life, of a batch.
+fn timed(subject: &Subject, spec: &FlowSpec) -> f64 {
+    let batch = || nanoseconds_of(BATCH, || subject.live(spec).expect("it has lived a thousand times"));
+    let time = subject.machine.run(|_| batch()).expect("no bug check");
+    // Lines printed meanwhile are of no use, and take memory.
+    drop(subject.machine.debug_print().take_lines());
+    time
+}

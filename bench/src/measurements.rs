@@ -1,0 +1,204 @@
+//! The run: every measurement, in order.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use flowtag_simulator::kernel::pool::Tag;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    counts::{self, Counted, Counts},
+    figures::Figures,
+    flow_life,
+    subject::Subject,
+    timing::Spread,
+    transport::{self, packet},
+    unload::{self, Unload},
+};
+
+/// Live flows at which operations are measured.
+pub const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Flows that counting an eviction evicts.
+const EVICTED: usize = 2;
+/// The path of the timed lives: a typical one.
+const PATH: usize = 60;
+
+/// What a run has found.
+#[derive(Default)]
+pub struct Measured {
+    /// Everything, by name.
+    pub figures: Figures,
+    /// Exact counts of the operations that the budget limits.
+    pub counted: Counted,
+    /// Nanoseconds over an empty callout, by operation.
+    pub times: Vec<(&'static str, Spread)>,
+    /// How an operation changes with the number of live flows.
+    pub scale: Vec<Scale>,
+    /// How many times as long as flowtag a peer takes for a flow's life; nothing if it could not be run.
+    pub peers: Vec<(&'static str, Option<Spread>)>,
+    /// Bytes of pool a flow without path.
+    pub flow_bytes: usize,
+    /// Bytes of pool a slot of the ring.
+    pub slot_bytes: usize,
+}
+
+/// The costs at one number of live flows.
+pub struct Scale {
+    /// Live flows.
+    pub flows: u32,
+    /// One more packet.
+    pub transport: Counts,
+    /// One more life.
+    pub life: Counts,
+    /// One more flow, for which the oldest is evicted.
+    pub evicting: Counts,
+    /// Nanoseconds of a packet, each of another flow.
+    pub transport_time: Spread,
+    /// Unloading the driver.
+    pub unload: Unload,
+}
+
+/// Measures everything.
+pub fn all(quick: bool) -> Result<Measured> {
+    let rounds = if quick { 51 } else { 301 };
+    let progress = progress(4 + SIZES.len() as u64);
+    let mut measured = Measured::default();
+
+    progress.set_message("counting");
+    measured.counted = counts::all()?;
+    progress.inc(1);
+    progress.set_message("packets");
+    measured.times = packets(rounds)?;
+    progress.inc(1);
+    progress.set_message("lives of flows");
+    measured.times.extend(lives(rounds)?);
+    progress.inc(1);
+    progress.set_message("peers");
+    measured.peers = peers(rounds)?;
+    progress.inc(1);
+    for flows in SIZES {
+        progress.set_message(format!("{flows} live flows"));
+        let scale = scale(flows, rounds, &mut measured)?;
+        measured.scale.push(scale);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    name_all(&mut measured)?;
+    Ok(measured)
+}
+
+fn progress(steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {elapsed} {msg}");
+    let bar = ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn packets(rounds: usize) -> Result<Vec<(&'static str, Spread)>> {
+    Ok(vec![
+        ("transport", transport::nanoseconds(2, 1, rounds)?),
+        ("transport_trace0", transport::nanoseconds(0, 1, rounds)?),
+        ("transport_chain8", transport::nanoseconds(2, 8, rounds)?),
+        ("transport_two_cpus_same_flow", transport::nanoseconds_on_two_cpus(true, rounds)?),
+        ("transport_two_cpus_different_flows", transport::nanoseconds_on_two_cpus(false, rounds)?),
+    ])
+}
+
+fn lives(rounds: usize) -> Result<Vec<(&'static str, Spread)>> {
+    let empty = Subject::fixture("empty")?;
+    let mut times = Vec::new();
+    for (name, level, path) in [
+        ("flow_life", 0, 0),
+        ("flow_life_path60", 0, 60),
+        ("flow_life_path260", 0, 260),
+        ("flow_life_trace2", 2, 0),
+        ("flow_life_trace2_path60", 2, 60),
+        ("flow_life_trace2_path260", 2, 260),
+    ] {
+        times.push((name, flow_life::nanoseconds_over(&Subject::flowtag(level, 16)?, &empty, path, rounds)?));
+    }
+    Ok(times)
+}
+
+fn peers(rounds: usize) -> Result<Vec<(&'static str, Option<Spread>)>> {
+    let (flowtag, empty) = (Subject::flowtag(0, 16)?, Subject::fixture("empty")?);
+    let mut ratios = Vec::new();
+    for name in ["article", "article_both_ways"] {
+        let ratio = flow_life::ratio(&flowtag, &Subject::fixture(name)?, &empty, PATH, rounds)?;
+        ratios.push((name, Some(ratio)));
+    }
+    Ok(ratios)
+}
+
+/// Measures operations while so many flows live, the memory that they take, and unloading the driver.
+fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
+    let subject = Subject::flowtag(0, flows)?;
+    let handles = subject.open_many(flows)?;
+    let pool = |tag: &[u8; 4]| subject.machine.pool().used_by(Tag(u32::from_le_bytes(*tag))).bytes;
+    measured.flow_bytes = pool(b"FtFl") / flows as usize;
+    measured.slot_bytes = pool(b"FtRg") / flows as usize;
+    let evicting = counts::evicting(&subject)?;
+    let (&last, tagged) = handles.split_last().context("no flows")?;
+    // Those at the beginning have been evicted.
+    let tagged = tagged.get(EVICTED..).context("no flows")?;
+    let transport = counts::classify(&subject, last, &packet(1))?;
+    let transport_time = transport::nanoseconds_among(&subject, tagged, rounds)?;
+    subject.machine.close_flow(last)?;
+    let life = counts::life(&subject, 0)?;
+    let unload = unload::measured(&subject, flows - 1)?;
+    Ok(Scale { flows, transport, life, evicting, transport_time, unload })
+}
+
+/// Gives every figure its name.
+fn name_all(measured: &mut Measured) -> Result<()> {
+    let figures = &mut measured.figures;
+    for (operation, counts) in &measured.counted {
+        match ["transport", "flow_life"].iter().find_map(|base| Some((base, operation.strip_prefix(base)?))) {
+            Some((base, special)) => figures.counts(base, special, counts),
+            None => figures.counts(operation, "", counts),
+        }
+    }
+    for &(name, spread) in &measured.times {
+        let (base, special) = if let Some(special) = name.strip_prefix("flow_life") {
+            ("flow_life", special)
+        } else {
+            ("transport", name.strip_prefix("transport").unwrap_or(name))
+        };
+        figures.spread(&format!("{base}_ns_over_empty{special}"), spread);
+    }
+    for &(name, ratio) in &measured.peers {
+        match ratio {
+            Some(ratio) => figures.spread(&format!("{name}_flow_life_ratio"), ratio),
+            None => figures.set(format!("{name}_flow_life_ratio"), "not run"),
+        }
+    }
+    for scale in &measured.scale {
+        let flows = short(scale.flows);
+        figures.set(format!("transport_instructions_at_{flows}"), scale.transport.instructions);
+        figures.set(format!("flow_life_instructions_at_{flows}"), scale.life.instructions);
+        figures.set(format!("flow_life_instructions_evicting_at_{flows}"), scale.evicting.instructions);
+        figures.spread(&format!("transport_ns_over_empty_at_{flows}"), scale.transport_time);
+        figures.set(format!("unload_{flows}_seconds"), scale.unload.time.as_secs_f64());
+        figures.set(format!("unload_{flows}_removals"), scale.unload.removals);
+        figures.set(format!("unload_{flows}_instructions_per_flow"), scale.unload.per_flow.instructions);
+    }
+    let (first, last) = (measured.scale.first(), measured.scale.last());
+    let (first, last) = first.zip(last).context("no sizes")?;
+    let grown = [(last.transport, first.transport), (last.life, first.life), (last.evicting, first.evicting)]
+        .map(|(last, first)| quotient(last.instructions, first.instructions));
+    figures.set("scale_1m_over_1k", grown.into_iter().fold(0.0, f64::max));
+    figures.set("pool_bytes_per_flow", measured.flow_bytes);
+    figures.set("ring_bytes_per_slot", measured.slot_bytes);
+    Ok(())
+}
+
+/// To three decimals.
+fn quotient(dividend: u64, divisor: u64) -> f64 {
+    let thousandths = u32::try_from(1_000 * dividend / divisor.max(1)).unwrap_or(u32::MAX);
+    f64::from(thousandths) / 1e3
+}
+
+/// 1k, 10k, 100k, 1m.
+pub fn short(flows: u32) -> String {
+    if flows >= 1_000_000 { format!("{}m", flows / 1_000_000) } else { format!("{}k", flows / 1_000) }
+}

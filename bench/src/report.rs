@@ -1,0 +1,82 @@
+//! What a run has found, as a table for the terminal and as a page with plots.
+
+use std::{
+    fmt::{self, Write},
+    fs,
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    counts::Counts,
+    measurements::{Measured, short},
+    plots,
+    timing::Spread,
+};
+
+/// The tables, in Markdown, which a terminal shows well too.
+pub fn table(measured: &Measured) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_tables(&mut text, measured);
+    text
+}
+
+/// Writes report.md and the plots that it shows into `folder`.
+pub fn write(folder: &Path, measured: &Measured) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    plots::draw(folder, measured)?;
+    let mut text = String::from("# What a tag costs\n\n");
+    text.push_str(&table(measured));
+    text.push_str("\n![cost against live flows](cost-against-live-flows.svg)\n");
+    text.push_str("\n![cost of a flow's life beside the peers](beside-the-peers.svg)\n");
+    let path = folder.join("report.md");
+    fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+}
+
+fn write_tables(text: &mut String, measured: &Measured) -> fmt::Result {
+    writeln!(text, "| operation | instructions | imports | allocations | IRQL pairs | ns over an empty callout |")?;
+    writeln!(text, "|---|---:|---:|---:|---:|---|")?;
+    let named = |name: &str| measured.times.iter().find(|(timed, _)| *timed == name).map(|&(_, spread)| spread);
+    for (name, counts) in &measured.counted {
+        let Counts { instructions, imports, pool_allocations, irql_pairs } = counts;
+        let time = nanoseconds(named(name));
+        writeln!(text, "| {name} | {instructions} | {imports} | {pool_allocations} | {irql_pairs} | {time} |")?;
+    }
+    for (name, spread) in measured.times.iter().filter(|(name, _)| !measured.counted.contains_key(*name)) {
+        writeln!(text, "| {name} | | | | | {} |", nanoseconds(Some(*spread)))?;
+    }
+
+    writeln!(text, "\n| live flows | packet | life of a flow | evicting | ns of a packet, each of another flow |")?;
+    writeln!(text, "|---:|---:|---:|---:|---|")?;
+    for scale in &measured.scale {
+        let [packet, life, evicting] = [scale.transport, scale.life, scale.evicting].map(|counts| counts.instructions);
+        let time = nanoseconds(Some(scale.transport_time));
+        writeln!(text, "| {} | {packet} | {life} | {evicting} | {time} |", short(scale.flows))?;
+    }
+
+    writeln!(text, "\n| open flows at unload | seconds | removals | instructions a flow |")?;
+    writeln!(text, "|---:|---:|---:|---:|")?;
+    for scale in &measured.scale {
+        let (flows, seconds) = (short(scale.flows), scale.unload.time.as_secs_f64());
+        let (removals, instructions) = (scale.unload.removals, scale.unload.per_flow.instructions);
+        writeln!(text, "| {flows} | {seconds:.3} | {removals} | {instructions} |")?;
+    }
+
+    writeln!(text, "\n| peer | life of a flow, in lives of flowtag's |")?;
+    writeln!(text, "|---|---|")?;
+    for (name, ratio) in &measured.peers {
+        let ratio = ratio.map_or_else(
+            || "not run".to_owned(),
+            |Spread { low, median, high }| format!("{median:.2} ({low:.2} to {high:.2})"),
+        );
+        writeln!(text, "| {name} | {ratio} |")?;
+    }
+    let (flow, slot) = (measured.flow_bytes, measured.slot_bytes);
+    writeln!(text, "\nNonpaged pool: {flow} bytes a flow besides its path, {slot} bytes a slot of the ring.")
+}
+
+fn nanoseconds(spread: Option<Spread>) -> String {
+    spread.map_or_else(String::new, |Spread { low, median, high }| format!("{median:.1} ({low:.1} to {high:.1})"))
+}

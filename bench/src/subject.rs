@@ -1,0 +1,94 @@
+//! A driver that is measured, loaded into a machine of its own.
+
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, anyhow};
+use flowtag_simulator::{
+    Machine, Options,
+    kernel::{Irql, pool::PoolKind, registry::Value},
+    referee::Watch,
+    service::Config,
+    wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice},
+};
+
+const TCP: u8 = 6;
+
+/// A running driver.
+pub struct Subject {
+    /// The machine it runs in.
+    pub machine: Machine,
+    service: String,
+}
+
+impl Subject {
+    /// flowtag, tracing at `level`, with room for `flows`.
+    pub fn flowtag(level: u32, flows: u32) -> Result<Self> {
+        let image = env::var_os("FLOWTAG_SYS").context("FLOWTAG_SYS names flowtag.sys: run `cargo xtask bench`")?;
+        Self::start("flowtag", image.as_ref(), &[("TraceLevel", level), ("MaxFlows", flows)])
+    }
+
+    /// One of the drivers in bench/fixtures.
+    pub fn fixture(name: &str) -> Result<Self> {
+        let folder = env::var_os("FLOWTAG_BENCH_FIXTURES");
+        let folder = folder.context("FLOWTAG_BENCH_FIXTURES names a folder: run `cargo xtask bench`")?;
+        Self::start(name, &PathBuf::from(folder).join(name).with_extension("dll"), &[])
+    }
+
+    fn start(service: &str, image: &Path, settings: &[(&str, u32)]) -> Result<Self> {
+        let machine = Machine::new(Options { pool: PoolKind::Plain, watch: Watch::Loosely, ..Options::default() });
+        // Every callout at the IRQL that costs the driver most: it raises for itself.
+        machine.wfp().set(|switches| switches.irql = IrqlChoice::Fixed(Irql::PASSIVE));
+        let config = Config { binary_path: image.display().to_string(), ..Config::default() };
+        machine.create_service(service, config).map_err(|error| anyhow!("create the service: {error}"))?;
+        for &(name, value) in settings {
+            machine.registry().set_parameter(service, name, Value::Dword(value));
+        }
+        machine.start_service(service).with_context(|| format!("start {}", image.display()))?;
+        Ok(Self { machine, service: service.to_owned() })
+    }
+
+    /// Opens a flow.
+    pub fn open(&self, spec: &FlowSpec) -> Result<FlowHandle> {
+        Ok(self.machine.open_flow(spec)?)
+    }
+
+    /// Opens this many flows without a path.
+    pub fn open_many(&self, count: u32) -> Result<Vec<FlowHandle>> {
+        let spec = flow(0);
+        let opened = self.machine.run(|_| (0..count).map(|_| self.machine.open_flow(&spec)).collect::<Result<_, _>>());
+        Ok(opened??)
+    }
+
+    /// A whole life of a flow.
+    pub fn live(&self, spec: &FlowSpec) -> Result<()> {
+        let flow = self.machine.open_flow(spec)?;
+        Ok(self.machine.close_flow(flow)?)
+    }
+
+    /// Unloads the driver.
+    pub fn stop(&self) -> Result<()> {
+        self.machine.stop_service(&self.service).context("stop the service")?;
+        Ok(())
+    }
+}
+
+/// An outbound TCP flow over IPv4 whose process has a path of so many characters; none for 0.
+pub fn flow(path_length: usize) -> FlowSpec {
+    let beginning = r"\device\harddiskvolume3\";
+    let path = (path_length > 0).then(|| {
+        let letters = beginning.bytes().chain((b'a'..=b'z').cycle()).take(path_length);
+        letters.chain([0]).flat_map(|letter| u16::from(letter).to_le_bytes()).collect()
+    });
+    FlowSpec {
+        pid: Some(4242),
+        path,
+        direction: Direction::Outbound,
+        protocol: TCP,
+        local: SocketAddr::from(([10, 0, 0, 5], 50123)),
+        remote: SocketAddr::from(([93, 184, 216, 34], 443)),
+    }
+}
