@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use serde_json::Value;
@@ -25,7 +26,12 @@ fn ours() -> Value {
 }
 
 /// What cargo says of the repository.
-fn metadata() -> Value {
+fn metadata() -> &'static Value {
+    static METADATA: OnceLock<Value> = OnceLock::new();
+    METADATA.get_or_init(ask_cargo)
+}
+
+fn ask_cargo() -> Value {
     let cargo = std::env::var_os("CARGO").expect("cargo runs the tests");
     let mut metadata = Command::new(cargo);
     metadata.args(["metadata", "--format-version", "1", "--locked"]).current_dir(root());
@@ -41,7 +47,7 @@ fn package(metadata: &Value, name: &str) -> Value {
 
 /// wdk-build's makefile, from where cargo has unpacked the crate.
 fn theirs() -> Value {
-    let manifest = package(&metadata(), "wdk-build")["manifest_path"].as_str().expect("a path").to_owned();
+    let manifest = package(metadata(), "wdk-build")["manifest_path"].as_str().expect("a path").to_owned();
     read(&Path::new(&manifest).with_file_name("rust-driver-makefile.toml"))
 }
 
@@ -53,7 +59,7 @@ fn text<'a>(value: &'a Value, what: &str) -> &'a str {
 fn the_load_script_asks_for_the_version_of_wdk_build_that_is_locked() {
     let makefile = ours();
     let script = text(&makefile["config"]["load_script"], "load_script");
-    let version = package(&metadata(), "wdk-build")["version"].as_str().expect("a version").to_owned();
+    let version = package(metadata(), "wdk-build")["version"].as_str().expect("a version").to_owned();
     assert!(script.contains(&format!("wdk-build = \"{version}\"")), "{script}");
     assert_eq!(makefile["extend"], "target/rust-driver-makefile.toml");
 }
@@ -89,8 +95,7 @@ fn the_release_image_is_built_from_the_lock_file() {
 
 #[test]
 fn wdk_build_takes_the_package_for_a_kmdf_driver() {
-    let metadata = metadata();
-    let flowtag = package(&metadata, "flowtag");
+    let flowtag = package(metadata(), "flowtag");
     let model = &flowtag["metadata"]["wdk"]["driver-model"];
     assert_eq!(model["driver-type"], "KMDF");
     assert_eq!((&model["kmdf-version-major"], &model["target-kmdf-version-minor"]), (&1.into(), &31.into()));
