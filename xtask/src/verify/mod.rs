@@ -81,3 +81,32 @@ fn row_of(check: &Check, request: &Request) -> Row {
         Row::new(check.name, start, 0, 0, 1)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    fn found(check: &Check) -> Row {
+        let nowhere = Path::new("");
+        let (image, flowtag_verify) = (nowhere, nowhere);
+        row_of(check, &Request { quick: true, target: Target::default(), image, flowtag_verify, arguments: &[] })
+    }
+
+    #[test]
+    fn a_check_that_breaks_down_is_a_failed_row() {
+        let row = found(&Check { name: "some", in_quick: true, run: |_| bail!("broken") });
+        assert!(row.status == Status::Failed && row.failures == 1);
+    }
+
+    #[test]
+    fn a_check_is_found_by_its_name_with_dash_or_underscore() {
+        assert!(["third-party", "third_party"].iter().all(|name| find(name).is_ok()));
+    }
+
+    #[test]
+    fn an_unknown_check_is_refused() {
+        assert!(find("some").is_err());
+    }
+}

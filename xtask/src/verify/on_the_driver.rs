@@ -49,3 +49,57 @@ pub fn run(subcommand: &str, request: &Request) -> Result<Row> {
     );
     Ok(row)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsString, path::Path};
+
+    use super::*;
+    use crate::target::Target;
+
+    /// Runs a shell script as if it were a check.
+    fn check(script: &str) -> Result<Row> {
+        let arguments = [OsString::from(script)];
+        let request = Request {
+            quick: false,
+            target: Target::default(),
+            image: Path::new("flowtag.sys"),
+            flowtag_verify: Path::new("/bin/sh"),
+            arguments: &arguments,
+        };
+        run("-c", &request)
+    }
+
+    fn row(failures: u64) -> String {
+        let verdict = if failures == 0 { "passed" } else { "failed" };
+        format!(
+            r#"echo '{{"check":"some","cases":9,"distinct":8,"failures":{failures},"seconds":1.5,"status":"{verdict}"}}'"#
+        )
+    }
+
+    #[test]
+    fn the_row_that_a_check_prints_is_its_result() {
+        let found = check(&format!("echo something else; {}", row(0))).unwrap();
+        assert_eq!((found.cases, found.distinct, found.failures), (9, 8, 0));
+    }
+
+    #[test]
+    fn failures_are_counted_when_the_check_ends_as_failed() {
+        assert_eq!(check(&format!("{}; exit 1", row(2))).unwrap().failures, 2);
+    }
+
+    #[test]
+    fn a_check_that_prints_no_row_has_broken_down() {
+        assert!(check("echo something else").is_err());
+    }
+
+    #[test]
+    fn a_check_that_is_killed_has_broken_down() {
+        assert!(check("kill -9 $$").is_err());
+    }
+
+    #[test]
+    fn a_check_that_counts_no_failure_and_ends_as_failed_has_broken_down() {
+        assert!(check(&format!("{}; exit 1", row(0))).is_err());
+    }
+}
