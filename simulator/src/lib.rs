@@ -4,6 +4,7 @@
 //! - [`machine`]: one simulated computer, with everything in it.
 //! - [`demo`]: real programs talk, the driver tags their flows, and they say whether it was right.
 //! - [`image`]: loading the driver, and finding source places in it.
+//! - [`interleave`]: choosing which thread goes next, to try every order.
 //! - [`io`]: what a program does with a driver's device: open, control, close.
 //! - [`kernel`]: CPUs, IRQL, and the exports that the driver calls.
 //! - [`kmdf`]: the Kernel-Mode Driver Framework.
@@ -19,6 +20,7 @@
 pub mod cli;
 pub mod demo;
 pub mod image;
+pub mod interleave;
 pub mod io;
 pub mod kernel;
 pub mod kmdf;

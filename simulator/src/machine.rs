@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     image::{Image, LoadError},
+    interleave,
     kernel::{
         Call, Cpu,
         debug_print::DebugPrint,
@@ -20,6 +21,7 @@ use crate::{
         faults::Faults,
         pool::{Pool, PoolKind},
         processes::Processes,
+        queued_spin_lock::SpinLocks,
         raise_lower::IrqlChanges,
         registry::Registry,
         time::{Clock, ClockKind},
@@ -78,6 +80,7 @@ struct Inner {
     debug_print: DebugPrint,
     error_log: ErrorLog,
     processes: Processes,
+    spin_locks: SpinLocks,
     workers: Workers,
     ndis: Ndis,
     irql_changes: IrqlChanges,
@@ -114,6 +117,7 @@ impl Machine {
             debug_print: DebugPrint::with_filter(&registry),
             error_log: ErrorLog::default(),
             processes: Processes::default(),
+            spin_locks: SpinLocks::default(),
             workers: Workers::default(),
             ndis: Ndis::default(),
             registry,
@@ -185,6 +189,10 @@ impl Machine {
         &self.0.processes
     }
 
+    pub(crate) fn spin_locks(&self) -> &SpinLocks {
+        &self.0.spin_locks
+    }
+
     /// System worker threads.
     #[must_use]
     pub fn workers(&self) -> &Workers {
@@ -227,7 +235,8 @@ impl Machine {
     /// When `limit` is 0.
     #[must_use]
     pub fn random_below(&self, limit: u64) -> u64 {
-        self.0.random.lock().unwrap().random_range(0..limit)
+        let of_thread = interleave::random_below(limit);
+        of_thread.unwrap_or_else(|| self.0.random.lock().unwrap().random_range(0..limit))
     }
 
     /// Maps the driver image at `path`. Nothing of it runs yet.
@@ -285,6 +294,14 @@ impl Machine {
 
     pub(crate) fn unloaded_code(&self, address: u64) -> bool {
         self.0.unloaded.lock().unwrap().iter().any(|image| image.range().contains(&address))
+    }
+
+    /// A number that says what the driver's memory holds: what it can write of its image, and its blocks of pool.
+    #[must_use]
+    pub fn driver_memory(&self) -> u64 {
+        let image = self.0.image.read().unwrap();
+        let image = image.as_ref().map_or(0, |image| image.written());
+        image.wrapping_add(self.pool().contents())
     }
 
     /// Where in the driver's source the call before the return address `address` is.

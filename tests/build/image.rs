@@ -1,6 +1,7 @@
 //! What Windows and flowtag's users may rely on in flowtag.sys, read from the file that `cargo xtask build` made.
 
 mod checksum;
+mod functions;
 mod imports;
 mod unwind;
 
@@ -83,6 +84,15 @@ fn the_image_cannot_panic() {
     // The panic handler calls KeBugCheckEx. The linker drops both where no code is left that can panic.
     let panics: Vec<_> = imports::of(&image()).into_iter().filter(|(_, name)| name == "KeBugCheckEx").collect();
     assert_eq!(panics, []);
+}
+
+#[test]
+fn no_function_of_the_image_belongs_to_the_panic_machinery() {
+    let names = functions::of(&path().with_extension("pdb"));
+    assert!(names.iter().any(|name| name == "FxDriverEntry"), "the PDB names no functions: {names:?}");
+    let machinery = ["panicking", "rust_begin_unwind", "KeBugCheckEx"];
+    let found: Vec<_> = names.into_iter().filter(|name| machinery.iter().any(|part| name.contains(part))).collect();
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod report;
 mod schedules;
 mod stress;
 mod third_party;
+mod workers;
 
 use std::process::ExitCode;
 

@@ -52,7 +52,7 @@ pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
         start..start.saturating_add(entry.size.get(LE))
     });
     let unwind = UnwindTable::read(memory, exception);
-    let code = protect(&file, &mapping);
+    let Sections { code, writable } = protect(&file, &mapping);
 
     let entry = header.address_of_entry_point.get(LE);
     let entry = mapping.base as u64 + u64::from(entry);
@@ -60,7 +60,7 @@ pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
         return Err(inconsistent("the entry point lies outside the code"));
     }
     let name = path.file_name().map_or_else(|| "driver".into(), |name| name.to_string_lossy().into_owned());
-    Ok(Image { name, mapping, code, entry, unwind, symbols: Symbols::beside(path) })
+    Ok(Image { name, mapping, code, writable, entry, unwind, symbols: Symbols::beside(path) })
 }
 
 /// What a file is that is no PE image; `None` if it may be one.
@@ -190,9 +190,16 @@ fn word_mut(memory: &mut [u8], at: usize) -> Option<&mut [u8; 8]> {
     memory.get_mut(at..at.checked_add(8)?)?.try_into().ok()
 }
 
-/// Gives each section the access its header asks for; returns where code lies.
-fn protect(file: &PeFile64<'_>, mapping: &Mapping) -> Range<u64> {
+/// Where code lies, and what can be written.
+struct Sections {
+    code: Range<u64>,
+    writable: Vec<Range<u64>>,
+}
+
+/// Gives each section the access its header asks for.
+fn protect(file: &PeFile64<'_>, mapping: &Mapping) -> Sections {
     let mut code: Option<Range<u64>> = None;
+    let mut writable = Vec::new();
     for section in file.section_table().iter() {
         let characteristics = section.characteristics.get(LE);
         let start = mapping.base as u64 + u64::from(section.virtual_address.get(LE));
@@ -200,6 +207,7 @@ fn protect(file: &PeFile64<'_>, mapping: &Mapping) -> Range<u64> {
         let mut access = libc::PROT_READ;
         if characteristics.0 & pe::IMAGE_SCN_MEM_WRITE.0 != 0 {
             access |= libc::PROT_WRITE;
+            writable.push(start..start + u64::from(section.virtual_size.get(LE)).next_multiple_of(8));
         }
         if characteristics.0 & pe::IMAGE_SCN_MEM_EXECUTE.0 != 0 {
             access |= libc::PROT_EXEC;
@@ -210,5 +218,5 @@ fn protect(file: &PeFile64<'_>, mapping: &Mapping) -> Range<u64> {
         // SAFETY: `copy_sections` found the section inside our own mapping.
         unsafe { libc::mprotect(start as *mut _, length, access) };
     }
-    code.unwrap_or(0..0)
+    Sections { code: code.unwrap_or(0..0), writable }
 }

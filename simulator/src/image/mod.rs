@@ -7,7 +7,7 @@ mod symbols;
 mod tests;
 pub mod unwind;
 
-use std::{ops::Range, path::Path, ptr};
+use std::{ops::Range, path::Path, ptr, slice};
 
 pub use error::LoadError;
 use symbols::Symbols;
@@ -21,6 +21,8 @@ pub struct Image {
     mapping: Mapping,
     /// Where in the mapping code lies.
     code: Range<u64>,
+    /// Where in the mapping the driver may write.
+    writable: Vec<Range<u64>>,
     entry: u64,
     unwind: UnwindTable,
     symbols: Symbols,
@@ -66,6 +68,16 @@ impl Image {
         self.code.contains(&address)
     }
 
+    /// A number that says what the sections hold that the driver may write.
+    pub(crate) fn written(&self) -> u64 {
+        let sections = self.writable.iter().map(|section| {
+            // SAFETY: sections of our own mapping that can be read and written. Only one thread runs driver code while
+            // somebody asks this; were there others, the number would be of no use.
+            unsafe { digest(section.clone()) }
+        });
+        sections.fold(0, u64::wrapping_add)
+    }
+
     /// The source places of `address`, inlined functions first.
     #[must_use]
     pub fn symbolize(&self, address: u64) -> Vec<Frame> {
@@ -87,6 +99,25 @@ impl Image {
     pub(crate) fn unload(&self) {
         self.mapping.protect_all();
     }
+}
+
+/// A number that says what memory holds, and where.
+///
+/// # Safety
+/// The memory can be read, and begins at a multiple of 8.
+pub(crate) unsafe fn digest(memory: Range<u64>) -> u64 {
+    const PRIME: u64 = 0x9E37_79B9_7F4A_7C15;
+    let words = ((memory.end - memory.start) / 8) as usize;
+    // SAFETY: the caller's promise.
+    let words = unsafe { slice::from_raw_parts(memory.start as *const u64, words) };
+    // Four sums that do not wait for each other.
+    let mut sums = [memory.start; 4];
+    for four in words.chunks(4) {
+        for (sum, word) in sums.iter_mut().zip(four) {
+            *sum = (*sum ^ word).wrapping_mul(PRIME).rotate_left(29);
+        }
+    }
+    sums.into_iter().fold(0, |all, sum| (all ^ sum).wrapping_mul(PRIME).rotate_left(31))
 }
 
 /// Memory of an image, unmapped at the end.

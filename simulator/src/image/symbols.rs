@@ -44,5 +44,5 @@ impl Symbols {
 
 /// A source path from its `src` folder on: where the machine that built the driver kept it says nothing.
 fn short(file: &str) -> &str {
-    file.rfind("src/").or_else(|| file.rfind("src\\")).map_or(file, |at| &file[at..])
+    ["src/", "src\\", "open-wdk/"].iter().find_map(|folder| file.rfind(folder)).map_or(file, |at| &file[at..])
 }

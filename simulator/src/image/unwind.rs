@@ -101,29 +101,37 @@ impl UnwindTable {
     pub(super) fn step(&self, base: u64, registers: &mut Registers, on_stack: impl Fn(u64) -> bool) -> bool {
         let Ok(offset) = u32::try_from(registers.rip.wrapping_sub(base)) else { return false };
         if let Some(function) = self.find(offset) {
-            self.undo(function, Some(offset - function.code.start), registers);
+            self.undo(function, Some(offset - function.code.start), registers, &on_stack);
         } // else a leaf: nothing but the return address is on the stack
         if !on_stack(registers.rsp) {
             return false;
         }
-        registers.pop_return_address();
+        registers.rip = pop(&mut registers.rsp, &on_stack);
         true
     }
 
     fn find(&self, offset: u32) -> Option<&Function> {
-        self.functions.iter().find(|function| function.code.contains(&offset))
+        // The rows are in the order of their code.
+        let next = self.functions.partition_point(|function| function.code.start <= offset);
+        let function = self.functions.get(next.checked_sub(1)?)?;
+        function.code.contains(&offset).then_some(function)
     }
 
     /// Undoes the codes of `function` that lie before `progress` (`None`: all), then those it continues.
-    fn undo(&self, function: &Function, progress: Option<u32>, registers: &mut Registers) {
+    fn undo(
+        &self,
+        function: &Function,
+        progress: Option<u32>,
+        registers: &mut Registers,
+        on_stack: &impl Fn(u64) -> bool,
+    ) {
         for code in &function.codes {
             if progress.is_some_and(|progress| progress < u32::from(function.prolog) && u32::from(code.at) > progress) {
                 continue;
             }
             match code.what {
                 What::Push(register) => {
-                    registers.general[register] = memory::read(registers.rsp).unwrap_or(0);
-                    registers.rsp = registers.rsp.wrapping_add(8);
+                    registers.general[register] = pop(&mut registers.rsp, on_stack);
                 }
                 What::Allocate(size) => registers.rsp = registers.rsp.wrapping_add(size),
                 What::SetFrame => {
@@ -132,19 +140,36 @@ impl UnwindTable {
                     }
                 }
                 What::Save(register, offset) => {
-                    registers.general[register] = memory::read(registers.rsp.wrapping_add(offset)).unwrap_or(0);
+                    registers.general[register] = stack_word(registers.rsp.wrapping_add(offset), on_stack);
                 }
                 What::MachineFrame { error_code } => {
                     let at = registers.rsp.wrapping_add(if error_code { 32 } else { 24 });
-                    registers.rsp = memory::read(at).unwrap_or(0);
+                    registers.rsp = stack_word(at, on_stack);
                 }
                 What::Other => {}
             }
         }
         if let Some(next) = function.chained.and_then(|start| self.find(start)) {
-            self.undo(next, None, registers);
+            self.undo(next, None, registers, on_stack);
         }
     }
+}
+
+/// The word on top of the driver's stack, which it leaves.
+fn pop(rsp: &mut u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
+    let word = stack_word(*rsp, on_stack);
+    *rsp = rsp.wrapping_add(8);
+    word
+}
+
+/// A word of the driver's stack; 0 where `address` is not on it. Not by [`memory::read`]: a system call for each word
+/// would make stacks too dear to be taken at every call.
+fn stack_word(address: u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
+    if !on_stack(address) {
+        return 0;
+    }
+    // SAFETY: on the calling thread's own driver stack, with the block that GS points at behind its last word.
+    unsafe { (address as *const u64).read_unaligned() }
 }
 
 impl Function {

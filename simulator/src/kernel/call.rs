@@ -10,7 +10,7 @@ use super::{
     exports::{self, Call},
     thunk,
 };
-use crate::referee::crash;
+use crate::{interleave, referee::crash};
 
 /// Bug check: a driver violated a rule that Driver Verifier checks.
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
@@ -21,8 +21,9 @@ impl Cpu {
     /// Runs the driver function at `function` and returns what it leaves in rax.
     ///
     /// A bug check unwinds from here. No lock may be held: the driver may call back into anything.
-    pub fn call(&self, function: u64, name: &str, arguments: &[u64]) -> u64 {
+    pub fn call(&self, function: u64, name: &'static str, arguments: &[u64]) -> u64 {
         self.check_alive();
+        interleave::driver_is_entered(name);
         let irql = self.irql();
         let stack = self.driver_stack.get();
         self.pulse.crossings.fetch_add(1, Ordering::Relaxed);

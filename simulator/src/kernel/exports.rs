@@ -6,6 +6,7 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use super::{
+    call_stack::CallStack,
     cpu::Cpu,
     debug_print, error_log,
     irql::Irql,
@@ -13,7 +14,7 @@ use super::{
     memory_functions, not_modelled, pool, pool_with_tag, processes, queued_spin_lock, raise_lower, rundown, system,
     thunk, time,
 };
-use crate::{kmdf, machine::Machine, ndis, wfp};
+use crate::{interleave, kmdf, machine::Machine, ndis, wfp};
 
 /// Bug check: pageable memory or a PASSIVE-only routine at raised IRQL.
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
@@ -220,11 +221,13 @@ impl<'a> Call<'a> {
     /// The value of an access to memory that the driver pointed at; a bad pointer is a bug check.
     pub fn accessible<T>(&self, access: Result<T, BadPointer>) -> T {
         access.unwrap_or_else(|BadPointer(address)| {
-            self.bug_check(
-                PAGE_FAULT_IN_NONPAGED_AREA,
-                [address, 0, self.caller(), 0],
-                format!("{} was given {address:#x}, which is not accessible", self.name()),
-            )
+            let known = self.machine.explain_address(address);
+            let (code, text) = known.map_or_else(
+                || (PAGE_FAULT_IN_NONPAGED_AREA, "it is not accessible".to_owned()),
+                |finding| (finding.code, finding.text),
+            );
+            let text = format!("{} was given {address:#x}: {text}", self.name());
+            self.bug_check(code, [address, 0, self.caller(), 0], text)
         })
     }
 
@@ -239,6 +242,14 @@ impl<'a> Call<'a> {
         self.accessible(memory::write(address, value));
     }
 
+    /// Where in the driver this call comes from.
+    #[must_use]
+    pub fn stack(&self) -> Option<CallStack> {
+        let image = self.machine.image()?;
+        let serving = *self.cpu.serving.borrow().last()?;
+        Some(CallStack::of(self.cpu, &image, serving))
+    }
+
     pub(super) fn serve(&self, export: &'static Export) -> u64 {
         let irql = self.cpu.irql();
         if irql > export.max_irql {
@@ -248,11 +259,15 @@ impl<'a> Call<'a> {
                 format!("{} was called at {irql}; it is allowed up to {}", export.name, export.max_irql),
             );
         }
+        interleave::import_begins(self);
         self.machine.import_hook(self);
-        if let Some(strike) = self.machine.faults().strikes(self.number) {
-            return export.fails.value(strike.status);
-        }
-        (export.run)(self)
+        let stack = || if export.fails == Fails::Never { None } else { self.stack() };
+        let value = match self.machine.faults().strikes(self.number, stack) {
+            Some(strike) => export.fails.value(strike.status),
+            None => (export.run)(self),
+        };
+        interleave::import_ends(self);
+        value
     }
 }
 

@@ -1,11 +1,14 @@
-//! Making imports fail.
+//! Making imports fail: the n-th call of an import, or the n-th that comes from one place in the driver.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
-use super::exports;
+use super::{call_stack::CallStack, exports};
 
 /// Which calls fail, and how often each import was called.
 #[derive(Debug)]
@@ -14,6 +17,9 @@ pub struct Faults {
     planned: Mutex<Vec<Fault>>,
     /// How many are planned: most machines have none, and need not lock.
     count: AtomicUsize,
+    stacks: Mutex<Stacks>,
+    /// Calls are told apart by their stacks, which costs a walk of the stack for each.
+    watching: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -24,6 +30,25 @@ struct Fault {
     /// How many calls from there on fail.
     times: u64,
     status: Option<u32>,
+}
+
+/// One call that fails, named by where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StackFault {
+    /// The [`CallStack::id`] of the call.
+    pub stack: u64,
+    /// Which call from there fails, counted from 1 for the machine's whole life.
+    pub nth: u64,
+    /// What it returns, where it returns an NTSTATUS.
+    pub status: Option<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Stacks {
+    /// How often each import was called from where, by [`CallStack::id`].
+    seen: BTreeMap<u64, (CallStack, u64)>,
+    planned: Vec<StackFault>,
+    struck: Vec<StackFault>,
 }
 
 /// A call that must fail.
@@ -38,6 +63,8 @@ impl Default for Faults {
             calls: (0..exports::count()).map(|_| AtomicU64::new(0)).collect(),
             planned: Mutex::default(),
             count: AtomicUsize::new(0),
+            stacks: Mutex::default(),
+            watching: AtomicBool::new(false),
         }
     }
 }
@@ -62,6 +89,24 @@ impl Faults {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Tells the calls of imports that can fail apart by their stacks from now on, and makes these ones fail.
+    pub fn watch_stacks(&self, planned: &[StackFault]) {
+        self.stacks().planned.extend(planned);
+        self.watching.store(true, Ordering::Relaxed);
+    }
+
+    /// The places that called imports that can fail since [`Self::watch_stacks`], and how often.
+    #[must_use]
+    pub fn stacks_seen(&self) -> Vec<(CallStack, u64)> {
+        self.stacks().seen.values().cloned().collect()
+    }
+
+    /// Those of the calls planned by stack that have failed.
+    #[must_use]
+    pub fn struck(&self) -> Vec<StackFault> {
+        self.stacks().struck.clone()
+    }
+
     /// How often `import` was called so far.
     ///
     /// # Panics
@@ -77,9 +122,15 @@ impl Faults {
         self.calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum()
     }
 
-    /// Counts a call; says how it must fail, if it must.
-    pub(super) fn strikes(&self, import: usize) -> Option<Strike> {
+    /// Counts a call; says how it must fail, if it must. `stack` is where it comes from, for imports that can fail.
+    pub(super) fn strikes(&self, import: usize, stack: impl FnOnce() -> Option<CallStack>) -> Option<Strike> {
         let call = self.calls[import].fetch_add(1, Ordering::Relaxed) + 1;
+        if self.watching.load(Ordering::Relaxed)
+            && let Some(stack) = stack()
+            && let Some(strike) = self.stacks().called_from(stack)
+        {
+            return Some(strike);
+        }
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -91,6 +142,21 @@ impl Faults {
             })
             .map(|fault| Strike { status: fault.status })
     }
+
+    fn stacks(&self) -> MutexGuard<'_, Stacks> {
+        self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stacks {
+    fn called_from(&mut self, stack: CallStack) -> Option<Strike> {
+        let id = stack.id();
+        let (_, calls) = self.seen.entry(id).or_insert((stack, 0));
+        *calls += 1;
+        let fault = *self.planned.iter().find(|fault| fault.stack == id && fault.nth == *calls)?;
+        self.struck.push(fault);
+        Some(Strike { status: fault.status })
+    }
 }
 
 fn number(import: &str) -> usize {
@@ -98,4 +164,39 @@ fn number(import: &str) -> usize {
         .iter()
         .find_map(|module| exports::number(module, import))
         .unwrap_or_else(|| panic!("the simulator has no import named {import}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(frames: &[u32]) -> CallStack {
+        CallStack { import: "ExAllocatePool2", frames: frames.to_vec() }
+    }
+
+    fn call(faults: &Faults, frames: &[u32]) -> Option<u32> {
+        faults.strikes(number("ExAllocatePool2"), || Some(stack(frames))).map(|strike| strike.status.unwrap())
+    }
+
+    #[test]
+    fn the_nth_call_from_one_place_fails_whatever_comes_from_others() {
+        let faults = Faults::default();
+        faults.watch_stacks(&[StackFault { stack: stack(&[1, 2]).id(), nth: 2, status: Some(7) }]);
+        let outcomes = [&[1, 2], &[1, 3], &[1, 3], &[1, 2], &[1, 2]].map(|frames| call(&faults, frames));
+        assert_eq!(outcomes, [None, None, None, Some(7), None]);
+        assert_eq!(faults.struck().len(), 1);
+    }
+
+    #[test]
+    fn the_places_and_their_calls_are_counted() {
+        let faults = Faults::default();
+        call(&faults, &[1]);
+        faults.watch_stacks(&[]);
+        for frames in [&[1], &[2], &[1]] {
+            call(&faults, frames);
+        }
+        let mut seen = faults.stacks_seen();
+        seen.sort();
+        assert_eq!(seen, [(stack(&[1]), 2), (stack(&[2]), 1)]);
+    }
 }

@@ -2,9 +2,14 @@
 //!
 //! Simulator and driver share one address space, so a bad pointer from the driver would crash the simulator itself. The
 //! copies here go through the kernel (`process_vm_readv` on ourselves), which answers `EFAULT` instead: the import being
-//! served can then raise the bug check that Windows would.
+//! served can then raise the bug check that Windows would. Only the calling thread's own driver stack, where most of what
+//! a driver points at lies, is known to be there and is read without asking.
+
+use std::{ptr, sync::OnceLock};
 
 use bytemuck::{AnyBitPattern, NoUninit};
+
+use super::cpu::Cpu;
 
 /// The driver gave an address that cannot be read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,12 +43,16 @@ pub fn read_bytes(address: u64, length: usize) -> Result<Vec<u8>, BadPointer> {
 pub fn read_utf16(address: u64, limit: usize) -> Result<String, BadPointer> {
     let mut units = Vec::new();
     while units.len() < limit {
-        let unit: u16 = read(address.wrapping_add(2 * units.len() as u64))?;
-        if unit == 0 {
+        let at = address.wrapping_add(2 * units.len() as u64);
+        let bytes = read_bytes(at, piece(at).max(2) & !1)?;
+        let read = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+        let before = units.len();
+        units.extend(read.take_while(|&unit| unit != 0));
+        if units.len() - before < bytes.len() / 2 {
             break;
         }
-        units.push(unit);
     }
+    units.truncate(limit);
     Ok(String::from_utf16_lossy(&units))
 }
 
@@ -52,13 +61,10 @@ pub fn read_utf16(address: u64, limit: usize) -> Result<String, BadPointer> {
 /// # Errors
 /// [`BadPointer`] when memory ends before the string does.
 pub fn read_c_string(address: u64, limit: usize) -> Result<Vec<u8>, BadPointer> {
-    /// Reads stay within pieces of this size, so that they never touch a page behind the string's end.
-    const PIECE: u64 = 64;
     let mut bytes = Vec::new();
     while bytes.len() < limit {
         let at = address.wrapping_add(bytes.len() as u64);
-        let piece = (PIECE - at % PIECE) as usize;
-        let read = read_bytes(at, piece)?;
+        let read = read_bytes(at, piece(at))?;
         if let Some(end) = read.iter().position(|&byte| byte == 0) {
             bytes.extend_from_slice(&read[..end]);
             bytes.truncate(limit);
@@ -68,6 +74,18 @@ pub fn read_c_string(address: u64, limit: usize) -> Result<Vec<u8>, BadPointer> 
     }
     bytes.truncate(limit);
     Ok(bytes)
+}
+
+/// How many bytes of a string to read at `address`: pieces never touch a page behind the string's end.
+fn piece(address: u64) -> usize {
+    const PIECE: u64 = 64;
+    (PIECE - address % PIECE) as usize
+}
+
+/// This process, whose number does not change.
+fn ourselves() -> libc::pid_t {
+    static OURSELVES: OnceLock<libc::pid_t> = OnceLock::new();
+    *OURSELVES.get_or_init(|| std::process::id().cast_signed())
 }
 
 /// Writes `value` at `address`.
@@ -85,19 +103,28 @@ pub fn write<T: NoUninit>(address: u64, value: T) -> Result<(), BadPointer> {
 pub fn write_bytes(address: u64, bytes: &[u8]) -> Result<(), BadPointer> {
     let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     let remote = libc::iovec { iov_base: address as *mut _, iov_len: bytes.len() };
-    let ourselves = std::process::id().cast_signed();
     // SAFETY: both vectors live for the call; the kernel checks the remote addresses and only reads the local ones.
-    let written = unsafe { libc::process_vm_writev(ourselves, &raw const local, 1, &raw const remote, 1, 0) };
+    let written = unsafe { libc::process_vm_writev(ourselves(), &raw const local, 1, &raw const remote, 1, 0) };
     if written == bytes.len().cast_signed() { Ok(()) } else { Err(BadPointer(address)) }
 }
 
 fn read_into(address: u64, bytes: &mut [u8]) -> Result<(), BadPointer> {
+    if on_own_stack(address, bytes.len()) {
+        // SAFETY: all of it lies on this thread's driver stack, which stays mapped as long as the thread is a CPU; the
+        // driver code there waits for us.
+        unsafe { ptr::copy_nonoverlapping(address as *const u8, bytes.as_mut_ptr(), bytes.len()) };
+        return Ok(());
+    }
     let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let remote = libc::iovec { iov_base: address as *mut _, iov_len: bytes.len() };
-    let ourselves = std::process::id().cast_signed();
     // SAFETY: both vectors live for the call; the kernel checks the remote addresses and fills only the local ones.
-    let read = unsafe { libc::process_vm_readv(ourselves, &raw const local, 1, &raw const remote, 1, 0) };
+    let read = unsafe { libc::process_vm_readv(ourselves(), &raw const local, 1, &raw const remote, 1, 0) };
     if read == bytes.len().cast_signed() { Ok(()) } else { Err(BadPointer(address)) }
+}
+
+fn on_own_stack(address: u64, length: usize) -> bool {
+    let Some(last) = address.checked_add(length as u64).and_then(|end| end.checked_sub(1)) else { return false };
+    Cpu::with_current(|cpu| cpu.is_some_and(|cpu| cpu.stack_holds(address) && cpu.stack_holds(last)))
 }
 
 #[cfg(test)]
@@ -120,5 +147,16 @@ mod tests {
     fn a_c_string_ends_at_its_nul() {
         let text = *b"flowtag\0behind";
         assert_eq!(read_c_string(text.as_ptr() as u64, 100).unwrap(), b"flowtag");
+    }
+
+    #[test]
+    fn a_utf16_string_ends_at_its_nul_or_at_the_limit() {
+        let text: Vec<u16> = "a name of more than sixty-four bytes in all\0behind".encode_utf16().collect();
+        for skipped in [0, 1, 7] {
+            let address = text[skipped..].as_ptr() as u64;
+            let name = &"a name of more than sixty-four bytes in all"[skipped..];
+            assert_eq!(read_utf16(address, 100).unwrap(), name);
+            assert_eq!(read_utf16(address, 5).unwrap(), name[..5]);
+        }
     }
 }

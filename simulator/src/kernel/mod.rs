@@ -1,6 +1,7 @@
 //! The simulated kernel: CPUs and how driver code runs on them, and the exports it may call.
 
 pub mod call;
+pub mod call_stack;
 pub mod cpu;
 pub mod debug_print;
 pub mod error_log;
@@ -16,7 +17,7 @@ mod plain_pool;
 pub mod pool;
 mod pool_with_tag;
 pub mod processes;
-mod queued_spin_lock;
+pub(crate) mod queued_spin_lock;
 pub mod raise_lower;
 pub mod registry;
 pub mod rundown;

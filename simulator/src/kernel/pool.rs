@@ -12,7 +12,7 @@ use super::{
     plain_pool,
     special_pool::{Arena, PAGE, Run},
 };
-use crate::referee::crash::Finding;
+use crate::{image::digest, referee::crash::Finding};
 
 /// Pool blocks start at multiples of this.
 pub(super) const ALIGNMENT: usize = 16;
@@ -237,6 +237,18 @@ impl Pool {
             format!("{blocks} with tag {tag} ({bytes} bytes) allocated at {}", places(*caller))
         });
         (!groups.is_empty()).then(|| described.collect::<Vec<_>>().join("; "))
+    }
+
+    /// A number that says what the live blocks hold, and where they are.
+    pub(crate) fn contents(&self) -> u64 {
+        let table = self.table();
+        let live = table.blocks.values().filter(|block| block.freed_by.is_none());
+        live.map(|block| {
+            let end = block.address + block.size.next_multiple_of(8) as u64;
+            // SAFETY: live blocks are not released before this lock is; they begin at multiples of 16.
+            unsafe { digest(block.address..end) }.wrapping_add(block.address)
+        })
+        .fold(0, u64::wrapping_add)
     }
 
     /// How many blocks are live.

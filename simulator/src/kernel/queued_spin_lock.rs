@@ -1,11 +1,12 @@
 //! `KeAcquireInStackQueuedSpinLock` and its counterpart, on the driver's own `KSPIN_LOCK` and `KLOCK_QUEUE_HANDLE`.
 //!
-//! The lock's word holds the address of its holder's queue handle while it is held, else 0; who waits in which order is
-//! not modelled. Unlike a lock of the driver's own, this one is seen: taking it twice on one CPU, or releasing it
-//! without holding it, is a bug check.
+//! Who holds which lock is kept here and not in the lock's word, which is opaque: so a lock whose memory is freed while
+//! somebody waits for it does no harm to the simulator. Who waits in which order is not modelled. Unlike a lock of the
+//! driver's own, this one is seen: taking it twice on one CPU, or releasing it without holding it, is a bug check.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -14,6 +15,7 @@ use super::{
     exports::{Call, Export, Fails},
     irql::Irql,
     memory,
+    pool::PoolKind,
 };
 
 const SPIN_LOCK_ALREADY_OWNED: u32 = 0x0F;
@@ -45,53 +47,90 @@ pub const EXPORTS: &[Export] = &[
     },
 ];
 
+/// The queued spin locks of a machine that are held: their addresses, and the queue handles that hold them.
+#[derive(Debug, Default)]
+pub(crate) struct SpinLocks(Mutex<HashMap<u64, u64>>);
+
+impl SpinLocks {
+    fn held(&self) -> MutexGuard<'_, HashMap<u64, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the lock, if nobody holds it.
+    fn take(&self, lock: u64, handle: u64) -> bool {
+        *self.held().entry(lock).or_insert(handle) == handle
+    }
+
+    /// Gives the lock up; false when `handle` does not hold it.
+    fn give_up(&self, lock: u64, handle: u64) -> bool {
+        let mut held = self.held();
+        let holds = held.get(&lock) == Some(&handle);
+        if holds {
+            held.remove(&lock);
+        }
+        holds
+    }
+}
+
 fn acquire(call: &Call<'_>) -> u64 {
-    let (lock_at, handle) = (call.arg(0), call.arg(1));
-    let lock = lock(call, lock_at);
+    let (lock, handle) = (call.arg(0), call.arg(1));
+    if call.machine.options().pool == PoolKind::Special {
+        call.accessible(memory::read::<u64>(lock));
+    }
     let old_irql = call.cpu.irql();
-    call.write(handle + LOCK, lock_at);
-    call.write(handle + OLD_IRQL, old_irql.0);
-    if call.cpu.holds(lock_at) {
+    write(call, handle + LOCK, lock);
+    write(call, handle + OLD_IRQL, u64::from(old_irql.0));
+    if call.cpu.holds(lock) {
         call.bug_check(
             SPIN_LOCK_ALREADY_OWNED,
-            [lock_at, 0, 0, 0],
-            format!("the spin lock at {lock_at:#x} was acquired by the CPU that holds it: it would wait for itself"),
+            [lock, 0, 0, 0],
+            format!("the spin lock at {lock:#x} was acquired by the CPU that holds it: it would wait for itself"),
         );
     }
     call.cpu.set_irql(Irql::DISPATCH);
     let started = Instant::now();
-    while lock.compare_exchange_weak(0, handle, Ordering::Acquire, Ordering::Relaxed).is_err() {
+    while !call.machine.spin_locks().take(lock, handle) {
         if started.elapsed() > PATIENCE {
-            let text = format!("the driver has waited for the spin lock at {lock_at:#x} for {} s", PATIENCE.as_secs());
-            call.bug_check(DPC_WATCHDOG_VIOLATION, [1, lock_at, 0, 0], text);
+            let text = format!("the driver has waited for the spin lock at {lock:#x} for {} s", PATIENCE.as_secs());
+            call.bug_check(DPC_WATCHDOG_VIOLATION, [1, lock, 0, 0], text);
         }
         call.cpu.check_alive();
         thread::yield_now();
     }
-    call.cpu.takes(lock_at);
+    call.cpu.takes(lock);
     0
 }
 
 fn release(call: &Call<'_>) -> u64 {
     let handle = call.arg(0);
-    let lock_at: u64 = call.read(handle + LOCK);
-    let lock = lock(call, lock_at);
-    if !call.cpu.gives_up(lock_at) || lock.load(Ordering::Relaxed) != handle {
+    let lock = read(call, handle + LOCK);
+    if !call.cpu.gives_up(lock) || !call.machine.spin_locks().give_up(lock, handle) {
         call.bug_check(
             SPIN_LOCK_NOT_OWNED,
-            [lock_at, 0, 0, 0],
-            format!("the spin lock at {lock_at:#x} was released with a queue handle that does not hold it"),
+            [lock, 0, 0, 0],
+            format!("the spin lock at {lock:#x} was released with a queue handle that does not hold it"),
         );
     }
-    let old_irql: u8 = call.read(handle + OLD_IRQL);
-    lock.store(0, Ordering::Release);
+    let [old_irql, ..] = read(call, handle + OLD_IRQL).to_le_bytes();
     call.cpu.set_irql(Irql(old_irql));
     0
 }
 
-fn lock<'a>(call: &'a Call<'_>, address: u64) -> &'a AtomicU64 {
-    call.accessible(memory::read::<u64>(address));
-    // SAFETY: accessible (just read), 8-aligned by the type's definition, and used atomically by everyone: the driver
-    // knows it only through these two functions.
-    unsafe { AtomicU64::from_ptr(address as *mut u64) }
+/// Reads a field of a queue handle, which mostly lies on the driver's stack.
+fn read(call: &Call<'_>, address: u64) -> u64 {
+    if call.cpu.stack_holds(address) {
+        // SAFETY: on this CPU's own driver stack, which is mapped and which nobody else uses now.
+        return unsafe { (address as *const u64).read_unaligned() };
+    }
+    call.read(address)
+}
+
+/// Writes a field of a queue handle.
+fn write(call: &Call<'_>, address: u64, value: u64) {
+    if call.cpu.stack_holds(address) {
+        // SAFETY: as in `read`.
+        unsafe { (address as *mut u64).write_unaligned(value) };
+        return;
+    }
+    call.write(address, value);
 }

@@ -14,7 +14,10 @@ use super::{
     irql::Irql,
     memory,
 };
-use crate::referee::Watch;
+use crate::{
+    interleave::{self, Touches},
+    referee::Watch,
+};
 
 /// The wait has begun: no reference is given out any more.
 const ACTIVE: u64 = 1;
@@ -64,7 +67,12 @@ fn release(call: &Call<'_>) -> u64 {
 /// Blocks until the last reference is released; from the start no new one is given out.
 fn wait(call: &Call<'_>) -> u64 {
     let rundown = reference(call);
+    interleave::point("ExWaitForRundownProtectionRelease: begins", Touches::RUNDOWN);
     rundown.fetch_or(ACTIVE, Ordering::AcqRel);
+    let address = call.arg(0);
+    let released = move || memory::read::<u64>(address).is_ok_and(|value| value / REFERENCE == 0);
+    interleave::wait_until("ExWaitForRundownProtectionRelease: ends", Touches::RUNDOWN, released);
+    interleave::point("ExWaitForRundownProtectionRelease: over", Touches::DRIVER_CODE);
     let started = Instant::now();
     loop {
         let left = rundown.load(Ordering::Acquire) / REFERENCE;

@@ -8,7 +8,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io, ptr,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, OnceLock},
 };
 
 /// The x64 page size.
@@ -16,8 +16,9 @@ pub(super) const PAGE: usize = 4096;
 
 /// Address space that one machine's blocks share: room for eight million blocks before a page is used again.
 const RESERVED: usize = 64 << 30;
-/// The reservation is opened in steps of this many pages.
-const STEP: usize = 1024;
+/// The reservation is opened in steps: at first small ones, since many machines live for a few blocks only.
+const FIRST_STEP: usize = 64;
+const LARGEST_STEP: usize = 1024;
 /// So many freed blocks stay inaccessible; an older one's pages may serve again.
 const QUARANTINE: usize = 1 << 16;
 
@@ -126,7 +127,8 @@ impl Arena {
             return None;
         }
         if end > runs.opened {
-            let wanted = end.next_multiple_of(STEP).min(self.length / PAGE);
+            let step = runs.opened.clamp(FIRST_STEP, LARGEST_STEP);
+            let wanted = end.next_multiple_of(step).min(self.length / PAGE);
             let step = Run { start: self.address(runs.opened), pages: wanted - runs.opened };
             if self.guards {
                 protect(step, libc::PROT_READ | libc::PROT_WRITE)
@@ -170,9 +172,12 @@ fn protect(run: Run, protection: libc::c_int) -> io::Result<()> {
 
 /// Whether this kernel has guard pages that do not split a mapping (Linux 6.13).
 fn guards_supported() -> bool {
-    let Ok(arena) = Arena::with(PAGE, true) else { return false };
-    let page = Run { start: arena.base, pages: 1 };
-    protect(page, libc::PROT_READ | libc::PROT_WRITE).and_then(|()| advise(page, MADV_GUARD_INSTALL)).is_ok()
+    static SUPPORTED: OnceLock<bool> = OnceLock::new();
+    *SUPPORTED.get_or_init(|| {
+        let Ok(arena) = Arena::with(PAGE, true) else { return false };
+        let page = Run { start: arena.base, pages: 1 };
+        protect(page, libc::PROT_READ | libc::PROT_WRITE).and_then(|()| advise(page, MADV_GUARD_INSTALL)).is_ok()
+    })
 }
 
 #[cfg(test)]

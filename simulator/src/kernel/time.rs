@@ -10,7 +10,7 @@ use super::{
     exports::{Call, Export, Fails},
     irql::Irql,
 };
-use crate::wfp;
+use crate::{interleave, wfp};
 
 /// One tick of kernel time: 100 ns.
 const TICKS_PER_SECOND: u64 = 10_000_000;
@@ -131,7 +131,11 @@ fn delay(call: &Call<'_>) -> u64 {
             format!("the driver has waited for {} hours: it never ends", waited.as_secs() / 3600),
         );
     }
-    clock.wait(interval);
+    if interleave::pause("KeDelayExecutionThread: over") {
+        clock.advance(interval);
+    } else {
+        clock.wait(interval);
+    }
     call.cpu.check_alive();
     // What other threads of Windows get done meanwhile.
     wfp::context::deliver_deferred_in_time(call.cpu);

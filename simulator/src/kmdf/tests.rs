@@ -103,14 +103,14 @@ impl Rig {
     }
 
     /// Calls a function through the bound table.
-    fn try_wdf(&self, name: &str, arguments: &[u64]) -> Result<u64, BugCheck> {
+    fn try_wdf(&self, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
         let slot = (0..458).find(|&slot| table::name(slot) == Some(name)).unwrap();
         let function: u64 = memory::read(self.table + 8 * slot as u64).expect("the bound table");
         let arguments: Vec<u64> = [self.globals].iter().chain(arguments).copied().collect();
         self.machine.run(|cpu| cpu.call(function, name, &arguments))
     }
 
-    fn wdf(&self, name: &str, arguments: &[u64]) -> u64 {
+    fn wdf(&self, name: &'static str, arguments: &[u64]) -> u64 {
         self.try_wdf(name, arguments).unwrap()
     }
 

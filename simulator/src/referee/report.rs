@@ -101,15 +101,8 @@ pub(super) fn frames_of_imports(cpu: &Cpu) -> Vec<Frame> {
     let image = cpu.machine().image();
     for serving in cpu.serving.borrow().iter().rev() {
         frames.push(Frame::Import(serving.name));
-        let (rip, rbp) = (serving.arguments.wrapping_sub(1), serving.arguments.wrapping_sub(2));
-        // SAFETY: the thunk's frame is still on the driver's stack: the return address lies below the arguments.
-        let rip = unsafe { rip.read() };
-        // SAFETY: as above: rbp lies below the return address.
-        let rbp = unsafe { rbp.read() };
-        let mut registers = Registers { rip, rsp: serving.arguments as u64, ..Registers::default() };
-        registers.general[Registers::RBP] = rbp;
         // A return address: the call is the instruction before it.
-        walk(cpu, image.as_deref(), registers, true, &mut frames);
+        walk(cpu, image.as_deref(), serving.registers(), true, &mut frames);
     }
     frames
 }

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     image::{Image, LoadError},
+    interleave::{self, Touches},
     kernel::{Cpu, lent_memory::LentMemory, memory_functions::UnicodeString},
     machine::Machine,
     referee::BugCheck,
@@ -91,6 +92,7 @@ impl Driver {
 /// What the referee wants of a driver that leaves: no pool block, no callout, no pool of network
 /// buffers, no injection handle, no process, no binding to the framework.
 fn check_nothing_left(cpu: &Cpu) {
+    interleave::point("what is left is looked at", Touches::EVERYTHING);
     let machine = cpu.machine();
     if let Some(leaks) = machine.pool().leaks(&|address| machine.place(address)) {
         let blocks = machine.pool().live_count();

@@ -16,6 +16,7 @@ pub use win32::Win32Error;
 
 use crate::{
     image::LoadError,
+    interleave::{self, Touches},
     kernel::registry::{self, Value},
     machine::Machine,
     referee::BugCheck,
@@ -291,6 +292,7 @@ impl Machine {
         let Some((name, driver)) = stopping else { return Ok(()) };
         let Some(routine) = driver.unload_routine() else { return Ok(()) };
         driver.unload(self, routine)?;
+        interleave::point("the image is unloaded", Touches::DRIVER_MEMORY);
         self.unmap_image();
         let mut services = self.services().0.lock().unwrap();
         if let Some(service) = services.get_mut(&name.to_lowercase()) {

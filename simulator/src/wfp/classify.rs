@@ -19,7 +19,10 @@ use super::{
     switches::{IrqlChoice, PathMemory, Switches, WriteRight},
     values::{Arguments, Situation},
 };
-use crate::kernel::{Cpu, Irql, memory};
+use crate::{
+    interleave::{self, Touches},
+    kernel::{Cpu, Irql, memory},
+};
 
 /// Bug check: a driver violated a rule that Driver Verifier checks.
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
@@ -40,6 +43,7 @@ pub(super) fn steps(policy: &Policy, layer: Layer) -> Vec<Step> {
 /// Classifies `situation`, calling the driver as often as filters ask for it. No lock is held meanwhile.
 pub(super) fn classify(cpu: &Cpu, flow: Option<FlowId>, situation: &Situation<'_>) -> Verdict {
     let wfp = cpu.machine().wfp();
+    interleave::point("filters are looked up", Touches::POLICY);
     let steps = wfp.steps(situation.layer);
     if steps.is_empty() {
         return Verdict::Permit;
@@ -104,6 +108,8 @@ impl Classification<'_> {
     /// Asks the callout `key`, if there is one to ask.
     fn ask(&mut self, step: &Step, key: Guid, role: Role, may_write: bool) -> Option<Verdict> {
         let target = |callout: &Callout| Target { layer: self.situation.layer.id(), callout: callout.id };
+        let contexts = Touches::flow(self.situation.flow_handle.unwrap_or(0)).and(Touches::CALLOUT_COUNTS);
+        interleave::point("a classify begins", contexts);
         let (callout, flow_context) = {
             let mut state = self.cpu.machine().wfp().state();
             let Some(callout) = state.callouts.by_key(key) else { return unregistered(&step.filter, role) };
@@ -119,6 +125,7 @@ impl Classification<'_> {
             (callout, flow_context.unwrap_or(0))
         };
         let decision = self.call(step, &callout, role, flow_context, may_write);
+        interleave::point("a classify ends", contexts);
         let owed = {
             let mut state = self.cpu.machine().wfp().state();
             state.callouts.call_ends(callout.id);

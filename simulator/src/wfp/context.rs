@@ -10,7 +10,10 @@ use super::{
     status::{self, Status},
     switches::{IrqlChoice, Removal},
 };
-use crate::kernel::{Call, Cpu, Export, Fails, Irql};
+use crate::{
+    interleave::{self, Touches},
+    kernel::{Call, Cpu, Export, Fails, Irql},
+};
 
 /// The run-time functions for flow contexts.
 pub const EXPORTS: &[Export] = &[
@@ -102,6 +105,10 @@ fn remove(call: &Call<'_>) -> Status {
 
 /// Ends `flow`: its contexts are deleted, except those that a classify is using.
 pub(super) fn end_flow(cpu: &Cpu, flow: FlowId) {
+    let wfp = cpu.machine().wfp();
+    let handle = wfp.state().flows.get(flow).map_or(0, |flow| flow.handle);
+    let reused = if wfp.switches().reuse_handles { Touches::HANDLES } else { Touches::NOTHING };
+    interleave::point("the flow ends", Touches::flow(handle).and(reused));
     let owed = cpu.machine().wfp().state().flows.end(flow);
     deliver(cpu, owed.unwrap_or_default());
 }
@@ -126,11 +133,13 @@ fn deliver_here(cpu: &Cpu, Deletion { target, context }: Deletion) {
     if let Some(callout) = callout {
         cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
     }
+    interleave::point("flowDeleteFn has returned", Touches::CALLOUT_COUNTS);
     wfp.state().callouts.context_deleted(target.callout);
 }
 
 /// Runs everything that pending removals owe; returns how many they were.
 pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
+    interleave::point("pending removals", Touches::DEFERRED);
     let owed = std::mem::take(&mut cpu.machine().wfp().state().deferred);
     let count = owed.len();
     deliver(cpu, owed.into());
@@ -141,6 +150,9 @@ pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
 /// [`Removal::PendingByChance`] by chance; as documented, everything that is left of another switch.
 pub(crate) fn deliver_deferred_in_time(cpu: &Cpu) {
     let wfp = cpu.machine().wfp();
+    if wfp.switches().removal == Removal::PendingByChance {
+        interleave::point("pending removals", Touches::DEFERRED);
+    }
     if !wfp.has_deferred() {
         return;
     }

@@ -35,6 +35,9 @@ pub(super) struct Frame {
 
 impl Frame {
     fn map() -> io::Result<Self> {
+        if let Some(base) = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(Self { base, used: 0, tail_used: 0 });
+        }
         // SAFETY: a new anonymous mapping touches no memory that exists.
         let base = unsafe {
             libc::mmap(ptr::null_mut(), SIZE, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
@@ -190,9 +193,19 @@ impl Frames {
     }
 }
 
+/// Frames of machines that are gone, for the next ones: making and unmapping them costs more than a short machine's life.
+static SPARE: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+/// So many are kept.
+const SPARES: usize = 256;
+
 impl Drop for Pool {
     fn drop(&mut self) {
-        for &base in self.mapped.keys() {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        for (&base, &in_use) in &self.mapped {
+            if !in_use && spare.len() < SPARES {
+                spare.push(base);
+                continue;
+            }
             // SAFETY: mapped by `Frame::map` with this size; no CPU of the machine is left to use it.
             unsafe { libc::munmap(base as *mut _, SIZE) };
         }

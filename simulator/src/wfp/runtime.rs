@@ -17,8 +17,9 @@ const REGISTER_FAILURES: Fails = Fails::Status(&[
     status::INSUFFICIENT_RESOURCES,
     status::FWP_TCPIP_NOT_READY,
 ]);
-const UNREGISTER_FAILURES: Fails =
-    Fails::Status(&[status::DEVICE_BUSY, status::FWP_IN_USE, status::FWP_CALLOUT_NOT_FOUND]);
+/// Not `FWP_CALLOUT_NOT_FOUND`: said of a callout that stays registered it would be untrue, and a driver that is being
+/// unloaded has nothing else to go by.
+const UNREGISTER_FAILURES: Fails = Fails::Status(&[status::DEVICE_BUSY, status::FWP_IN_USE]);
 
 /// The run-time functions for callouts.
 pub const EXPORTS: &[Export] = &[

@@ -17,7 +17,12 @@ use super::{
     policy::{Action, Filter, SubLayer},
     values::Situation,
 };
-use crate::{kernel::Cpu, machine::Machine, referee::BugCheck};
+use crate::{
+    interleave::{self, Touches},
+    kernel::Cpu,
+    machine::Machine,
+    referee::BugCheck,
+};
 
 /// The TCP protocol number.
 const TCP: u8 = 6;
@@ -116,6 +121,7 @@ impl Machine {
     pub fn open_flow(&self, spec: &FlowSpec) -> Result<FlowHandle, BugCheck> {
         self.run(|cpu| {
             let reuse = self.wfp().switches().reuse_handles;
+            interleave::point("a flow begins", Touches::HANDLES);
             let flow = {
                 let mut state = self.wfp().state();
                 let id = state.flows.open(Arc::new(spec.clone()), reuse);
@@ -260,11 +266,13 @@ impl Machine {
     }
 
     pub(super) fn live_flow(&self, flow: FlowHandle) -> Option<Snapshot> {
+        interleave::point("a flow is looked up", Touches::flow(flow.0).and(Touches::HANDLE));
         let state = self.wfp().state();
         snapshot(&state.flows, state.flows.live(flow.0)?)
     }
 
     fn authorize_if_policy_changed(&self, cpu: &Cpu, flow: &Snapshot, direction: Direction) -> Verdict {
+        interleave::point("policy is looked up", Touches::POLICY.and(Touches::flow(flow.handle)));
         let pending = {
             let mut state = self.wfp().state();
             state.flows.get_mut(flow.id).is_some_and(|flow| std::mem::take(&mut flow.reauthorize))

@@ -1,23 +1,142 @@
 //! Make every import fail from every place that calls it.
+//!
+//! One run without faults tells the places: the call stacks of all imports that can fail. Then the scenario runs once
+//! for each place, each of the first calls from there, and each way in which the call can fail; on a machine of its own
+//! each time. Places that only a fault leads to (undoing a start that failed) are swept too, behind the fault that led
+//! there. The full run goes on with pairs of faults.
+
+mod fault;
+mod places;
+mod points;
+mod scenario;
 
 use std::time::Instant;
 
+use anyhow::ensure;
 use clap::Args;
 
-use crate::report::{Report, progress};
+use self::{fault::Fault, places::Places};
+use crate::{
+    report::{Report, progress},
+    workers,
+};
+
+/// So many failures are told in full.
+const TOLD: u64 = 10;
 
 /// How to check.
 #[derive(Args)]
 pub struct Arguments {
-    /// Less, for every day
+    /// No pairs of faults
     #[arg(long)]
     quick: bool,
+    /// Chooses the machine's randomness and the pairs
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many pairs of faults
+    #[arg(long, default_value_t = 17_000)]
+    pairs: usize,
+    /// Run only with these faults, as a failure's report names them: import@stack#nth=status, joined by +
+    #[arg(long, value_delimiter = '+')]
+    replay: Vec<Fault>,
 }
+
+/// The faults of one run of the scenario.
+type Case = Vec<Fault>;
 
 /// Runs the check.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let start = Instant::now();
-    progress("faults", 0).finish_and_clear();
-    anyhow::ensure!(arguments.quick, "not built yet");
-    Ok(Report::new("faults", start, 0, 0, 0).with("cases", 0))
+    ensure!(
+        std::env::var_os("FLOWTAG_SYS").is_some(),
+        "FLOWTAG_SYS names no image: run `cargo xtask verify -- faults`"
+    );
+    let mut sweep = Sweep { seed: arguments.seed, places: Places::default(), cases: 0, distinct: 0, failures: 0 };
+    if !arguments.replay.is_empty() {
+        sweep.run(std::slice::from_ref(&arguments.replay));
+        return Ok(sweep.report(start));
+    }
+
+    sweep.run(&[Case::new()]);
+    let mut points = Vec::new();
+    loop {
+        let wave = sweep.places.take_unswept();
+        if wave.is_empty() || sweep.failures > 0 {
+            break;
+        }
+        sweep.run(&wave);
+        points.extend(wave);
+    }
+    sweep.places.print();
+
+    let mut pairs = 0;
+    if !arguments.quick && sweep.failures == 0 {
+        let singles: Vec<_> = points.iter().filter(|case| case.len() == 1).map(|case| case[0]).collect();
+        let chosen = points::pairs(&singles, arguments.pairs, arguments.seed);
+        pairs = sweep.run(&chosen.into_iter().map(Vec::from).collect::<Vec<_>>());
+    }
+    let figures =
+        [("fault_points", points.len() as u64), ("fault_stacks", sweep.places.len() as u64), ("fault_pairs", pairs)];
+    Ok(figures.into_iter().fold(sweep.report(start), |report, (name, figure)| report.with(name, figure)))
+}
+
+struct Sweep {
+    seed: u64,
+    places: Places,
+    cases: u64,
+    /// Cases in which every fault struck.
+    distinct: u64,
+    failures: u64,
+}
+
+impl Sweep {
+    /// Runs the scenario once with the faults of each case; in how many every fault struck.
+    fn run(&mut self, cases: &[Case]) -> u64 {
+        let seed = self.seed;
+        let bar = progress("faults", cases.len() as u64);
+        let outcomes = workers::run(cases, &bar, |case| scenario::run(case, seed));
+        bar.finish_and_clear();
+
+        let mut struck = 0;
+        for (case, outcome) in cases.iter().zip(outcomes) {
+            match outcome {
+                Ok(run) => {
+                    self.places.add(case, run.stacks);
+                    if run.struck.len() == case.len() {
+                        struck += 1;
+                    } else if case.len() < 2 {
+                        self.fail(case, "the call that was to fail did not come: the scenario is not repeatable");
+                    }
+                }
+                Err(said) => self.fail(case, &said),
+            }
+        }
+        self.cases += cases.len() as u64;
+        self.distinct += struck;
+        struck
+    }
+
+    fn fail(&mut self, case: &Case, said: &str) {
+        self.failures += 1;
+        if self.failures <= TOLD {
+            eprintln!("failed with {}", if case.is_empty() { "no fault at all" } else { "these faults:" });
+            for fault in case {
+                eprintln!("    {fault}\n        called at {}", self.places.describe(fault.at.stack));
+            }
+            eprintln!("{said}\nreplay with: {}\n", replay(case, self.seed));
+        } else if self.failures == TOLD + 1 {
+            eprintln!("more failures are only counted");
+        }
+    }
+
+    fn report(&self, start: Instant) -> Report {
+        Report::new("faults", start, self.cases, self.distinct, self.failures)
+    }
+}
+
+/// The command that runs the case again: on the same image, since another one has other stacks.
+fn replay(case: &Case, seed: u64) -> String {
+    let faults = case.iter().map(Fault::to_string).collect::<Vec<_>>().join("+");
+    let replay = if case.is_empty() { String::new() } else { format!(" --replay '{faults}'") };
+    format!("cargo xtask verify -- faults --seed {seed}{replay}")
 }

@@ -1,10 +1,27 @@
 //! Try the orders in which threads can meet.
+//!
+//! Each case is a machine with a few open flows and two or three threads that do something to them at once. First the
+//! explorer goes through the orders of each case, every one of them where the budget allows; then threads meet by
+//! chance, in larger cases as well. Only distinct orders count: two runs are the same order if they differ only in the
+//! order of steps that do not matter to each other.
+
+mod case;
+mod cases;
+mod search;
+mod stage;
+mod workers;
 
 use std::time::Instant;
 
+use anyhow::Context;
 use clap::Args;
 
+use self::{case::Case, search::Found};
 use crate::report::{Report, progress};
+
+/// How many distinct orders the quick check and the full one reach at least.
+const QUICK: u64 = 5_000;
+const FULL: u64 = 1_000_000;
 
 /// How to check.
 #[derive(Args)]
@@ -12,12 +29,72 @@ pub struct Arguments {
     /// Less, for every day
     #[arg(long)]
     quick: bool,
+    /// Where chance begins
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only the cases with this in their names
+    #[arg(long, default_value = "")]
+    case: String,
+    /// How many distinct orders to reach, instead of 5,000 or 1,000,000
+    #[arg(long)]
+    orders: Option<u64>,
+    /// Run one order again, as a failure printed it: CASE:ORDER
+    #[arg(long)]
+    replay: Option<String>,
+    /// Print each case and how far it was explored
+    #[arg(long)]
+    list: bool,
+    /// Search this worker's part, and report to the one that started it
+    #[arg(long, hide = true)]
+    worker: Option<usize>,
 }
 
 /// Runs the check.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let start = Instant::now();
-    progress("schedules", 0).finish_and_clear();
-    anyhow::ensure!(arguments.quick, "not built yet");
-    Ok(Report::new("schedules", start, 0, 0, 0).with("cases", 0))
+    let cases = cases::all();
+    if let Some(replay) = &arguments.replay {
+        return replay_one(&cases, replay, start);
+    }
+    let cases: Vec<&Case> = cases.iter().filter(|case| case.name.contains(&arguments.case)).collect();
+    anyhow::ensure!(!cases.is_empty(), "no case has {} in its name", arguments.case);
+    let wanted = arguments.orders.unwrap_or(if arguments.quick { QUICK } else { FULL });
+    if let Some(worker) = arguments.worker {
+        let (cases, orders) = workers::share(&cases, wanted, worker);
+        let found = search::search(&cases, orders, arguments.seed, worker);
+        println!("{}", serde_json::to_string(&found)?);
+        std::process::exit(0);
+    }
+    let bar = progress("schedules", wanted);
+    let found = workers::search(arguments, wanted, &bar)?;
+    bar.finish_and_clear();
+    let Found { runs, distinct, failures, explored } = found;
+    if arguments.list {
+        for (name, explored) in &explored {
+            eprintln!("{name:60} {explored}");
+        }
+    }
+    for failure in &failures {
+        eprintln!("{failure}\n");
+    }
+    anyhow::ensure!(
+        distinct >= wanted || !failures.is_empty() || !arguments.case.is_empty(),
+        "only {distinct} distinct orders were found, {wanted} were wanted: add cases, or ask for fewer with --orders"
+    );
+    let exhausted = explored.iter().filter(|(_, explored)| explored.exhausted).count();
+    Ok(Report::new("schedules", start, runs, distinct, failures.len() as u64)
+        .with("schedules", distinct)
+        .with("schedule_cases", cases.len() as u64)
+        .with("exhausted_cases", exhausted as u64))
+}
+
+fn replay_one(cases: &[Case], replay: &str, start: Instant) -> anyhow::Result<Report> {
+    let (name, order) = replay.rsplit_once(':').context("--replay wants CASE:ORDER, as a failure prints it")?;
+    let case = cases.iter().find(|case| case.name == name);
+    let case = case.with_context(|| format!("there is no case named `{name}`; --list prints them"))?;
+    let failure = search::replay(case, order)?;
+    if let Some(failure) = &failure {
+        eprintln!("{failure}");
+    }
+    Ok(Report::new("schedules", start, 1, 1, u64::from(failure.is_some())).with("schedules", 1))
 }

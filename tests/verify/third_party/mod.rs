@@ -3,13 +3,22 @@
 //! What it does on Windows is known from its users; what it does here must be the same. Where the two differed, the
 //! simulator was wrong: docs/simulator.md lists what was learnt.
 
+mod closing;
+mod failures;
+mod known_bugs;
 mod life;
+mod misuse;
 
-use std::{panic, path::Path, time::Instant};
+use std::{
+    panic,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
-use flowtag_tests::windivert::{self, Unavailable};
+use flowtag_simulator::service::State;
+use flowtag_tests::windivert::{self, Unavailable, WinDivert};
 
 use crate::report::{Report, progress};
 
@@ -32,8 +41,19 @@ struct Case {
     run: fn(&Path) -> Result<()>,
 }
 
+/// How long a request may take that something else has to happen for first.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Stops the driver, once its work items have run; it leaves nothing behind.
+fn ended(rig: &WinDivert) -> Result<()> {
+    rig.settle();
+    ensure!(rig.stop()? == State::Stopped, "it did not stop");
+    ensure!(rig.left_behind().is_empty(), "left behind: {}", rig.left_behind().join(", "));
+    Ok(())
+}
+
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [life::CASES].into_iter().flatten()
+    [life::CASES, closing::CASES, misuse::CASES, failures::CASES, known_bugs::CASES].into_iter().flatten()
 }
 
 /// Runs the check.

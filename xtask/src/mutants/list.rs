@@ -24,6 +24,8 @@ pub struct Mutant {
     pub name: String,
     /// Whose bug it was.
     pub source: String,
+    /// The only test that is to catch it, where another that fails would prove little.
+    pub caught_by: Option<String>,
     /// The edits that break it.
     pub edit: Vec<Edit>,
 }

@@ -76,8 +76,8 @@ pub fn run(target: Target, part: &str) -> Result<Outcome> {
 fn hunt(mutants: &[Mutant], images: Receiver<Result<PathBuf>>, suite: &Suite, bar: &ProgressBar) -> Outcome {
     let width = mutants.iter().map(|mutant| mutant.name.chars().count()).max().unwrap_or(0);
     let mut outcome = Outcome { mutants: mutants.len(), caught: 0, runs: 0 };
-    for (Mutant { name, source, .. }, image) in mutants.iter().zip(images) {
-        let found = match image.and_then(|image| suite.first_failure(&image)) {
+    for (Mutant { name, source, caught_by, .. }, image) in mutants.iter().zip(images) {
+        let found = match image.and_then(|image| suite.first_failure(&image, caught_by.as_deref())) {
             Ok(Search { failed: Some(test), runs }) => {
                 outcome.caught += 1;
                 outcome.runs += runs;

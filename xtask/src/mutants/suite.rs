@@ -69,7 +69,7 @@ impl Suite {
 
     /// Runs every test on the sound driver, and puts the quick ones first. Fails when one fails.
     pub fn learn(&mut self, sound: &Path) -> Result<()> {
-        let Runs { failed, took } = self.run(sound)?;
+        let Runs { failed, took } = self.run(sound, None)?;
         if let Some(index) = failed {
             bail!("{} fails on the driver as it is: mend that first", self.0[index].path);
         }
@@ -80,14 +80,14 @@ impl Suite {
         Ok(())
     }
 
-    /// Looks for a test that fails on `image`.
-    pub fn first_failure(&self, image: &Path) -> Result<Search> {
-        let Runs { failed, took } = self.run(image)?;
+    /// Looks for a test that fails on `image`, or sees whether the `only` one does.
+    pub fn first_failure(&self, image: &Path, only: Option<&str>) -> Result<Search> {
+        let Runs { failed, took } = self.run(image, only)?;
         Ok(Search { failed: failed.map(|index| self.0[index].path.clone()), runs: took.len() })
     }
 
     /// Runs the tests on `image` until one fails. Says which, and how long each took.
-    fn run(&self, image: &Path) -> Result<Runs> {
+    fn run(&self, image: &Path, only: Option<&str>) -> Result<Runs> {
         let next = AtomicUsize::new(0);
         let failed = OnceLock::new();
         let took = Mutex::new(Vec::new());
@@ -95,6 +95,9 @@ impl Suite {
             while failed.get().is_none() {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(test) = self.0.get(index) else { break };
+                if only.is_some_and(|only| test.path != only) {
+                    continue;
+                }
                 let start = Instant::now();
                 if !test.passes(image, || failed.get().is_some())? {
                     // A test that was stopped because another has failed comes too late here.

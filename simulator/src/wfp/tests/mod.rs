@@ -172,7 +172,7 @@ impl Rig {
     }
 
     /// Calls an import as the driver does at `PASSIVE_LEVEL`.
-    fn import(&self, name: &str, arguments: &[u64]) -> Status {
+    fn import(&self, name: &'static str, arguments: &[u64]) -> Status {
         let address = exports::address("fwpkclnt.sys", name).expect("the simulator has it");
         self.machine.run(|cpu| cpu.call(address, name, arguments) as Status).expect("no bug check")
     }

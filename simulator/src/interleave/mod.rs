@@ -1,0 +1,28 @@
+//! Interleavings: which thread goes next is chosen, not left to the host's scheduler.
+//!
+//! Threads of a [`Crew`] sit at a [`table`]; one goes at a time, from one *point* to the next. Points are before every
+//! import call of the driver, behind those that touch what threads share, at every entry into the driver, and wherever
+//! the filtering platform looks at a flow or changes it. A run is therefore repeatable from the order in which threads
+//! went. Driver code between two points is one step; the driver's lock is only held within such steps, so its
+//! contention is not seen here.
+//!
+//! - [`explore`]: every order of a case, once each, as far as the budget goes.
+//! - [`random`]: orders by chance, with priorities.
+//! - [`order`]: which runs are the same order, and how one is written down.
+//! - [`touches`]: which steps can change places without any effect.
+
+mod crew;
+pub mod explore;
+pub mod order;
+pub mod random;
+mod seat;
+mod table;
+#[cfg(test)]
+mod tests;
+pub mod touches;
+
+pub use crew::{Crew, Job, Plan, Run};
+pub use seat::point;
+pub(crate) use seat::{driver_is_entered, import_begins, import_ends, pause, random_below, wait_until};
+pub use table::{Step, Strategy, Waits};
+pub use touches::Touches;

@@ -1,0 +1,24 @@
+//! The functions that are in an image, by the names that its PDB gives them.
+
+use std::{fs::File, path::Path};
+
+use pdb_addr2line::pdb::{FallibleIterator, PDB, SymbolData};
+
+/// The name of every function in the image whose PDB this is.
+pub fn of(pdb: &Path) -> Vec<String> {
+    let pdb = File::open(pdb).expect("flowtag.pdb lies beside flowtag.sys");
+    let mut pdb = PDB::open(pdb).expect("flowtag.pdb is a PDB");
+    let information = pdb.debug_information().expect("debug information");
+    let mut modules = information.modules().expect("modules");
+    let mut names = Vec::new();
+    while let Some(module) = modules.next().expect("a module") {
+        let Some(module) = pdb.module_info(&module).expect("a readable module") else { continue };
+        let mut symbols = module.symbols().expect("symbols");
+        while let Some(symbol) = symbols.next().expect("a symbol") {
+            if let Ok(SymbolData::Procedure(function)) = symbol.parse() {
+                names.push(function.name.to_string().into_owned());
+            }
+        }
+    }
+    names
+}

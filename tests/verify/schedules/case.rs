@@ -1,0 +1,87 @@
+//! What a case is.
+
+use flowtag_simulator::{
+    Machine,
+    wfp::{Direction, FlowHandle, Packet, Switches},
+};
+use flowtag_tests::rig::{TCP, outbound};
+
+/// A machine with flows, and threads that do something to them at once.
+#[derive(Clone)]
+pub struct Case {
+    /// Its name, by which it can be run again.
+    pub name: String,
+    /// Flows that are open before the threads begin; the ring holds 16.
+    pub open: u64,
+    /// What each thread does, one thing after the other.
+    pub threads: Vec<Vec<Does>>,
+    /// How Windows behaves.
+    pub windows: Windows,
+    /// Small enough for the explorer.
+    pub small: bool,
+}
+
+/// How Windows behaves where it has a choice.
+#[derive(Clone, Copy)]
+pub struct Windows {
+    /// In the case's name; empty for the documented behaviour.
+    pub name: &'static str,
+    /// Sets the switches.
+    pub set: fn(&mut Switches),
+}
+
+/// One thing that a thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// A program connects: its flow is opened and authorized.
+    Connect,
+    /// A flow is authorized again, as after a change of policy.
+    Reauthorize(Flow),
+    /// A packet leaves.
+    Send(Flow),
+    /// A packet arrives.
+    Receive(Flow),
+    /// The network ends a flow.
+    End(Flow),
+    /// Windows gets round to what pending removals owe.
+    Deferred,
+    /// `sc stop`.
+    Unload,
+}
+
+/// A flow of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The oldest, which is evicted first.
+    Oldest,
+    /// The youngest of those that were open before.
+    Youngest,
+    /// The one that `Connect` opens, if it has done so.
+    New,
+}
+
+impl Case {
+    /// The handle of a flow: handles are given out in order.
+    fn handle(&self, flow: Flow) -> FlowHandle {
+        FlowHandle(match flow {
+            Flow::Oldest => 1,
+            Flow::Youngest => self.open,
+            Flow::New => self.open + 1,
+        })
+    }
+
+    /// Does it. What the service control manager or the referee says is the error.
+    pub fn perform(&self, machine: &Machine, does: Does) -> Result<(), String> {
+        let packet = Packet::new(TCP, 100);
+        let done = match does {
+            Does::Connect => machine.open_flow(&outbound()).map(drop),
+            Does::Reauthorize(flow) => machine.reauthorize(self.handle(flow), Direction::Outbound).map(drop),
+            Does::Send(flow) => machine.transport(self.handle(flow), Direction::Outbound, &packet).map(drop),
+            Does::Receive(flow) => machine.transport(self.handle(flow), Direction::Inbound, &packet).map(drop),
+            Does::End(flow) => machine.close_flow(self.handle(flow)),
+            Does::Deferred => machine.run_deferred_deletes().map(drop),
+            Does::Unload => return machine.stop_service("flowtag").map(drop).map_err(|error| error.to_string()),
+        };
+        done.map_err(|bug_check| bug_check.to_string())
+    }
+}

@@ -1,0 +1,132 @@
+//! The cases.
+
+use flowtag_simulator::wfp::{DyingFlow, Removal};
+
+use super::{
+    case::{
+        Case, Does,
+        Does::{Connect, Deferred, End, Reauthorize, Receive, Send, Unload},
+        Flow::{New, Oldest, Youngest},
+        Windows,
+    },
+    stage::RING,
+};
+
+const DOCUMENTED: Windows = Windows { name: "", set: |_| {} };
+const DELETED_LATER: Windows =
+    Windows { name: "dying flow deletes later", set: |switches| switches.dying_flow = DyingFlow::DeleteLater };
+const DELETED_INLINE: Windows =
+    Windows { name: "dying flow deletes inline", set: |switches| switches.dying_flow = DyingFlow::DeleteInline };
+const REUSED: Windows = Windows { name: "handles are reused", set: |switches| switches.reuse_handles = true };
+const PENDING: Windows =
+    Windows { name: "removals are pending", set: |switches| switches.removal = Removal::PendingByChance };
+
+/// All cases.
+pub fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, open, threads) in pairs() {
+        add(&mut cases, name, open, &threads, true);
+    }
+    for (name, open, threads) in triples() {
+        add(&mut cases, name, open, &threads, true);
+    }
+    for (name, open, threads) in crowds() {
+        add(&mut cases, name, open, &threads, false);
+    }
+    cases
+}
+
+/// The case under each of the ways that Windows may behave.
+fn add(cases: &mut Vec<Case>, name: &str, open: u64, threads: &[Vec<Does>], small: bool) {
+    for windows in [DOCUMENTED, DELETED_LATER, DELETED_INLINE, REUSED, PENDING] {
+        let name = if windows.name.is_empty() { name.to_owned() } else { format!("{name}, {}", windows.name) };
+        cases.push(Case { name, open, threads: threads.to_vec(), windows, small });
+    }
+}
+
+type Threads = Vec<Vec<Does>>;
+
+/// Each two of: authorize, classify, delete, evict, unload.
+fn pairs() -> Vec<(&'static str, u64, Threads)> {
+    let full = u64::from(RING);
+    vec![
+        ("two connect", 0, vec![vec![Connect], vec![Connect]]),
+        ("connect, and its flow ends", 0, vec![vec![Connect], vec![End(New)]]),
+        ("connect, and its flow sends", 0, vec![vec![Connect], vec![Send(New)]]),
+        ("connect, and its flow is authorized again", 0, vec![vec![Connect], vec![Reauthorize(New)]]),
+        ("connect while unloading", 0, vec![vec![Connect], vec![Unload]]),
+        ("send and receive", 1, vec![vec![Send(Oldest)], vec![Receive(Oldest)]]),
+        ("send on a flow that ends", 1, vec![vec![Send(Oldest)], vec![End(Oldest)]]),
+        ("send while unloading", 1, vec![vec![Send(Oldest)], vec![Unload]]),
+        ("authorize again while unloading", 1, vec![vec![Reauthorize(Oldest)], vec![Unload]]),
+        ("two flows end", 2, vec![vec![End(Oldest)], vec![End(Youngest)]]),
+        ("a flow ends twice", 1, vec![vec![End(Oldest)], vec![End(Oldest)]]),
+        ("a flow ends while unloading", 1, vec![vec![End(Oldest)], vec![Unload]]),
+        ("evict a flow that sends", full, vec![vec![Connect], vec![Send(Oldest)]]),
+        ("evict a flow that ends", full, vec![vec![Connect], vec![End(Oldest)]]),
+        ("evict while another ends", full, vec![vec![Connect], vec![End(Youngest)]]),
+        ("evict while unloading", full, vec![vec![Connect], vec![Unload]]),
+        ("two evict", full, vec![vec![Connect], vec![Connect]]),
+    ]
+}
+
+/// Three at once.
+fn triples() -> Vec<(&'static str, u64, Threads)> {
+    let full = u64::from(RING);
+    vec![
+        ("connect, its flow ends, unload", 0, vec![vec![Connect], vec![End(New)], vec![Unload]]),
+        ("connect, its flow sends and ends", 0, vec![vec![Connect], vec![Send(New)], vec![End(New)]]),
+        ("connect, its flow sends, unload", 0, vec![vec![Connect], vec![Send(New)], vec![Unload]]),
+        ("send, end, unload", 1, vec![vec![Send(Oldest)], vec![End(Oldest)], vec![Unload]]),
+        ("send, receive, unload", 1, vec![vec![Send(Oldest)], vec![Receive(Oldest)], vec![Unload]]),
+        ("send, receive, end", 1, vec![vec![Send(Oldest)], vec![Receive(Oldest)], vec![End(Oldest)]]),
+        ("evict, send, end", full, vec![vec![Connect], vec![Send(Oldest)], vec![End(Oldest)]]),
+        ("evict, send, unload", full, vec![vec![Connect], vec![Send(Oldest)], vec![Unload]]),
+        ("evict, end, unload", full, vec![vec![Connect], vec![End(Oldest)], vec![Unload]]),
+        ("two evict while one ends", full, vec![vec![Connect], vec![Connect], vec![End(Oldest)]]),
+        ("two evict while unloading", full, vec![vec![Connect], vec![Connect], vec![Unload]]),
+        ("two connect while unloading", 0, vec![vec![Connect], vec![Connect], vec![Unload]]),
+    ]
+}
+
+/// More than can be explored.
+fn crowds() -> Vec<(&'static str, u64, Threads)> {
+    let full = u64::from(RING);
+    vec![
+        (
+            "a life while unloading",
+            2,
+            vec![vec![Connect, Send(New), End(New)], vec![Send(Oldest), End(Oldest)], vec![Receive(New), Unload]],
+        ),
+        (
+            "four CPUs, room in the ring",
+            2,
+            vec![
+                vec![Connect, Send(New), Receive(New)],
+                vec![End(Oldest), Connect, Reauthorize(New)],
+                vec![Send(Youngest), End(New), Deferred],
+                vec![Receive(New), Unload],
+            ],
+        ),
+        (
+            "four CPUs, ring full",
+            full,
+            vec![
+                vec![Connect, Connect, Send(New)],
+                vec![Send(Oldest), End(Youngest), Connect],
+                vec![Receive(Oldest), End(Oldest), Deferred, End(New)],
+                vec![Send(Youngest), Unload],
+            ],
+        ),
+        (
+            "four CPUs, ring full, no unload",
+            full,
+            vec![
+                vec![Connect, Reauthorize(New), Connect],
+                vec![Connect, End(New), Send(New)],
+                vec![Send(Oldest), End(Oldest), Deferred],
+                vec![Receive(Youngest), Reauthorize(Youngest), End(Youngest)],
+            ],
+        ),
+    ]
+}
