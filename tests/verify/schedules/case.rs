@@ -28,6 +28,8 @@ pub struct Windows {
     pub name: &'static str,
     /// Sets the switches.
     pub set: fn(&mut Switches),
+    /// The first removal of a context has no effect, and answers `STATUS_UNSUCCESSFUL`.
+    pub removal_fails: bool,
 }
 
 /// One thing that a thread does.

@@ -12,14 +12,18 @@ use super::{
     stage::RING,
 };
 
-const DOCUMENTED: Windows = Windows { name: "", set: |_| {} };
-const DELETED_LATER: Windows =
-    Windows { name: "dying flow deletes later", set: |switches| switches.dying_flow = DyingFlow::DeleteLater };
-const DELETED_INLINE: Windows =
-    Windows { name: "dying flow deletes inline", set: |switches| switches.dying_flow = DyingFlow::DeleteInline };
-const REUSED: Windows = Windows { name: "handles are reused", set: |switches| switches.reuse_handles = true };
-const PENDING: Windows =
-    Windows { name: "removals are pending", set: |switches| switches.removal = Removal::PendingByChance };
+/// Windows as it is documented, and five ways in which it may behave otherwise.
+fn windows() -> [Windows; 6] {
+    let switched = |name, set| Windows { name, set, removal_fails: false };
+    [
+        switched("", |_| {}),
+        switched("dying flow deletes later", |switches| switches.dying_flow = DyingFlow::DeleteLater),
+        switched("dying flow deletes inline", |switches| switches.dying_flow = DyingFlow::DeleteInline),
+        switched("handles are reused", |switches| switches.reuse_handles = true),
+        switched("removals are pending", |switches| switches.removal = Removal::PendingByChance),
+        Windows { name: "a removal fails", set: |_| {}, removal_fails: true },
+    ]
+}
 
 /// All cases.
 pub fn all() -> Vec<Case> {
@@ -38,7 +42,7 @@ pub fn all() -> Vec<Case> {
 
 /// The case under each of the ways that Windows may behave.
 fn add(cases: &mut Vec<Case>, name: &str, open: u64, threads: &[Vec<Does>], small: bool) {
-    for windows in [DOCUMENTED, DELETED_LATER, DELETED_INLINE, REUSED, PENDING] {
+    for windows in windows() {
         let name = if windows.name.is_empty() { name.to_owned() } else { format!("{name}, {}", windows.name) };
         cases.push(Case { name, open, threads: threads.to_vec(), windows, small });
     }

@@ -22,10 +22,14 @@ use super::{case::Case, stage::play};
 const CREW: usize = 4;
 /// Waits of the explored cases: the drain's first sleep may end at any moment.
 const EXPLORED_WAITS: Waits = Waits::Early(1);
-/// After so many failures of a case its search ends: they tend to be the same one.
-const MOST_FAILURES: usize = 3;
-/// Runs by chance that go on a case in one go.
-const TURN: u64 = 200;
+/// After so many failures of a case its search ends, since they tend to be the same one; after so many of all, the
+/// whole search.
+const MOST_FAILURES_OF_A_CASE: usize = 2;
+const MOST_FAILURES: usize = 8;
+/// Orders of a case that are explored before the next one's turn comes; twice as many the next time.
+const FIRST_TURN: u64 = 10;
+/// Runs by chance that a case gets in one go, as long as they find new orders.
+const CHANCES: u64 = 200;
 
 /// What one processor finds.
 #[derive(Default, Serialize, Deserialize)]
@@ -85,14 +89,19 @@ pub fn replay(case: &Case, trace: &str) -> anyhow::Result<Option<String>> {
 pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Found {
     let mut search = Search { crew: Crew::new(CREW, processor), wanted, seed, found: Found::default() };
     let mut known: Vec<Known> = cases.iter().map(|_| Known::default()).collect();
-    let mut small = cases.iter().filter(|case| case.small).count() as u64;
-    for (case, known) in cases.iter().zip(&mut known).filter(|(case, _)| case.small) {
-        // Half of the orders; what the smaller cases leave of it goes to those behind them.
-        let left = (wanted / 2).saturating_sub(search.found.distinct);
-        search.explore(case, known, (left / small).max(1));
-        small -= 1;
-    }
+    // Three quarters are explored, so that small cases are seen to their ends; the rest meet by chance.
+    let mut turn = FIRST_TURN;
     let mut fruitful = true;
+    while fruitful && search.found.distinct < wanted / 4 * 3 {
+        fruitful = false;
+        for (case, known) in cases.iter().zip(&mut known).filter(|(case, _)| case.small) {
+            if search.found.distinct < wanted / 4 * 3 {
+                fruitful |= search.explore(case, known, turn);
+            }
+        }
+        turn *= 2;
+    }
+    fruitful = true;
     while fruitful && search.found.distinct < wanted {
         fruitful = false;
         for (case, known) in cases.iter().zip(&mut known) {
@@ -112,22 +121,44 @@ struct Search {
 }
 
 /// What is known of a case.
-#[derive(Default)]
 struct Known {
     orders: HashSet<u64>,
     explored: Explored,
+    explorer: Arc<Mutex<Explorer>>,
+    /// Runs by chance so far, and how many come next.
     chances: u64,
+    next_chances: u64,
     longest: usize,
     failures: usize,
 }
 
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            orders: HashSet::new(),
+            explored: Explored::default(),
+            explorer: Arc::default(),
+            chances: 0,
+            next_chances: CHANCES,
+            longest: 0,
+            failures: 0,
+        }
+    }
+}
+
 impl Search {
-    /// Every order of a case, as far as the budget goes.
-    fn explore(&mut self, case: &Case, known: &mut Known, most: u64) {
-        let explorer = Arc::new(Mutex::new(Explorer::default()));
-        loop {
-            let strategy: Arc<Mutex<dyn Strategy>> = explorer.clone();
+    fn may_go_on(&self, known: &Known) -> bool {
+        let given_up = known.failures >= MOST_FAILURES_OF_A_CASE || self.found.failures.len() >= MOST_FAILURES;
+        !known.explored.exhausted && !given_up
+    }
+
+    /// The next orders of a case, so many at most; false when there are no more.
+    fn explore(&mut self, case: &Case, known: &mut Known, most: u64) -> bool {
+        let enough = known.explored.orders + most;
+        while self.may_go_on(known) && known.explored.orders < enough {
+            let strategy: Arc<Mutex<dyn Strategy>> = known.explorer.clone();
             let mut run = play(case, &self.crew, strategy, EXPLORED_WAITS);
+            let explorer = Arc::clone(&known.explorer);
             let mut explorer = explorer.lock().unwrap();
             if explorer.strayed() {
                 run.failure.get_or_insert_with(|| "the same order went another way the second time".into());
@@ -138,22 +169,17 @@ impl Search {
             }
             if !explorer.next_run() {
                 known.explored.exhausted = known.failures == 0;
-                return;
-            }
-            if known.explored.orders >= most || known.failures >= MOST_FAILURES {
-                return;
+                return false;
             }
         }
+        self.may_go_on(known)
     }
 
     /// Some orders of a case by chance; false when there was nothing new in them.
     fn meet_by_chance(&mut self, case: &Case, known: &mut Known) -> bool {
-        if known.explored.exhausted || known.failures >= MOST_FAILURES {
-            return false;
-        }
         let before = known.orders.len();
-        for _ in 0..TURN {
-            if self.found.distinct >= self.wanted {
+        for _ in 0..known.next_chances {
+            if self.found.distinct >= self.wanted || !self.may_go_on(known) {
                 break;
             }
             let seed = (self.seed << 32).wrapping_add(known.chances);
@@ -169,7 +195,10 @@ impl Search {
                 known.explored.by_chance += 1;
             }
         }
-        known.orders.len() > before
+        let new = (known.orders.len() - before) as u64;
+        // A case that repeats itself gets fewer runs the next time.
+        known.next_chances = (2 * new).clamp(1, CHANCES);
+        new > 0
     }
 
     /// Counts a run; true if its order is new.

@@ -6,6 +6,7 @@ use flowtag_simulator::{
     Options,
     interleave::{Crew, Job, Plan, Run, Strategy, Waits},
     service::State,
+    wfp::status,
 };
 use flowtag_tests::rig::{Rig, outbound};
 
@@ -42,6 +43,9 @@ fn prepare(case: &Case, rig: &Rig) -> Result<(), String> {
         rig.machine.open_flow(&outbound()).map_err(|bug_check| bug_check.to_string())?;
     }
     rig.set(case.windows.set);
+    if case.windows.removal_fails {
+        rig.fail("FwpsFlowRemoveContext0", 1, Some(status::UNSUCCESSFUL));
+    }
     Ok(())
 }
 
