@@ -115,8 +115,7 @@ fn touches_of(call: &Call<'_>) -> Option<Touches> {
             let contexts = Touches::flow(call.arg(0)).and(Touches::CALLOUT_COUNTS);
             if ends_flows { Touches::EVERYTHING } else { contexts }
         }
-        // Which call fails depends on all calls of it before.
-        _ if call.machine.faults().are_planned() => Touches::EVERYTHING,
+        _ if call.may_be_made_to_fail() => Touches::EVERYTHING,
         "FwpsFlowRemoveContext0" => Touches::flow(call.arg(0)).and(Touches::DEFERRED),
         "FwpsCalloutUnregisterById0" => Touches::CALLOUTS.and(Touches::DEFERRED),
         "FwpmEngineClose0" => Touches::NEW_POLICY,

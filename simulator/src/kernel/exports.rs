@@ -183,6 +183,11 @@ impl<'a> Call<'a> {
         numbered(self.number).0
     }
 
+    /// Whether the order of the calls of this import decides which of them fails.
+    pub(crate) fn may_be_made_to_fail(&self) -> bool {
+        self.machine.faults().counts(self.number)
+    }
+
     /// Argument `n` as it was passed: for a narrower type the upper bits may be anything.
     #[must_use]
     pub fn arg(&self, n: usize) -> u64 {

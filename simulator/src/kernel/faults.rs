@@ -122,6 +122,12 @@ impl Faults {
         self.calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum()
     }
 
+    /// Whether calls of `import` are counted until one fails, so that their order matters.
+    pub(super) fn counts(&self, import: usize) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+            && self.planned.lock().unwrap().iter().any(|fault| fault.import == import)
+    }
+
     /// Counts a call; says how it must fail, if it must. `stack` is where it comes from, for imports that can fail.
     pub(super) fn strikes(&self, import: usize, stack: impl FnOnce() -> Option<CallStack>) -> Option<Strike> {
         let call = self.calls[import].fetch_add(1, Ordering::Relaxed) + 1;
