@@ -90,3 +90,42 @@ fn free(call: &Call<'_>, kind: Kind) -> u64 {
     }
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{BugCheck, Machine, Options, kernel::exports};
+
+    const LIST: [u32; 4] = [16 << 16 | 1 << 8 | 0x80, 1 << 8, 0x7574_6167, 0];
+    const BUFFER: [u32; 3] = [12 << 16 | 1 << 8 | 0x80, 0x7574_6167, 0];
+
+    fn called(machine: &Machine, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
+        let address = exports::address("NDIS.SYS", name).expect("the simulator has it");
+        machine.run(|cpu| cpu.call(address, name, arguments))
+    }
+
+    #[test]
+    fn pools_are_allocated_and_freed() {
+        let machine = Machine::new(Options::default());
+        let list = called(&machine, "NdisAllocateNetBufferListPool", &[0, LIST.as_ptr() as u64]).unwrap();
+        let buffer = called(&machine, "NdisAllocateNetBufferPool", &[0, BUFFER.as_ptr() as u64]).unwrap();
+        assert_eq!(machine.ndis().pools(), 2);
+        called(&machine, "NdisFreeNetBufferListPool", &[list]).unwrap();
+        called(&machine, "NdisFreeNetBufferPool", &[buffer]).unwrap();
+        assert_eq!(machine.ndis().pools(), 0);
+    }
+
+    #[test]
+    fn parameters_without_their_header_give_no_pool() {
+        let machine = Machine::new(Options::default());
+        let parameters = [0u32; 4];
+        let pool = called(&machine, "NdisAllocateNetBufferListPool", &[0, parameters.as_ptr() as u64]);
+        assert_eq!(pool.unwrap(), 0);
+    }
+
+    #[test]
+    fn a_pool_is_freed_once_and_as_what_it_is() {
+        let machine = Machine::new(Options::default());
+        let list = called(&machine, "NdisAllocateNetBufferListPool", &[0, LIST.as_ptr() as u64]).unwrap();
+        assert_eq!(called(&machine, "NdisFreeNetBufferPool", &[list]).unwrap_err().code(), 0xC2);
+    }
+}

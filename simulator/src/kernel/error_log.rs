@@ -75,3 +75,29 @@ fn write(call: &Call<'_>) -> u64 {
     }
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::tests::{called, machine};
+
+    #[test]
+    fn an_entry_is_kept_as_it_was_written_and_its_memory_freed() {
+        let machine = machine();
+        let entry = called(&machine, "IoAllocateErrorLogEntry", &[1, 64]).unwrap();
+        memory::write(entry + NUMBER_OF_STRINGS, 2u16).unwrap();
+        memory::write(entry + STRING_OFFSET, 40u16).unwrap();
+        memory::write(entry + ERROR_CODE, 0x4000_0001u32).unwrap();
+        let text: Vec<u16> = "ab\0c\0".encode_utf16().collect();
+        memory::write_bytes(entry + 40, bytemuck::cast_slice(&text)).unwrap();
+        called(&machine, "IoWriteErrorLogEntry", &[entry]).unwrap();
+        let strings = vec!["ab".into(), "c".into()];
+        assert_eq!(machine.error_log().entries(), [Entry { code: 0x4000_0001, strings }]);
+        assert_eq!(machine.pool().live_count(), 0);
+    }
+
+    #[test]
+    fn an_entry_that_is_too_large_is_refused() {
+        assert_eq!(called(&machine(), "IoAllocateErrorLogEntry", &[1, 241]).unwrap(), 0);
+    }
+}

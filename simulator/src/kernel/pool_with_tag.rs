@@ -36,3 +36,36 @@ fn allocate(call: &Call<'_>) -> u64 {
     };
     allocate_as(call, kind | POOL_FLAG_UNINITIALIZED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        memory,
+        pool::{Tag, TagUse},
+        tests::{TAG, called, code, machine},
+    };
+
+    #[test]
+    fn each_type_of_pool_is_allocated_and_freed_with_its_tag() {
+        let machine = machine();
+        for pool_type in [0, 1, 512] {
+            let block = called(&machine, "ExAllocatePoolWithTag", &[pool_type, 24, TAG]).unwrap();
+            let used = machine.pool().used_by(Tag(TAG as u32));
+            assert_eq!((used.blocks, used.bytes), (1, 24), "{pool_type}");
+            called(&machine, "ExFreePoolWithTag", &[block, TAG]).unwrap();
+        }
+        assert_eq!(machine.pool().used_by(Tag(TAG as u32)), TagUse { blocks: 0, bytes: 0, allocations: 3 });
+    }
+
+    #[test]
+    fn a_block_is_not_zeroed() {
+        let machine = machine();
+        let block = called(&machine, "ExAllocatePoolWithTag", &[512, 8, TAG]).unwrap();
+        assert_ne!(memory::read::<u64>(block), Ok(0));
+    }
+
+    #[test]
+    fn pool_of_an_unknown_type_is_caught() {
+        assert_eq!(code(called(&machine(), "ExAllocatePoolWithTag", &[7, 8, TAG])).0, 0xC2);
+    }
+}

@@ -101,3 +101,36 @@ fn dereference(call: &Call<'_>) -> u64 {
     };
     left.cast_unsigned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{called, code, machine};
+
+    #[test]
+    fn a_system_threads_process_has_the_id_4() {
+        let machine = machine();
+        let process = called(&machine, "IoGetCurrentProcess", &[]).unwrap();
+        assert_eq!(called(&machine, "PsGetProcessId", &[process]).unwrap(), 4);
+    }
+
+    #[test]
+    fn references_to_a_process_are_counted() {
+        let machine = machine();
+        let process = called(&machine, "IoGetCurrentProcess", &[]).unwrap();
+        called(&machine, "ObfReferenceObject", &[process]).unwrap();
+        assert_eq!(machine.processes().references(), 1);
+        called(&machine, "ObfDereferenceObject", &[process]).unwrap();
+        assert_eq!(machine.processes().references(), 0);
+        assert_eq!(code(called(&machine, "ObfDereferenceObject", &[process])).0, 0x18);
+    }
+
+    #[test]
+    fn an_address_that_is_no_process_is_caught() {
+        assert_eq!(code(called(&machine(), "PsGetProcessId", &[0x1000])).0, 0x18);
+    }
+
+    #[test]
+    fn an_irp_that_nobody_sent_has_no_requestor() {
+        assert_eq!(called(&machine(), "IoGetRequestorProcess", &[0x1000]).unwrap(), 0);
+    }
+}

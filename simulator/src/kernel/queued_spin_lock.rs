@@ -134,3 +134,85 @@ fn write(call: &Call<'_>, address: u64, value: u64) {
     }
     call.write(address, value);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::tests::{code, drive, import, machine};
+
+    const ACQUIRE: &str = "KeAcquireInStackQueuedSpinLock";
+    const RELEASE: &str = "KeReleaseInStackQueuedSpinLock";
+
+    extern "win64" fn lock_and_unlock(lock: u64) -> u64 {
+        let mut handle = [0u64; 3];
+        let handle = [&raw mut handle as u64];
+        import(ACQUIRE, [lock, handle[0]]);
+        let inside = import("KfRaiseIrql", [2]);
+        import(RELEASE, handle);
+        let outside = import("KfRaiseIrql", [0]);
+        inside << 8 | outside
+    }
+
+    #[test]
+    fn holding_a_queued_spin_lock_is_being_at_dispatch_level() {
+        let lock = 0u64;
+        assert_eq!(drive(&machine(), lock_and_unlock, &raw const lock as u64).unwrap(), 2 << 8);
+    }
+
+    extern "win64" fn lock_twice(lock: u64) -> u64 {
+        let (mut first, mut second) = ([0u64; 3], [0u64; 3]);
+        import(ACQUIRE, [lock, &raw mut first as u64]);
+        import(ACQUIRE, [lock, &raw mut second as u64])
+    }
+
+    #[test]
+    fn taking_a_queued_spin_lock_twice_is_caught() {
+        let lock = 0u64;
+        assert_eq!(code(drive(&machine(), lock_twice, &raw const lock as u64)).0, 0x0F);
+    }
+
+    extern "win64" fn unlock_only(lock: u64) -> u64 {
+        let mut handle = [0, lock, 0];
+        import(RELEASE, [&raw mut handle as u64])
+    }
+
+    #[test]
+    fn releasing_a_queued_spin_lock_that_is_not_held_is_caught() {
+        let lock = 0u64;
+        let machine = machine();
+        let caught = machine.run(|cpu| {
+            cpu.set_irql(crate::kernel::Irql::DISPATCH);
+            cpu.call(unlock_only as *const () as u64, "unlock", &[&raw const lock as u64])
+        });
+        assert_eq!(code(caught).0, 0x10);
+    }
+
+    extern "win64" fn count(counter: u64) -> u64 {
+        let mut handle = [0u64; 3];
+        let handle = [&raw mut handle as u64];
+        // The counter lies behind the lock.
+        let place = (counter + 8) as *mut u64;
+        for _ in 0..500 {
+            import(ACQUIRE, [counter, handle[0]]);
+            // SAFETY: the test's own counter; the lock keeps the other thread out.
+            let value = unsafe { place.read_volatile() };
+            // SAFETY: as above.
+            unsafe { place.write_volatile(value + 1) };
+            import(RELEASE, handle);
+        }
+        0
+    }
+
+    #[test]
+    fn a_queued_spin_lock_keeps_other_cpus_out() {
+        let (machine, lock_and_counter) = (machine(), [0u64; 2]);
+        let place = &raw const lock_and_counter as u64;
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| drive(&machine, count, place).unwrap());
+            }
+        });
+        assert_eq!(lock_and_counter[1], 1000);
+    }
+}

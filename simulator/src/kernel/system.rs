@@ -81,3 +81,65 @@ fn integer_to_string(call: &Call<'_>) -> u64 {
     call.write(string_at, string);
     STATUS_SUCCESS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::tests::{called, code, machine};
+
+    #[test]
+    fn unique_ids_are_random_ones_of_version_4() {
+        let (machine, mut ids) = (machine(), [[0u8; 16]; 2]);
+        for id in &mut ids {
+            assert_eq!(called(&machine, "ExUuidCreate", &[id.as_mut_ptr() as u64]).unwrap(), 0);
+            assert_eq!((id[7] >> 4, id[8] >> 6), (4, 0b10), "{id:x?}");
+        }
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn the_version_is_that_of_windows_10() {
+        let mut information = [0xFFu32; 69];
+        called(&machine(), "RtlGetVersion", &[information.as_mut_ptr() as u64]).unwrap();
+        assert_eq!(information[1..5], [10, 0, 19041, 2]);
+    }
+
+    #[test]
+    fn a_drivers_own_bug_check_carries_its_code_and_parameters() {
+        let caught = called(&machine(), "KeBugCheckEx", &[0xF7, 1, 2, 3, 4]).unwrap_err();
+        assert_eq!((caught.code(), caught.parameters()), (0xF7, [1, 2, 3, 4]));
+    }
+
+    fn written(value: u64, base: u64, room: u16) -> (u64, String) {
+        let mut place = [0u16; 16];
+        let buffer = place.as_mut_ptr() as u64;
+        let mut string = UnicodeString { length: 0, maximum_length: 2 * room, padding: 0, buffer };
+        let arguments = [value, base, &raw mut string as u64];
+        let status = called(&machine(), "RtlIntegerToUnicodeString", &arguments).unwrap();
+        (status, String::from_utf16_lossy(&place[..usize::from(string.length / 2)]))
+    }
+
+    #[test]
+    fn a_number_is_written_in_the_base_that_is_asked_for() {
+        assert_eq!(written(4242, 10, 8), (0, "4242".into()));
+        assert_eq!(written(4242, 0, 4), (0, "4242".into()));
+        assert_eq!(written(0xBEEF, 16, 8), (0, "BEEF".into()));
+        assert_eq!(written(5, 3, 8), (STATUS_INVALID_PARAMETER.into(), String::new()));
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_is_refused() {
+        assert_eq!(written(4242, 10, 3), (STATUS_BUFFER_OVERFLOW.into(), String::new()));
+    }
+
+    #[test]
+    fn a_unique_id_above_passive_level_is_caught() {
+        let (machine, mut id) = (machine(), [0u8; 16]);
+        let create = crate::kernel::exports::address("ntoskrnl.exe", "ExUuidCreate").unwrap();
+        let caught = machine.run(|cpu| {
+            cpu.set_irql(Irql::DISPATCH);
+            cpu.call(create, "ExUuidCreate", &[id.as_mut_ptr() as u64])
+        });
+        assert_eq!(code(caught).0, 0xA);
+    }
+}

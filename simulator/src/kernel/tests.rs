@@ -13,11 +13,11 @@ type Import = extern "win64" fn(u64, u64, u64, u64, u64, u64) -> u64;
 
 const NON_PAGED: u64 = 0x40;
 const PAGED: u64 = 0x100;
-const TAG: u64 = u32::from_le_bytes(*b"Flow") as u64;
-const DISPATCH: u64 = 2;
+pub(super) const TAG: u64 = u32::from_le_bytes(*b"Flow") as u64;
+pub(super) const DISPATCH: u64 = 2;
 
 /// Calls an import of ntoskrnl.exe, from driver code.
-fn import<const N: usize>(name: &str, arguments: [u64; N]) -> u64 {
+pub(super) fn import<const N: usize>(name: &str, arguments: [u64; N]) -> u64 {
     let address = exports::address("ntoskrnl.exe", name).expect("the simulator has it");
     // SAFETY: what an import is bound to is a win64 function; it ignores arguments that it does not have.
     let import: Import = unsafe { mem::transmute(address) };
@@ -27,21 +27,25 @@ fn import<const N: usize>(name: &str, arguments: [u64; N]) -> u64 {
 }
 
 /// Runs a function of the native driver.
-fn drive(machine: &Machine, function: extern "win64" fn(u64) -> u64, argument: u64) -> Result<u64, BugCheck> {
+pub(super) fn drive(
+    machine: &Machine,
+    function: extern "win64" fn(u64) -> u64,
+    argument: u64,
+) -> Result<u64, BugCheck> {
     machine.run(|cpu| cpu.call(function as *const () as u64, "the test's function", &[argument]))
 }
 
 /// Calls an import directly, at `PASSIVE_LEVEL`.
-fn called(machine: &Machine, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
+pub(super) fn called(machine: &Machine, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
     let address = exports::address("ntoskrnl.exe", name).expect("the simulator has it");
     machine.run(|cpu| cpu.call(address, name, arguments))
 }
 
-fn machine() -> Machine {
+pub(super) fn machine() -> Machine {
     Machine::new(Options::default())
 }
 
-fn code<T: std::fmt::Debug>(outcome: Result<T, BugCheck>) -> (u32, u64) {
+pub(super) fn code<T: std::fmt::Debug>(outcome: Result<T, BugCheck>) -> (u32, u64) {
     let bug_check = outcome.expect_err("a bug check");
     (bug_check.code(), bug_check.parameters()[0])
 }

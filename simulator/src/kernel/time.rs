@@ -178,6 +178,16 @@ mod tests {
     }
 
     #[test]
+    fn the_performance_counter_counts_at_the_frequency_that_it_names() {
+        let (machine, mut frequency) = (crate::kernel::tests::machine(), 0u64);
+        let counter = crate::kernel::exports::address("HAL.dll", "KeQueryPerformanceCounter").unwrap();
+        let query = |at| machine.run(|cpu| cpu.call(counter, "KeQueryPerformanceCounter", &[at])).unwrap();
+        let before = query(&raw mut frequency as u64);
+        machine.clock().advance(Duration::from_secs(3));
+        assert_eq!(query(0) - before, 3 * frequency);
+    }
+
+    #[test]
     fn a_negative_interval_is_relative() {
         assert_eq!(wait_of(-100_000, 12_345), Duration::from_millis(10));
     }

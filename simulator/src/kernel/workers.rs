@@ -9,7 +9,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::cpu::Cpu;
@@ -19,6 +19,11 @@ use crate::machine::Machine;
 const MOST_THREADS: usize = 4;
 /// How often who waits for a job looks whether the machine still lives.
 const GLANCE: Duration = Duration::from_millis(10);
+
+/// A wait that lasts longer is one that never ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bug check: somebody ended the machine by hand.
+const MANUALLY_INITIATED_CRASH: u32 = 0xE2;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -79,9 +84,15 @@ impl Workers {
         }
     }
 
-    /// Waits until `done`, which is looked at again whenever a job has ended. Unwinds when the machine dies.
+    /// Waits until `done`, which is looked at again whenever a job has ended. Unwinds when the machine dies; a wait that
+    /// never ends is a bug check.
     pub(crate) fn wait(&self, cpu: &Cpu, done: impl Fn() -> bool) {
+        let started = Instant::now();
         while !done() {
+            if started.elapsed() > PATIENCE {
+                let text = "the framework waits for the driver: a request that it does not complete, or a work item";
+                cpu.bug_check(MANUALLY_INITIATED_CRASH, [0; 4], text);
+            }
             let queue = self.0.queue();
             drop(self.0.progress.wait_timeout(queue, GLANCE).unwrap_or_else(PoisonError::into_inner));
             cpu.check_alive();

@@ -10,6 +10,8 @@ pub mod driver;
 #[cfg(test)]
 mod facts;
 pub(crate) mod file;
+#[cfg(test)]
+mod io_tests;
 mod life;
 pub mod object_context;
 mod objects;

@@ -32,8 +32,8 @@ extern "win64" fn evt_cleanup(object: u64) {
 }
 
 /// A driver bound to the framework.
-struct Rig {
-    machine: Machine,
+pub(super) struct Rig {
+    pub(super) machine: Machine,
     globals: u64,
     table: u64,
     driver_object: LentMemory,
@@ -46,7 +46,7 @@ struct Rig {
 
 const PATH: &str = r"\REGISTRY\MACHINE\SYSTEM\ControlSet001\Services\flowtag";
 
-fn unicode(text: &LentMemory, bytes: usize) -> LentMemory {
+pub(super) fn unicode(text: &LentMemory, bytes: usize) -> LentMemory {
     let length = bytes as u16;
     let string = LentMemory::zeroed(size_of::<UnicodeString>());
     string.set(0, UnicodeString { length, maximum_length: length, padding: 0, buffer: text.address() });
@@ -90,27 +90,27 @@ impl Rig {
         self.machine.run(|cpu| cpu.call(bind, "WdfVersionBind", &arguments) as u32).unwrap()
     }
 
-    fn bound() -> Self {
+    pub(super) fn bound() -> Self {
         let mut rig = Self::unbound(31, 458);
         assert_eq!(rig.bind(), 0);
         rig
     }
 
-    fn unbind(&self) -> Result<u64, BugCheck> {
+    pub(super) fn unbind(&self) -> Result<u64, BugCheck> {
         let unbind = exports::address("WDFLDR.SYS", "WdfVersionUnbind").unwrap();
         let arguments = [self.registry_path.address(), self.bind_info.address(), self.globals];
         self.machine.run(|cpu| cpu.call(unbind, "WdfVersionUnbind", &arguments))
     }
 
     /// Calls a function through the bound table.
-    fn try_wdf(&self, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
+    pub(super) fn try_wdf(&self, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
         let slot = (0..458).find(|&slot| table::name(slot) == Some(name)).unwrap();
         let function: u64 = memory::read(self.table + 8 * slot as u64).expect("the bound table");
         let arguments: Vec<u64> = [self.globals].iter().chain(arguments).copied().collect();
         self.machine.run(|cpu| cpu.call(function, name, &arguments))
     }
 
-    fn wdf(&self, name: &'static str, arguments: &[u64]) -> u64 {
+    pub(super) fn wdf(&self, name: &'static str, arguments: &[u64]) -> u64 {
         self.try_wdf(name, arguments).unwrap()
     }
 
@@ -125,13 +125,13 @@ impl Rig {
         (status as u32, driver)
     }
 
-    fn driver(&self) -> u64 {
+    pub(super) fn driver(&self) -> u64 {
         let (status, driver) = self.create_driver(32, NON_PNP, evt_unload as *const () as u64);
         assert_eq!(status, 0);
         driver
     }
 
-    fn device_init(&self, driver: u64) -> u64 {
+    pub(super) fn device_init(&self, driver: u64) -> u64 {
         let text = LentMemory::utf16("D:P");
         self.wdf("WdfControlDeviceInitAllocate", &[driver, unicode(&text, 6).address()])
     }
@@ -155,7 +155,7 @@ impl Rig {
     }
 }
 
-fn violation<T: std::fmt::Debug>(outcome: Result<T, BugCheck>) -> (u32, u64) {
+pub(super) fn violation<T: std::fmt::Debug>(outcome: Result<T, BugCheck>) -> (u32, u64) {
     let bug_check = outcome.expect_err("a bug check");
     (bug_check.code(), bug_check.parameters()[0])
 }

@@ -2,6 +2,7 @@
 
 mod classifying;
 mod contexts;
+mod for_other_drivers;
 mod managing;
 mod stress;
 
