@@ -197,6 +197,8 @@ mod tests {
             import(ACQUIRE, [counter, handle[0]]);
             // SAFETY: the test's own counter; the lock keeps the other thread out.
             let value = unsafe { place.read_volatile() };
+            // Time for the other thread to come in between, if it could.
+            thread::yield_now();
             // SAFETY: as above.
             unsafe { place.write_volatile(value + 1) };
             import(RELEASE, handle);

@@ -42,8 +42,8 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Its last reference to a closed file goes in a work item. An unload that comes first finds two sub-layers in use, does
-/// not look at the status, and leaves them; the next start fails with `FWP_E_ALREADY_EXISTS`, as its users report
-/// (-2144206839, `GoodbyeDPI` issue 752).
+/// not look at the status, and leaves them; the next start fails with `FWP_E_ALREADY_EXISTS`, an error that its users do
+/// report (-2144206839, `GoodbyeDPI` issue 752; the cause was not found there).
 fn two_sublayers_left(image: &Path) -> Result<()> {
     let rig = WinDivert::started(image, Options::default())?;
     let layer = rig.open_flow_layer(true)?;
