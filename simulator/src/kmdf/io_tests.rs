@@ -98,7 +98,7 @@ const NAME: &str = r"\Device\test";
 
 struct Device {
     rig: Rig,
-    device: u64,
+    handle: u64,
     #[expect(dead_code, reason = "held for the length of the test")]
     turn: std::sync::MutexGuard<'static, ()>,
 }
@@ -138,7 +138,7 @@ impl Device {
         files.set(24, evt_cleanup_file as *const () as u64);
         rig.wdf("WdfDeviceInitSetFileObjectConfig", &[init, files.address(), 0]);
         rig.wdf("WdfDeviceCreate", &[&raw mut init as u64, 0, &raw mut device as u64]);
-        let made = Self { rig, device, turn };
+        let made = Self { rig, handle: device, turn };
         made.queue(dispatch, true);
         GLOBALS.store(made.globals(), Ordering::Relaxed);
         made
@@ -147,7 +147,7 @@ impl Device {
     /// The same, ready for files.
     fn ready(dispatch: u32) -> Self {
         let device = Self::new(dispatch);
-        device.rig.wdf("WdfControlFinishInitializing", &[device.device]);
+        device.rig.wdf("WdfControlFinishInitializing", &[device.handle]);
         device
     }
 
@@ -161,7 +161,7 @@ impl Device {
         config.set(4, dispatch);
         config.set(13, u8::from(default));
         config.set(40, evt_control as *const () as u64);
-        let arguments = [self.device, config.address(), 0, &raw mut queue as u64];
+        let arguments = [self.handle, config.address(), 0, &raw mut queue as u64];
         assert_eq!(self.rig.wdf("WdfIoQueueCreate", &arguments), 0);
         queue
     }
@@ -198,7 +198,7 @@ fn refused(opened: Result<File, OpenError>) -> u32 {
 fn a_device_is_found_by_its_name_and_its_link() {
     let device = Device::ready(PARALLEL);
     let link = LentMemory::utf16(r"\??\test");
-    device.rig.wdf("WdfDeviceCreateSymbolicLink", &[device.device, unicode(&link, 16).address()]);
+    device.rig.wdf("WdfDeviceCreateSymbolicLink", &[device.handle, unicode(&link, 16).address()]);
     device.rig.machine.open_file(r"\\.\TEST", 77).unwrap().close().unwrap();
     device.open().unwrap().close().unwrap();
     assert_eq!(refused(device.rig.machine.open_file(r"\\.\other", 77)), 0xC000_0034);
@@ -298,7 +298,7 @@ fn a_request_is_completed_once() {
 fn a_context_is_zeroed_and_found_by_its_type() {
     let device = Device::ready(PARALLEL);
     let (kind, other) = (context_type(24), context_type(8));
-    let item = device.work_item(device.device, 0, false, kind.address());
+    let item = device.work_item(device.handle, 0, false, kind.address());
     let context = device.rig.wdf("WdfObjectGetTypedContextWorker", &[item, kind.address()]);
     assert_eq!(memory::read::<[u64; 3]>(context), Ok([0; 3]));
     assert_eq!(device.rig.wdf("WdfObjectGetTypedContextWorker", &[item, other.address()]), 0);
@@ -311,7 +311,7 @@ fn a_context_is_zeroed_and_found_by_its_type() {
 fn a_deleted_object_lives_until_its_last_reference_goes() {
     let device = Device::ready(PARALLEL);
     let kind = context_type(8);
-    let item = device.work_item(device.device, evt_destroy as *const () as u64, false, kind.address());
+    let item = device.work_item(device.handle, evt_destroy as *const () as u64, false, kind.address());
     device.rig.wdf("WdfObjectReferenceActual", &[item, 0, 0, 0]);
     device.rig.wdf("WdfObjectDelete", &[item]);
     assert_eq!(told(), ["cleanup"]);
@@ -324,14 +324,14 @@ fn a_deleted_object_lives_until_its_last_reference_goes() {
 #[test]
 fn a_reference_that_was_not_taken_cannot_be_given_back() {
     let device = Device::ready(PARALLEL);
-    let item = device.work_item(device.device, 0, false, 0);
+    let item = device.work_item(device.handle, 0, false, 0);
     assert_eq!(violation(device.rig.try_wdf("WdfObjectDereferenceActual", &[item, 0, 0, 0])), (0x10D, 7));
 }
 
 #[test]
 fn an_object_that_wants_passive_level_is_destroyed_there() {
     let device = Device::ready(PARALLEL);
-    let item = device.work_item(device.device, evt_destroy as *const () as u64, true, 0);
+    let item = device.work_item(device.handle, evt_destroy as *const () as u64, true, 0);
     device.rig.wdf("WdfObjectReferenceActual", &[item, 0, 0, 0]);
     device.rig.wdf("WdfObjectDelete", &[item]);
     let dereference = super::table::entries()[206];
@@ -346,7 +346,7 @@ fn an_object_that_wants_passive_level_is_destroyed_there() {
 #[test]
 fn children_go_before_their_parent() {
     let device = Device::ready(PARALLEL);
-    let parent = device.work_item(device.device, evt_destroy as *const () as u64, false, 0);
+    let parent = device.work_item(device.handle, evt_destroy as *const () as u64, false, 0);
     let child = device.work_item(parent, evt_destroy as *const () as u64, false, 0);
     device.rig.wdf("WdfObjectDelete", &[parent]);
     assert_eq!(told_of("cleanup"), [child, parent]);
@@ -356,17 +356,17 @@ fn children_go_before_their_parent() {
 #[test]
 fn a_work_item_runs_on_a_worker_thread_and_can_be_waited_for() {
     let device = Device::ready(PARALLEL);
-    let item = device.work_item(device.device, 0, false, 0);
+    let item = device.work_item(device.handle, 0, false, 0);
     device.rig.wdf("WdfWorkItemEnqueue", &[item]);
     device.rig.wdf("WdfWorkItemFlush", &[item]);
     assert_eq!((told_of("work"), told_of("in worker")), (vec![item], vec![1]));
-    assert_eq!(device.rig.wdf("WdfWorkItemGetParentObject", &[item]), device.device);
+    assert_eq!(device.rig.wdf("WdfWorkItemGetParentObject", &[item]), device.handle);
 }
 
 #[test]
 fn references_that_are_left_at_unload_are_a_leak() {
     let device = Device::ready(PARALLEL);
-    let item = device.work_item(device.device, 0, false, 0);
+    let item = device.work_item(device.handle, 0, false, 0);
     device.rig.wdf("WdfObjectReferenceActual", &[item, 0, 0, 0]);
     let leak = device.rig.unbind().unwrap_err();
     assert!(leak.code() == 0xC4 && leak.reason().contains("WDFWORKITEM"), "{leak}");
