@@ -131,7 +131,7 @@ impl<'a> Utf16<'a> {
     /// Where the text ends if it can be kept as it is, as nearly every path can: short, and plain up to a NUL at its end
     /// or to the end. One pass without a branch, which the compiler turns into one over eight code units at a time.
     fn plain_end(&self) -> Option<usize> {
-        let text = self.0.strip_suffix(&[[0, 0]]).unwrap_or(self.0);
+        let text = if let [text @ .., [0, 0]] = self.0 { text } else { self.0 };
         if text.len() > LONGEST {
             return None;
         }

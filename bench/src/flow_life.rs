@@ -31,14 +31,16 @@ pub fn ratio(flowtag: &Subject, peer: &Subject, empty: &Subject, path_length: us
 
 /// Says what is wrong with a driver that bug checks, and warms the caches.
 fn try_out<const COUNT: usize>(subjects: [&Subject; COUNT], spec: &FlowSpec) -> Result<()> {
-    subjects.into_iter().try_for_each(|subject| (0..1_000).try_for_each(|_| subject.live(spec)))
+    subjects.into_iter().try_for_each(|subject| {
+        (0..1_000).try_for_each(|_| subject.live(spec))?;
+        subject.tidy_up()
+    })
 }
 
 /// The time of one life, of a batch.
 fn timed(subject: &Subject, spec: &FlowSpec) -> f64 {
     let batch = || nanoseconds_of(BATCH, || subject.live(spec).expect("it has lived a thousand times"));
     let time = subject.machine.run(|_| batch()).expect("no bug check");
-    // Lines printed meanwhile are of no use, and take memory.
-    drop(subject.machine.debug_print().take_lines());
+    subject.tidy_up().expect("a driver that has run before");
     time
 }

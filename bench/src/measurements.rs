@@ -127,6 +127,9 @@ fn peers(rounds: usize) -> Result<Vec<(&'static str, Option<Spread>)>> {
         let ratio = flow_life::ratio(&flowtag, &Subject::fixture(name)?, &empty, PATH, rounds)?;
         ratios.push((name, Some(ratio)));
     }
+    let windivert = Subject::windivert()?;
+    let ratio = windivert.map(|windivert| flow_life::ratio(&flowtag, &windivert, &empty, PATH, rounds)).transpose()?;
+    ratios.push(("windivert", ratio));
     Ok(ratios)
 }
 

@@ -14,6 +14,7 @@ use flowtag_simulator::{
     service::Config,
     wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice},
 };
+use flowtag_tests::windivert::{self, FlowLayer, Unavailable, WinDivert};
 
 const TCP: u8 = 6;
 
@@ -22,6 +23,8 @@ pub struct Subject {
     /// The machine it runs in.
     pub machine: Machine,
     service: String,
+    /// `WinDivert`'s: where its events are read.
+    events: Option<FlowLayer>,
 }
 
 impl Subject {
@@ -39,16 +42,40 @@ impl Subject {
     }
 
     fn start(service: &str, image: &Path, settings: &[(&str, u32)]) -> Result<Self> {
-        let machine = Machine::new(Options { pool: PoolKind::Plain, watch: Watch::Loosely, ..Options::default() });
-        // Every callout at the IRQL that costs the driver most: it raises for itself.
-        machine.wfp().set(|switches| switches.irql = IrqlChoice::Fixed(Irql::PASSIVE));
+        let machine = Machine::new(options());
+        call_at_passive_level(&machine);
         let config = Config { binary_path: image.display().to_string(), ..Config::default() };
         machine.create_service(service, config).map_err(|error| anyhow!("create the service: {error}"))?;
         for &(name, value) in settings {
             machine.registry().set_parameter(service, name, Value::Dword(value));
         }
         machine.start_service(service).with_context(|| format!("start {}", image.display()))?;
-        Ok(Self { machine, service: service.to_owned() })
+        Ok(Self { machine, service: service.to_owned(), events: None })
+    }
+
+    /// `WinDivert64.sys`, telling of the flows that are established and deleted. [`None`] when it is not to be had.
+    pub fn windivert() -> Result<Option<Self>> {
+        let image = match windivert::image() {
+            Ok(image) => image,
+            Err(Unavailable::Missing(what)) => {
+                eprintln!("WinDivert64.sys is not measured. {what}");
+                return Ok(None);
+            }
+            Err(wrong @ Unavailable::Wrong(_)) => return Err(wrong.into()),
+        };
+        let driver = WinDivert::started(&image, options()).context("start WinDivert64.sys")?;
+        call_at_passive_level(&driver.machine);
+        let events = driver.open_flow_layer(true).context("open WinDivert's FLOW layer")?;
+        Ok(Some(Self { machine: driver.machine, service: windivert::NAME.to_owned(), events: Some(events) }))
+    }
+
+    /// Takes away what flows have left behind for others to read: trace lines, and `WinDivert`'s events.
+    pub fn tidy_up(&self) -> Result<()> {
+        drop(self.machine.debug_print().take_lines());
+        if let Some(events) = &self.events {
+            events.events().context("read WinDivert's events")?;
+        }
+        Ok(())
     }
 
     /// Opens a flow.
@@ -74,6 +101,15 @@ impl Subject {
         self.machine.stop_service(&self.service).context("stop the service")?;
         Ok(())
     }
+}
+
+fn options() -> Options {
+    Options { pool: PoolKind::Plain, watch: Watch::Loosely, ..Options::default() }
+}
+
+/// The IRQL that costs a driver most: it raises for itself.
+fn call_at_passive_level(machine: &Machine) {
+    machine.wfp().set(|switches| switches.irql = IrqlChoice::Fixed(Irql::PASSIVE));
 }
 
 /// An outbound TCP flow over IPv4 whose process has a path of so many characters; none for 0.

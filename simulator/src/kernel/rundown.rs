@@ -14,10 +14,7 @@ use super::{
     irql::Irql,
     memory,
 };
-use crate::{
-    interleave::{self, Touches},
-    referee::Watch,
-};
+use crate::interleave::{self, Touches};
 
 /// The wait has begun: no reference is given out any more.
 const ACTIVE: u64 = 1;
@@ -93,10 +90,8 @@ fn wait(call: &Call<'_>) -> u64 {
 
 fn reference<'a>(call: &'a Call<'_>) -> &'a AtomicU64 {
     let address = call.arg(0);
-    if call.machine.options().watch == Watch::Closely {
-        call.accessible(memory::read::<u64>(address));
-    }
-    // SAFETY: accessible (just read, or never in doubt with a driver that is only measured), 8-aligned by the type's definition, and used atomically by everyone: the driver
+    call.accessible(memory::read::<u64>(address));
+    // SAFETY: accessible (just read), 8-aligned by the type's definition, and used atomically by everyone: the driver
     // knows it only through these four functions.
     unsafe { AtomicU64::from_ptr(address as *mut u64) }
 }
