@@ -13,6 +13,10 @@ use crate::kernel::exports;
 
 /// An image larger than this is damaged, not large: drivers are a few MiB at most.
 const LARGEST: u32 = 256 << 20;
+/// No driver has as many imports; a damaged table can seem to go on for ever.
+const MOST_IMPORTS: usize = 4_096;
+/// The longest name of an export is a mangled one of a few hundred bytes.
+const LONGEST_NAME: usize = 1_024;
 
 pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
     let kind = kind(bytes);
@@ -43,7 +47,7 @@ pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
     relocate(&file, memory, delta).map_err(damaged)?.ok_or_else(|| inconsistent("a relocation lies outside"))?;
     bind(path, &file, memory).map_err(|error| match error {
         BindError::Damaged(error) => damaged(error),
-        BindError::Outside => inconsistent("an import lies outside the image"),
+        BindError::Inconsistent(what) => inconsistent(what),
         BindError::Unknown(error) => error,
     })?;
     let exception = file.data_directories().get(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION);
@@ -147,7 +151,7 @@ fn relocate(file: &PeFile64<'_>, memory: &mut [u8], delta: u64) -> object::Resul
 
 enum BindError {
     Damaged(object::Error),
-    Outside,
+    Inconsistent(&'static str),
     Unknown(LoadError),
 }
 
@@ -161,19 +165,27 @@ impl From<object::Error> for BindError {
 fn bind(path: &Path, file: &PeFile64<'_>, memory: &mut [u8]) -> Result<(), BindError> {
     let Some(table) = file.import_table()? else { return Ok(()) };
     let mut unknown = Vec::new();
+    let mut count = 0;
     let mut descriptors = table.descriptors()?;
     while let Some(descriptor) = descriptors.next()? {
-        let module = String::from_utf8_lossy(table.name(descriptor.name.get(LE))?).into_owned();
+        let module = name(table.name(descriptor.name.get(LE))?)?;
         let mut thunks = table.thunks(descriptor.original_first_thunk.get(LE))?;
         let mut slot = descriptor.first_thunk.get(LE) as usize;
         while let Some(thunk) = thunks.next::<ImageNtHeaders64>()? {
+            count += 1;
+            if count > MOST_IMPORTS {
+                return Err(BindError::Inconsistent("there is no end to its imports"));
+            }
             let name = if thunk.is_ordinal() {
                 format!("#{}", thunk.ordinal())
             } else {
-                String::from_utf8_lossy(table.hint_name(thunk.address())?.1).into_owned()
+                name(table.hint_name(thunk.address())?.1)?
             };
             match exports::address(&module, &name) {
-                Some(address) => *word_mut(memory, slot).ok_or(BindError::Outside)? = address.to_le_bytes(),
+                Some(address) => {
+                    *word_mut(memory, slot).ok_or(BindError::Inconsistent("an import lies outside the image"))? =
+                        address.to_le_bytes()
+                }
                 None => unknown.push(format!("{module}!{name}")),
             }
             slot += 8;
@@ -184,6 +196,14 @@ fn bind(path: &Path, file: &PeFile64<'_>, memory: &mut [u8]) -> Result<(), BindE
     } else {
         Err(BindError::Unknown(LoadError::UnknownImports { path: path.into(), imports: unknown }))
     }
+}
+
+/// The name of a module or an export.
+fn name(bytes: &[u8]) -> Result<String, BindError> {
+    if bytes.len() > LONGEST_NAME {
+        return Err(BindError::Inconsistent("there is no end to the name of an import"));
+    }
+    Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
 fn word_mut(memory: &mut [u8], at: usize) -> Option<&mut [u8; 8]> {

@@ -35,7 +35,15 @@ impl Image {
     /// [`LoadError`] says what is wrong with the file.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let bytes = std::fs::read(path).map_err(|cause| LoadError::Unreadable { path: path.into(), cause })?;
-        load::load(path, &bytes)
+        Self::from_bytes(path, &bytes)
+    }
+
+    /// Loads the driver that these bytes are, as if they had been read from `path`.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what is wrong with them.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, LoadError> {
+        load::load(path, bytes)
     }
 
     /// The address of the entry point.

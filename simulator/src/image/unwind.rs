@@ -3,7 +3,7 @@
 //! Unwind codes are undone in the order they are stored, those of the prolog part that has run. Epilogs are not
 //! recognised: a crash inside one gives a wrong caller, which the report survives.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use crate::kernel::memory;
 
@@ -58,7 +58,7 @@ impl Registers {
 }
 
 /// The unwind data of an image, copied out of it.
-pub(super) struct UnwindTable {
+pub struct UnwindTable {
     functions: Vec<Function>,
 }
 
@@ -89,19 +89,32 @@ enum What {
     Other,
 }
 
+/// Fragments that continue each other: compilers need a few. Damaged data can go round for ever.
+const LONGEST_CHAIN: usize = 32;
+
 impl UnwindTable {
-    pub(super) fn read(image: &[u8], directory: Range<u32>) -> Self {
-        const ROW: u32 = 12;
-        let rows = (directory.end - directory.start) / ROW;
-        let functions = (0..rows).filter_map(|row| Function::read(image, directory.start + row * ROW)).collect();
+    /// Reads the table in `directory` of a mapped image. Rows are in the order of their code: one that is not, or that
+    /// has no code, is damaged and passed over, so that zeros are not taken for millions of functions.
+    #[must_use]
+    pub fn read(image: &[u8], directory: Range<u32>) -> Self {
+        const ROW: usize = 12;
+        let mut functions: Vec<Function> = Vec::new();
+        for row in directory.step_by(ROW) {
+            let Some(function) = Function::read(image, row) else { continue };
+            let last = functions.last().map_or(0, |function| function.code.end);
+            if !function.code.is_empty() && function.code.start >= last {
+                functions.push(function);
+            }
+        }
         Self { functions }
     }
 
-    /// Steps to the caller; false when that is not on the driver's stack any more.
-    pub(super) fn step(&self, base: u64, registers: &mut Registers, on_stack: impl Fn(u64) -> bool) -> bool {
+    /// Steps to the caller; false when that is not on the driver's stack any more. `on_stack` says so of an address, and
+    /// may do so only where a word can be read.
+    pub fn step(&self, base: u64, registers: &mut Registers, on_stack: impl Fn(u64) -> bool) -> bool {
         let Ok(offset) = u32::try_from(registers.rip.wrapping_sub(base)) else { return false };
         if let Some(function) = self.find(offset) {
-            self.undo(function, Some(offset - function.code.start), registers, &on_stack);
+            self.undo_chain(function, offset - function.code.start, registers, &on_stack);
         } // else a leaf: nothing but the return address is on the stack
         if !on_stack(registers.rsp) {
             return false;
@@ -117,16 +130,27 @@ impl UnwindTable {
         function.code.contains(&offset).then_some(function)
     }
 
-    /// Undoes the codes of `function` that lie before `progress` (`None`: all), then those it continues.
-    fn undo(
+    /// Undoes what a function has done so far, `progress` bytes into it, then what those that it continues have done.
+    fn undo_chain(
         &self,
         function: &Function,
-        progress: Option<u32>,
+        progress: u32,
         registers: &mut Registers,
         on_stack: &impl Fn(u64) -> bool,
     ) {
-        for code in &function.codes {
-            if progress.is_some_and(|progress| progress < u32::from(function.prolog) && u32::from(code.at) > progress) {
+        function.undo(Some(progress), registers, on_stack);
+        let continued = |function: &&Function| function.chained.and_then(|start| self.find(start));
+        for function in iter::successors(Some(function), continued).skip(1).take(LONGEST_CHAIN) {
+            function.undo(None, registers, on_stack);
+        }
+    }
+}
+
+impl Function {
+    /// Undoes the codes that lie before `progress` (`None`: all).
+    fn undo(&self, progress: Option<u32>, registers: &mut Registers, on_stack: &impl Fn(u64) -> bool) {
+        for code in &self.codes {
+            if progress.is_some_and(|progress| progress < u32::from(self.prolog) && u32::from(code.at) > progress) {
                 continue;
             }
             match code.what {
@@ -135,7 +159,7 @@ impl UnwindTable {
                 }
                 What::Allocate(size) => registers.rsp = registers.rsp.wrapping_add(size),
                 What::SetFrame => {
-                    if let Some((register, offset)) = function.frame {
+                    if let Some((register, offset)) = self.frame {
                         registers.rsp = registers.general[register].wrapping_sub(offset);
                     }
                 }
@@ -149,30 +173,8 @@ impl UnwindTable {
                 What::Other => {}
             }
         }
-        if let Some(next) = function.chained.and_then(|start| self.find(start)) {
-            self.undo(next, None, registers, on_stack);
-        }
     }
-}
 
-/// The word on top of the driver's stack, which it leaves.
-fn pop(rsp: &mut u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
-    let word = stack_word(*rsp, on_stack);
-    *rsp = rsp.wrapping_add(8);
-    word
-}
-
-/// A word of the driver's stack; 0 where `address` is not on it. Not by [`memory::read`]: a system call for each word
-/// would make stacks too dear to be taken at every call.
-fn stack_word(address: u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
-    if !on_stack(address) {
-        return 0;
-    }
-    // SAFETY: on the calling thread's own driver stack, with the block that GS points at behind its last word.
-    unsafe { (address as *const u64).read_unaligned() }
-}
-
-impl Function {
     fn read(image: &[u8], row: u32) -> Option<Self> {
         const CHAINED: u8 = 4;
         let code = word(image, row)?..word(image, row + 4)?;
@@ -192,6 +194,23 @@ impl Function {
         };
         Some(Self { code, prolog: header[1], frame, codes: decode(&slots), chained })
     }
+}
+
+/// The word on top of the driver's stack, which it leaves.
+fn pop(rsp: &mut u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
+    let word = stack_word(*rsp, on_stack);
+    *rsp = rsp.wrapping_add(8);
+    word
+}
+
+/// A word of the driver's stack; 0 where `address` is not on it. Not by [`memory::read`]: a system call for each word
+/// would make stacks too dear to be taken at every call.
+fn stack_word(address: u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
+    if !on_stack(address) {
+        return 0;
+    }
+    // SAFETY: on the calling thread's own driver stack, with the block that GS points at behind its last word.
+    unsafe { (address as *const u64).read_unaligned() }
 }
 
 fn decode(slots: &[u16]) -> Vec<Code> {
@@ -226,3 +245,6 @@ fn word(image: &[u8], at: u32) -> Option<u32> {
     let at = at as usize;
     Some(u32::from_le_bytes(image.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

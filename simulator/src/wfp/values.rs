@@ -153,7 +153,7 @@ impl Situation<'_> {
         let mut next = 0;
         // From the last to the first, so that each knows where its successor lies.
         for payload in packet.payloads.iter().rev() {
-            let data_length = payload + header;
+            let data_length = payload.saturating_add(header);
             let mdl = frame.place(&Mdl { size: MDL_SIZE, byte_count: data_length, ..Mdl::default() });
             let buffer = NetBuffer { next, current_mdl: mdl, mdl_chain: mdl, data_length, ..NetBuffer::default() };
             next = frame.place(&buffer);

@@ -175,3 +175,9 @@ fn a_packet_without_a_flow_has_no_flow_handle() {
     let metadata = built_metadata(&lost, &Switches::default());
     assert_eq!(metadata.current_metadata_values & metadata::FLOW_HANDLE, 0);
 }
+
+#[test]
+fn a_buffer_is_no_longer_than_its_length_can_say() {
+    let packet = Packet { payloads: vec![u32::MAX], transport_header: 20 };
+    assert_eq!(data_lengths(OUT, &packet), [u32::MAX]);
+}

@@ -1,7 +1,7 @@
 //! Live capture: probes in the kernel watch the programs of one cgroup.
 
 mod cgroup;
-mod wire;
+pub mod wire;
 
 use std::{
     fs::{self, File},

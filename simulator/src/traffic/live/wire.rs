@@ -61,6 +61,7 @@ struct PacketRecord {
 
 /// Reads a record; `path_of` is asked for the program file of a process where the probe did not find it all. `None`: a packet that flowtag does not
 /// follow.
+#[must_use]
 pub fn read(record: &[u8], path_of: impl FnOnce(u32) -> Option<String>) -> Option<Observation> {
     if record.len() == size_of::<CreatedRecord>() {
         let created: CreatedRecord = pod_read_unaligned(record);
