@@ -16,7 +16,7 @@ extern crate self as wdk_sys;
 
 pub mod filter_engine;
 pub mod kernel;
-mod machine;
+pub mod machine;
 
 pub use kernel::*;
 pub use machine::Machine;
