@@ -1,11 +1,7 @@
 //! The count that decides when a record dies.
 //!
 //! IRQL: any: nothing here calls the kernel
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicU32, Ordering};
-
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, Ordering};
+use super::atomic::{AtomicU32, Ordering};
 
 /// References to one record. It begins with the one of its maker.
 pub struct References(AtomicU32);
@@ -30,7 +26,7 @@ impl References {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -52,33 +48,5 @@ mod tests {
         references.take();
         let _ = references.give_back();
         assert!(references.give_back());
-    }
-}
-
-#[cfg(all(test, loom))]
-mod interleavings {
-    use loom::{cell::UnsafeCell, sync::Arc, thread};
-
-    use super::*;
-
-    /// What one thread wrote under its reference, the holder of the last one reads without a race.
-    #[test]
-    fn the_last_reference_sees_what_was_done_under_the_others() {
-        loom::model(|| {
-            let shared = Arc::new((References::one(), UnsafeCell::new(0)));
-            shared.0.take();
-            let other = Arc::clone(&shared);
-            let thread = thread::spawn(move || {
-                // SAFETY: the reader comes after the reference under which this is written.
-                other.1.with_mut(|value| unsafe { *value = 1 });
-                other.0.give_back()
-            });
-            if shared.0.give_back() {
-                // SAFETY: this is the last reference.
-                assert_eq!(shared.1.with(|value| unsafe { *value }), 1);
-            } else {
-                assert!(thread.join().unwrap());
-            }
-        });
     }
 }

@@ -1,11 +1,11 @@
 //! What can be typed after `cargo xtask`.
 
-use std::{env, ffi::OsString};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{commands, target::Target};
+use crate::{commands, host_checks, target::Target};
 
 /// Builds, checks, tests and shows flowtag on Linux.
 #[derive(Parser)]
@@ -66,6 +66,26 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Fuzz everything that reads foreign data
+    Fuzz {
+        /// Only this target: a folder of fuzz/corpus
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Add the inputs that reach more code to fuzz/corpus
+        #[arg(long)]
+        keep: bool,
+        /// Only run the target on this input
+        #[arg(long, requires = "target", conflicts_with_all = ["seconds", "keep"])]
+        replay: Option<PathBuf>,
+    },
+    /// Run the ring's own code under loom or shuttle
+    Interleavings {
+        /// Passed to flowtag-interleavings, such as `loom --scenario NAME`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Load the driver in the simulator and let it tag this machine's live traffic
     Demo {
         /// Passed to `flowtag-sim demo`, such as --json or `-- COMMAND …`
@@ -91,6 +111,10 @@ pub fn run() -> Result<()> {
         Command::Mutants { part } => commands::mutants::run(&part),
         Command::Verify { quick, json, check } => commands::verify::run(quick, json, &check),
         Command::Bench { arguments } => commands::bench::run(&arguments),
+        Command::Fuzz { target, seconds, keep, replay } => {
+            commands::fuzz::run(target.as_deref(), seconds, keep, replay)
+        }
+        Command::Interleavings { arguments } => host_checks::run_interleavings(&arguments),
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
         Command::Sim { arguments } => commands::sim::run(&arguments),

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod build;
 pub mod check;
 pub mod demo;
+pub mod fuzz;
 pub mod mutants;
 pub mod package;
 pub mod setup;

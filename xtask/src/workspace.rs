@@ -11,6 +11,9 @@ use anyhow::Result;
 
 use crate::process;
 
+/// This machine, where cargo wants its name: the simulator runs on no other.
+pub const HOST: &str = "x86_64-unknown-linux-gnu";
+
 /// The repository's folder.
 pub fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -183,8 +183,8 @@ fn bind(path: &Path, file: &PeFile64<'_>, memory: &mut [u8]) -> Result<(), BindE
             };
             match exports::address(&module, &name) {
                 Some(address) => {
-                    *word_mut(memory, slot).ok_or(BindError::Inconsistent("an import lies outside the image"))? =
-                        address.to_le_bytes()
+                    let outside = BindError::Inconsistent("an import lies outside the image");
+                    *word_mut(memory, slot).ok_or(outside)? = address.to_le_bytes();
                 }
                 None => unknown.push(format!("{module}!{name}")),
             }

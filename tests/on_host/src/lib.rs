@@ -10,6 +10,9 @@
 #![expect(clippy::must_use_candidate, clippy::missing_errors_doc, reason = "the driver exports none of its functions")]
 #![expect(clippy::new_without_default, reason = "as above")]
 
+// As in the driver, references.rs takes it from here.
+use core::sync::atomic;
+
 // The driver says `wdk_sys::…` and `wdk::…`.
 extern crate self as wdk;
 extern crate self as wdk_sys;

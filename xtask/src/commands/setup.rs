@@ -25,6 +25,9 @@ pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3"];
 /// Programs that sign a package, each from the Debian package of its name.
 pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
 
+/// Programs that fuzzing takes, each from the Debian package of its name: libFuzzer is C++.
+pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
+
 /// Sets the machine up for every command and says so.
 pub fn run() -> Result<()> {
     everything()?;
@@ -34,7 +37,7 @@ pub fn run() -> Result<()> {
 
 /// Installs what any command may want.
 pub fn everything() -> Result<()> {
-    ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS].concat())?;
+    ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS].concat())?;
     ensure(Target::Arm64, &[])
 }
 
@@ -129,6 +132,15 @@ fn complete_toolchain(target: Target) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Adds the source of the standard library to the toolchain that runs us.
+pub fn rust_src() -> Result<()> {
+    let sysroot = sysroot()?;
+    if sysroot.join("lib/rustlib/src/rust/library").is_dir() {
+        return Ok(());
+    }
+    rustup_add(&sysroot, "component", "rust-src")
 }
 
 fn rustup_add(sysroot: &Path, kind: &str, name: &str) -> Result<()> {

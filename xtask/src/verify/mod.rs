@@ -11,9 +11,10 @@ use std::{ffi::OsString, path::Path, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 
+pub use on_the_driver::run_for_row;
 pub use row::{Row, Status};
 
-use crate::{mutants, target::Target};
+use crate::{fuzzing, host_checks, mutants, target::Target};
 
 /// What a check is asked.
 pub struct Request<'a> {
@@ -44,6 +45,11 @@ const CHECKS: &[Check] = &[
     Check { name: "faults", in_quick: true, run: |request| on_the_driver::run("faults", request) },
     Check { name: "schedules", in_quick: true, run: |request| on_the_driver::run("schedules", request) },
     Check { name: "stress", in_quick: true, run: |request| on_the_driver::run("stress", request) },
+    Check { name: "loom", in_quick: true, run: host_checks::loom },
+    Check { name: "shuttle", in_quick: true, run: host_checks::shuttle },
+    Check { name: "miri", in_quick: false, run: host_checks::miri },
+    Check { name: "thread_sanitizer", in_quick: false, run: host_checks::thread_sanitizer },
+    Check { name: "fuzz", in_quick: true, run: fuzzing::check },
     Check { name: "third_party", in_quick: true, run: |request| on_the_driver::run("third-party", request) },
     Check { name: "mutants", in_quick: true, run: mutants::check },
 ];

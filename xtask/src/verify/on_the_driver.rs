@@ -1,4 +1,4 @@
-//! Checks on the shipped driver: subcommands of `flowtag-verify`, each a process of its own.
+//! Checks that are programs: the subcommands of `flowtag-verify`, on the shipped driver, and others of their kind.
 
 use std::{
     io::{BufRead, BufReader},
@@ -17,34 +17,41 @@ const LONGEST_QUICK: Duration = Duration::from_mins(15);
 /// The same for a full run.
 const LONGEST_FULL: Duration = Duration::from_mins(90);
 
-/// Runs one subcommand and reads the row that it prints last. Everything else that it prints is shown.
+/// Runs one subcommand of `flowtag-verify`.
 pub fn run(subcommand: &str, request: &Request) -> Result<Row> {
     let mut command = Command::new(request.flowtag_verify);
     command.arg(subcommand);
     if request.quick {
         command.arg("--quick");
     }
-    command.args(request.arguments).env("FLOWTAG_SYS", request.image).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().context("start flowtag-verify")?;
-    let stdout = child.stdout.take().context("flowtag-verify has no output")?;
-    let limit = if request.quick { LONGEST_QUICK } else { LONGEST_FULL };
+    command.args(request.arguments).env("FLOWTAG_SYS", request.image);
+    run_for_row(&mut command, request.quick)
+}
+
+/// Runs a program and reads the row that it prints last. Everything else that it prints is shown.
+pub fn run_for_row(command: &mut Command, quick: bool) -> Result<Row> {
+    let name = format!("{command:?}");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("start {name}"))?;
+    let stdout = child.stdout.take().with_context(|| format!("{name} has no output"))?;
+    let limit = if quick { LONGEST_QUICK } else { LONGEST_FULL };
     let deadline = Instant::now() + limit;
     let watch = thread::spawn(move || process::wait_unless(&mut child, || Instant::now() > deadline));
 
     let mut row = None;
     for line in BufReader::new(stdout).lines() {
-        let line = line.context("read what flowtag-verify prints")?;
+        let line = line.context("read what a check prints")?;
         match serde_json::from_str::<Row>(&line) {
             Ok(found) => row = Some(found),
             Err(_) => println!("{line}"),
         }
     }
     let status = watch.join().expect("waiting does not panic")?;
-    let Some(status) = status else { bail!("flowtag-verify {subcommand} did not end within {limit:?}") };
-    let row = row.with_context(|| format!("flowtag-verify {subcommand} ended without a result ({status})"))?;
+    let Some(status) = status else { bail!("{name} did not end within {limit:?}") };
+    let row = row.with_context(|| format!("{name} ended without a result ({status})"))?;
     ensure!(
         status.success() == (row.failures == 0),
-        "flowtag-verify {subcommand} counts {} failures and yet ended with {status}",
+        "{name} counts {} failures and yet ended with {status}",
         row.failures
     );
     Ok(row)

@@ -63,6 +63,12 @@ impl Row {
         }
     }
 
+    /// The row of a check that could not run here, and why.
+    pub fn not_run(check: &str, start: Instant, why: &str) -> Self {
+        eprintln!("{check} was not run: {why}");
+        Self { status: Status::NotRun, ..Self::new(check, start, 0, 0, 0) }
+    }
+
     /// With a figure of its own name.
     pub fn with(mut self, name: &str, figure: u64) -> Self {
         self.figures.insert(name.to_owned(), figure);

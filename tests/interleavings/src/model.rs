@@ -1,0 +1,208 @@
+//! The driver's steps around its ring and its count, one for one: compare `flow.rs`, `callouts/authorize.rs`, `unload.rs`.
+
+use flowtag_on_host::{
+    flow_ring::{Batch, Contexts, FlowRing, Slot},
+    tag::{Direction, Family},
+};
+
+use super::{
+    Arc, Mutex, UnsafeCell,
+    atomic::{AtomicU32, Ordering},
+    filter_engine::{Answer, FilterEngine},
+    references::References,
+    thread,
+    trace::Trace,
+};
+
+/// A record. The last reference frees it; whoever touches it then, or at the same time, is found out.
+pub struct Record {
+    references: References,
+    freed: UnsafeCell<bool>,
+    notes: UnsafeCell<Notes>,
+}
+
+/// What only the authorizer writes and only the last reference reads.
+struct Notes {
+    slot: Option<u32>,
+    opened: bool,
+}
+
+// SAFETY: the cells are accessed as the references allow, which is what is checked.
+unsafe impl Send for Record {}
+// SAFETY: as above.
+unsafe impl Sync for Record {}
+
+impl Record {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            references: References::one(),
+            freed: UnsafeCell::new(false),
+            notes: UnsafeCell::new(Notes { slot: None, opened: false }),
+        })
+    }
+
+    fn read(&self) {
+        // SAFETY: loom checks that nobody writes meanwhile.
+        let freed = self.freed.with(|freed| unsafe { *freed });
+        assert!(!freed, "a record is read after it was freed");
+    }
+
+    fn free(&self) {
+        // SAFETY: loom checks that nobody reads meanwhile.
+        let freed = self.freed.with_mut(|freed| unsafe { freed.replace(true) });
+        assert!(!freed, "a record is freed twice");
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Notes)) {
+        // SAFETY: loom checks that nobody else has it.
+        self.notes.with_mut(|notes| change(unsafe { &mut *notes }));
+    }
+}
+
+/// The driver, and the machine around it.
+pub struct Driver {
+    ring: Mutex<FlowRing<'static>>,
+    live: AtomicU32,
+    /// Twice those who are authorizing, and 1 once somebody waits for them.
+    rundown: AtomicU32,
+    wfp: FilterEngine,
+    trace: Trace,
+}
+
+impl Driver {
+    /// Loads it, with a ring of so many slots.
+    pub fn load(slots: usize) -> Arc<Self> {
+        let slots = Box::leak(vec![Slot::FREE; slots].into_boxed_slice());
+        Arc::new(Self {
+            ring: Mutex::new(FlowRing::new(slots)),
+            live: AtomicU32::new(0),
+            rundown: AtomicU32::new(0),
+            wfp: FilterEngine::new(),
+            trace: Trace::default(),
+        })
+    }
+
+    fn ring<R>(&self, what: &str, step: impl FnOnce(&mut FlowRing<'static>) -> R) -> R {
+        let mut ring = self.ring.lock().unwrap();
+        self.trace.note(what, 0);
+        step(&mut ring)
+    }
+
+    /// Authorizes a flow. When the ring is full, the oldest flow is evicted, unless this is a reauthorization.
+    pub fn authorize(&self, flow: u64, reauthorization: bool) {
+        let record = Record::new();
+        if self.rundown.fetch_add(2, Ordering::Acquire) & 1 != 0 {
+            self.rundown.fetch_sub(2, Ordering::Release);
+            return;
+        }
+        self.live.fetch_add(1, Ordering::Relaxed);
+        self.associate_all(Contexts { flow, family: Family::V4 }, &record, reauthorization);
+        self.release(&record);
+        self.rundown.fetch_sub(2, Ordering::Release);
+    }
+
+    fn associate_all(&self, contexts: Contexts, record: &Arc<Record>, reauthorization: bool) {
+        let Some(slot) = self.reserve(contexts, reauthorization) else { return };
+        record.note(|notes| notes.slot = Some(slot));
+        if !self.hand_over(contexts, record, Direction::Out) {
+            return;
+        }
+        if !self.hand_over(contexts, record, Direction::In) {
+            self.ring("abandon", |ring| ring.abandon(slot));
+            self.wfp.remove(self, contexts.flow, Direction::Out);
+            return;
+        }
+        self.ring("commit", |ring| ring.commit(slot));
+        record.note(|notes| notes.opened = true);
+        record.read();
+    }
+
+    fn reserve(&self, contexts: Contexts, reauthorization: bool) -> Option<u32> {
+        let (slot, evicted) = self.ring("reserve", |ring| {
+            let slot = ring.reserve(contexts);
+            let evicts = slot.is_none() && !reauthorization;
+            (slot, if evicts { ring.evict(contexts.flow) } else { None })
+        });
+        if slot.is_some() || reauthorization {
+            return slot;
+        }
+        if let Some(evicted) = evicted {
+            self.wfp.remove(self, evicted.flow, Direction::Out);
+            self.wfp.remove(self, evicted.flow, Direction::In);
+        }
+        self.ring("reserve again", |ring| ring.reserve(contexts))
+    }
+
+    fn hand_over(&self, contexts: Contexts, record: &Arc<Record>, direction: Direction) -> bool {
+        record.references.take();
+        let taken = self.wfp.associate(contexts.flow, direction, record) == Answer::Success;
+        self.trace.note(if taken { "associated" } else { "refused" }, contexts.flow);
+        if !taken {
+            self.release(record);
+        }
+        taken
+    }
+
+    fn release(&self, record: &Record) {
+        if !record.references.give_back() {
+            return;
+        }
+        let (mut slot, mut opened) = (None, false);
+        record.note(|notes| (slot, opened) = (notes.slot, notes.opened));
+        self.ring("release", |ring| slot.map(|slot| ring.release(slot)));
+        if opened {
+            record.read();
+        }
+        record.free();
+        self.live.fetch_sub(1, Ordering::Release);
+    }
+
+    /// `flowDeleteFn`.
+    pub fn flow_delete(&self, record: &Record) {
+        self.trace.note("delete", 0);
+        self.release(record);
+    }
+
+    /// The transport classify.
+    pub fn transport(&self, record: &Record) {
+        record.read();
+        self.trace.note("packet", 0);
+    }
+
+    /// A packet of a flow.
+    pub fn packet(&self, flow: u64) {
+        self.wfp.classify(self, flow, Direction::Out);
+    }
+
+    /// The network ends a flow.
+    pub fn end(&self, flow: u64) {
+        self.wfp.end(self, flow);
+    }
+
+    /// Unloads. Whatever others do, it comes to an end, and nothing is left.
+    pub fn unload(&self) {
+        self.rundown.fetch_or(1, Ordering::Relaxed);
+        while self.rundown.load(Ordering::Acquire) != 1 {
+            thread::yield_now();
+        }
+        while self.live.load(Ordering::Acquire) != 0 {
+            self.drain();
+            thread::yield_now();
+        }
+        assert_eq!(self.wfp.contexts(), 0, "contexts are left");
+        let slots = self.ring("free", |ring| std::mem::replace(ring, FlowRing::empty())).into_slots();
+        // SAFETY: leaked by `load`, and no longer the ring's.
+        drop(unsafe { Box::from_raw(slots) });
+        self.trace.end();
+    }
+
+    fn drain(&self) {
+        let mut batch = Batch::start();
+        while self.ring("drain", |ring| ring.drain(&mut batch)) {
+            for contexts in batch.iter() {
+                self.wfp.remove(self, contexts.flow, Direction::Out);
+                self.wfp.remove(self, contexts.flow, Direction::In);
+            }
+        }
+    }
+}

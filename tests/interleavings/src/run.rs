@@ -1,0 +1,153 @@
+//! Runs the scenarios under one of the two tools.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use clap::{Parser, ValueEnum};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+
+use crate::{
+    on_loom, on_shuttle,
+    report::{Report, progress},
+};
+
+/// The life of a flow under loom or shuttle.
+#[derive(Parser)]
+pub struct CommandLine {
+    /// Which of the two
+    tool: Tool,
+    /// Less, for every day
+    #[arg(long)]
+    quick: bool,
+    /// Only this scenario
+    #[arg(long)]
+    scenario: Option<String>,
+    /// Where shuttle's chance begins
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A schedule that shuttle has printed, to run once; it needs --scenario
+    #[arg(long, requires = "scenario")]
+    replay: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tool {
+    /// Every order of steps, of three threads
+    Loom,
+    /// Many orders, of more threads
+    Shuttle,
+}
+
+/// How often loom takes the processor from a thread in the middle of its steps, for every day. In full, as often as it likes.
+const PREEMPTIONS_QUICK: usize = 3;
+/// Runs of each scenario under each of shuttle's schedulers.
+const RUNS: usize = 200_000;
+/// The same for every day.
+const RUNS_QUICK: usize = 2_000;
+/// Places at which the PCT scheduler changes priorities.
+const DEPTH: usize = 3;
+
+/// Runs what the command line asks for.
+pub fn run(line: &CommandLine) -> anyhow::Result<Report> {
+    match line.tool {
+        Tool::Loom => loom(line),
+        Tool::Shuttle => shuttle(line),
+    }
+}
+
+fn chosen<T>(
+    line: &CommandLine,
+    all: impl Iterator<Item = T>,
+    name: impl Fn(&T) -> &'static str,
+) -> anyhow::Result<Vec<T>> {
+    let chosen: Vec<T> = all.filter(|one| line.scenario.as_ref().is_none_or(|wanted| wanted == name(one))).collect();
+    anyhow::ensure!(!chosen.is_empty(), "there is no such scenario: see tests/interleavings/src/scenarios.rs");
+    Ok(chosen)
+}
+
+fn loom(line: &CommandLine) -> anyhow::Result<Report> {
+    let start = Instant::now();
+    let scenarios = chosen(line, on_loom::scenarios::SMALL.iter(), |scenario| scenario.name)?;
+    let bar = progress("loom", scenarios.len() as u64);
+    let (mut orders, mut failures) = (0, 0);
+    for scenario in scenarios {
+        bar.set_message(scenario.name);
+        let count = Arc::new(AtomicU64::new(0));
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = line.quick.then_some(PREEMPTIONS_QUICK);
+        builder.max_branches = 10_000;
+        let counted = Arc::clone(&count);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            builder.check(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+                (scenario.run)();
+            });
+        }));
+        if outcome.is_err() {
+            failures += 1;
+            eprintln!("loom: {} failed in its order {}; again:", scenario.name, count.load(Ordering::Relaxed));
+            eprintln!(
+                "  cargo xtask interleavings loom --scenario {}{}",
+                scenario.name,
+                if line.quick { " --quick" } else { "" }
+            );
+        }
+        orders += count.load(Ordering::Relaxed);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(Report::new("loom", start, orders, orders, failures).with("orders", orders))
+}
+
+/// One order of memory is what shuttle is for here: the others are loom's, so it need not warn.
+fn config() -> shuttle::Config {
+    let mut config = shuttle::Config::new();
+    config.silence_warnings = true;
+    config
+}
+
+fn shuttle(line: &CommandLine) -> anyhow::Result<Report> {
+    use on_shuttle::{crowds::LARGE, scenarios::SMALL};
+
+    let start = Instant::now();
+    let scenarios = chosen(line, SMALL.iter().chain(LARGE), |scenario| scenario.name)?;
+    if let Some(schedule) = &line.replay {
+        let outcome = catch_unwind(AssertUnwindSafe(|| shuttle::replay(scenarios[0].run, schedule)));
+        return Ok(Report::new("shuttle", start, 1, 1, outcome.is_err().into()));
+    }
+    let runs = if line.quick { RUNS_QUICK } else { RUNS };
+    let bar = progress("shuttle", 2 * scenarios.len() as u64);
+    let (mut cases, mut failures) = (0, 0);
+    for scenario in scenarios {
+        bar.set_message(scenario.name);
+        let schedulers: [&dyn Fn() -> usize; 2] = [
+            &|| {
+                let scheduler = RandomScheduler::new_from_seed(line.seed, runs);
+                shuttle::Runner::new(scheduler, config()).run(scenario.run)
+            },
+            &|| {
+                let scheduler = PctScheduler::new_from_seed(line.seed, DEPTH, runs);
+                shuttle::Runner::new(scheduler, config()).run(scenario.run)
+            },
+        ];
+        for check in schedulers {
+            if let Ok(runs) = catch_unwind(AssertUnwindSafe(check)) {
+                cases += runs as u64;
+            } else {
+                failures += 1;
+                eprintln!("shuttle: {} failed with the schedule above; again:", scenario.name);
+                eprintln!("  cargo xtask interleavings shuttle --scenario {} --replay SCHEDULE", scenario.name);
+            }
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    let distinct = on_shuttle::trace::WAYS.lock().unwrap().len() as u64;
+    Ok(Report::new("shuttle", start, cases, distinct, failures))
+}

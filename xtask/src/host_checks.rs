@@ -1,0 +1,140 @@
+//! Checks of the driver's own source on this machine: loom, shuttle, Miri, `ThreadSanitizer`.
+//!
+//! The first two are a program of ours. The others are tools of Rust that may not be there and cannot always be had: then
+//! their row says that they did not run, and why.
+
+use std::{
+    ffi::OsStr,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    commands::setup,
+    process,
+    verify::{Request, Row, run_for_row},
+    workspace::{self, HOST},
+};
+
+/// The package with the driver's source.
+const PACKAGE: &str = "flowtag-on-host";
+/// Seeds under which Miri runs the lives of flows: each orders threads and memory otherwise.
+const SEEDS: u64 = 8;
+
+/// Every order of steps of the ring and the count, for three threads.
+pub fn loom(request: &Request) -> Result<Row> {
+    interleavings("loom", request)
+}
+
+/// Many orders of steps, for more threads.
+pub fn shuttle(request: &Request) -> Result<Row> {
+    interleavings("shuttle", request)
+}
+
+fn interleavings(tool: &str, request: &Request) -> Result<Row> {
+    let mut command = Command::new(workspace::build_binary("flowtag-interleavings")?);
+    command.arg(tool).args(request.quick.then_some("--quick")).args(request.arguments);
+    run_for_row(&mut command, request.quick)
+}
+
+/// Runs `flowtag-interleavings` as typed.
+pub fn run_interleavings(arguments: &[impl AsRef<OsStr>]) -> Result<()> {
+    let mut command = Command::new(workspace::build_binary("flowtag-interleavings")?);
+    process::run(command.args(arguments), "an interleaving failed")
+}
+
+/// The driver's unit tests and the lives of flows in Rust's interpreter, which sees undefined behaviour.
+pub fn miri(_: &Request) -> Result<Row> {
+    let start = Instant::now();
+    if let Err(error) = have_miri() {
+        return Ok(Row::not_run("miri", start, &format!("{error:#}")));
+    }
+    let miri = |flags: &str, arguments: &[&str]| {
+        let mut command = Command::new("rustup");
+        command
+            .args(["run", "nightly", "cargo", "miri", "test", "--locked", "--package", PACKAGE])
+            .arg("--target-dir")
+            .arg(workspace::target_folder().join("miri"))
+            .args(arguments)
+            .current_dir(workspace::root())
+            // Contexts are numbers: WFP gives back what it was given as one.
+            .env("MIRIFLAGS", format!("-Zmiri-permissive-provenance {flags}"))
+            .env("PROPTEST_CASES", "4");
+        for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            command.env_remove(variable);
+        }
+        command
+    };
+    // proptest asks for the current folder.
+    let units = run_tests(&mut miri("-Zmiri-disable-isolation", &["--lib"]))?;
+    let lives = run_tests(&mut miri(&format!("-Zmiri-many-seeds=0..{SEEDS}"), &["--test", "lives"]))?;
+    Ok(units.and(&lives).row("miri", start))
+}
+
+fn have_miri() -> Result<()> {
+    let mut present = Command::new("rustup");
+    present.args(["run", "nightly", "cargo", "miri", "--version"]).env_remove("RUSTUP_TOOLCHAIN");
+    if present.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let mut install = Command::new("rustup");
+    install.args(["toolchain", "install", "nightly", "--profile", "minimal", "--component", "miri,rust-src"]);
+    process::run_quietly(
+        &mut install,
+        "Miri comes with nightly Rust only, which could not be installed; try: \
+         rustup toolchain install nightly --component miri,rust-src",
+    )
+}
+
+/// The lives of flows on real threads, with every access watched for races.
+pub fn thread_sanitizer(_: &Request) -> Result<Row> {
+    let start = Instant::now();
+    if let Err(error) = setup::rust_src() {
+        return Ok(Row::not_run("thread_sanitizer", start, &format!("{error:#}")));
+    }
+    let mut command = workspace::cargo();
+    command
+        // The standard library as well: what is not instrumented hides the order that it makes.
+        .args(["test", "-Zbuild-std", "--locked", "--profile", "host", "--package", PACKAGE, "--test", "lives"])
+        .args(["--target", HOST, "--target-dir"])
+        .arg(workspace::target_folder().join("thread-sanitizer"))
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=thread")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    Ok(run_tests(&mut command)?.row("thread_sanitizer", start))
+}
+
+/// How many tests ran.
+struct Tests {
+    passed: u64,
+    failed: u64,
+}
+
+impl Tests {
+    fn and(&self, other: &Self) -> Self {
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+
+    fn row(&self, check: &str, start: Instant) -> Row {
+        let all = self.passed + self.failed;
+        Row::new(check, start, all, all, self.failed)
+    }
+}
+
+/// Runs tests and counts them; what they print is shown when one fails.
+fn run_tests(command: &mut Command) -> Result<Tests> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {command:?}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let passed = text.lines().filter(|line| line.starts_with("test ") && line.ends_with("... ok")).count() as u64;
+    let mut failed = text.lines().filter(|line| line.starts_with("test ") && line.ends_with("FAILED")).count() as u64;
+    if !output.status.success() {
+        eprintln!("{text}{}\nagain: {command:?}", String::from_utf8_lossy(&output.stderr));
+        // A tool ends the process at its first finding.
+        failed = failed.max(1);
+    } else if passed == 0 {
+        bail!("{command:?} ran no test");
+    }
+    Ok(Tests { passed, failed })
+}
