@@ -1,4 +1,7 @@
 //! The simulator's unwinder: tables and unwind codes that no compiler wrote, and registers that point anywhere.
+//!
+//! The simulator reads the driver's stack directly, so the stack here is a block of its own: `AddressSanitizer` sees a read
+//! beside it.
 
 use arbitrary::{Arbitrary, Unstructured};
 use flowtag_simulator::image::unwind::{Registers, UnwindTable};
@@ -11,8 +14,10 @@ struct Crash {
     table: u16,
     table_end: u16,
     rip: u16,
-    rsp: u64,
+    /// From the beginning of the stack.
+    rsp: u16,
     general: [u64; 16],
+    stack: [u64; 16],
     image: Vec<u8>,
 }
 
@@ -20,9 +25,11 @@ struct Crash {
 pub fn run(input: &[u8]) {
     let Ok(it) = Crash::arbitrary_take_rest(Unstructured::new(input)) else { return };
     let table = UnwindTable::read(&it.image, it.table.into()..it.table_end.into());
-    let mut registers = Registers { rip: it.rip.into(), rsp: it.rsp, general: it.general };
+    let stack = Box::new(it.stack);
+    let first = stack.as_ptr() as u64;
+    let mut registers = Registers { rip: it.rip.into(), rsp: first + u64::from(it.rsp), general: it.general };
     for _ in 0..FRAMES {
-        if !table.step(0, &mut registers, |rsp| rsp != 0) {
+        if !table.step(0, &mut registers, |address| (first..=first + 15 * 8).contains(&address)) {
             break;
         }
     }
