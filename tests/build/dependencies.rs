@@ -27,7 +27,16 @@ fn the_crates_that_the_driver_is_built_on_come_from_crates_io() {
 
 #[test]
 fn every_package_is_from_crates_io_or_a_member_of_the_workspace() {
-    let members = ["flowtag", "flowtag-bench", "flowtag-on-host", "flowtag-simulator", "flowtag-tests", "xtask"];
+    let members = [
+        "flowtag",
+        "flowtag-bench",
+        "flowtag-fuzz",
+        "flowtag-interleavings",
+        "flowtag-on-host",
+        "flowtag-simulator",
+        "flowtag-tests",
+        "xtask",
+    ];
     let lock = read("Cargo.lock");
     for package in packages(&lock) {
         let known = package.source == Some(CRATES_IO) || package.source.is_none() && members.contains(&package.name);
