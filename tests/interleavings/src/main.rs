@@ -9,6 +9,7 @@ mod on_loom;
 #[expect(clippy::duplicate_mod, reason = "the same model, of other primitives")]
 mod on_shuttle;
 #[path = "../../verify/report.rs"]
+#[expect(dead_code, reason = "other checks need more of it")]
 mod report;
 mod run;
 
