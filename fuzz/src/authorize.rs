@@ -39,7 +39,7 @@ enum Value {
     Bytes16([u8; 16]),
     Bytes16ThatAreNotThere,
     /// Any other type, with anything in it.
-    Other(u32, u64),
+    Other(u32, usize),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -120,7 +120,7 @@ impl Value {
                 (FWP_BYTE_ARRAY16_TYPE, FWP_VALUE0_UNION { byteArray16: ptr::null() })
             }
             Self::Other(r#type, content) => {
-                (*r#type, FWP_VALUE0_UNION { byteArray16: ptr::without_provenance(*content as usize) })
+                (*r#type, FWP_VALUE0_UNION { byteArray16: ptr::without_provenance(*content) })
             }
         };
         FWP_VALUE0 { r#type, value }

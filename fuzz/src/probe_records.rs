@@ -40,7 +40,7 @@ pub fn run(input: &[u8]) {
             match event {
                 Event::Open { flow, .. } => assert!(open.insert(flow.id), "flow {} was opened twice", flow.id),
                 Event::Packet { flow, .. } => {
-                    assert!(open.contains(&flow), "a packet of flow {flow}, which is not open")
+                    assert!(open.contains(&flow), "a packet of flow {flow}, which is not open");
                 }
                 Event::Close { flow } => assert!(open.remove(&flow), "the end of flow {flow}, which is not open"),
             }
