@@ -66,20 +66,18 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// As many threads as the largest run needs, all on the processor numbered `processor` (modulo how many there are):
-    /// only one goes at a time, and it is cheaper to wake one that is near.
+    /// As many threads as the largest run needs.
     ///
     /// # Panics
     /// When the system gives no more threads.
     #[must_use]
-    pub fn new(size: usize, processor: usize) -> Self {
+    pub fn new(size: usize) -> Self {
         let mut crew = Self { members: Vec::new(), threads: Vec::new() };
         for number in 0..size {
             let (member, tasks) = mpsc::channel::<Task>();
-            let thread = thread::Builder::new().name(format!("cpu {number}")).spawn(move || {
-                stay_on(processor);
-                tasks.into_iter().for_each(Task::run);
-            });
+            let thread = thread::Builder::new()
+                .name(format!("cpu {number}"))
+                .spawn(move || tasks.into_iter().for_each(Task::run));
             crew.members.push(member);
             crew.threads.push(thread.expect("a thread"));
         }
@@ -139,8 +137,10 @@ fn text(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or("a panic").to_owned()
 }
 
-/// Keeps the calling thread on one processor, if the system lets it.
-fn stay_on(processor: usize) {
+/// Keeps the calling thread, and those that it makes from now on, on the processor numbered `processor` (modulo how many
+/// there are), if the system lets it. Of a crew only one thread goes at a time, and it is cheaper to wake one that is
+/// near.
+pub fn stay_on(processor: usize) {
     // SAFETY: a set of processors may be all zero.
     let mut allowed: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set is as large as it says.

@@ -21,7 +21,7 @@ mod table;
 mod tests;
 pub mod touches;
 
-pub use crew::{Crew, Job, Plan, Run};
+pub use crew::{Crew, Job, Plan, Run, stay_on};
 pub use seat::point;
 pub(crate) use seat::{driver_is_entered, import_begins, import_ends, pause, random_below, wait_until};
 pub use table::{Step, Strategy, Waits};

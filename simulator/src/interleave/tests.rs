@@ -37,7 +37,7 @@ fn plan(strategy: Arc<Mutex<dyn Strategy>>) -> Plan {
 
 /// Runs every order; returns all runs that do not repeat an earlier one.
 fn explore(size: usize, make_plan: impl Fn(Arc<Mutex<dyn Strategy>>) -> (Plan, Vec<Job>)) -> Vec<Run> {
-    let crew = Crew::new(size, 0);
+    let crew = Crew::new(size);
     let explorer = Arc::new(Mutex::new(Explorer::default()));
     let mut runs = Vec::new();
     loop {
@@ -112,7 +112,7 @@ fn every_order_is_found_that_brute_force_finds() {
     let model: Model = &[&[1, 2, 1], &[2, 3, 1], &[3, 1]];
     let mut found = Vec::new();
     all_orders([3, 3, 2], &mut Vec::new(), &mut found);
-    let crew = Crew::new(3, 0);
+    let crew = Crew::new(3);
     let distinct: HashSet<u64> = found
         .into_iter()
         .map(|order| {
@@ -156,7 +156,7 @@ fn the_explorer_finds_a_lost_update() {
 
 #[test]
 fn priorities_find_a_lost_update() {
-    let crew = Crew::new(2, 0);
+    let crew = Crew::new(2);
     let lost = (0..100).filter(|&seed| {
         let (plan, jobs, number) = lost_update(Arc::new(Mutex::new(Priorities::new(seed, 2, 6, 2))));
         drop(crew.run(plan, jobs));
@@ -167,7 +167,7 @@ fn priorities_find_a_lost_update() {
 
 #[test]
 fn a_run_goes_the_same_way_when_its_trace_is_given() {
-    let crew = Crew::new(3, 0);
+    let crew = Crew::new(3);
     let model: Model = &[&[1, 2, 1], &[2, 3, 1], &[3, 1]];
     for seed in 0..20 {
         let run = crew.run(plan(Arc::new(Mutex::new(Priorities::new(seed, 3, 11, 4)))), jobs(model));
@@ -219,7 +219,7 @@ fn a_thread_that_waits_goes_only_when_it_may() {
 
 #[test]
 fn threads_that_all_wait_are_reported() {
-    let crew = Crew::new(1, 0);
+    let crew = Crew::new(1);
     let job: Job = Box::new(|| {
         wait_until("wait", Touches::NOTHING, || false);
         Ok(())

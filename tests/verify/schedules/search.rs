@@ -13,6 +13,7 @@ use flowtag_simulator::interleave::{
     explore::Explorer,
     order,
     random::{Given, Priorities},
+    stay_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +80,7 @@ fn describe(case: &Case, run: &Run) -> String {
 /// Runs one order of a case again.
 pub fn replay(case: &Case, trace: &str) -> anyhow::Result<Option<String>> {
     let order = order::read(trace).with_context(|| format!("`{trace}` is no order"))?;
-    let crew = Crew::new(CREW, 0);
+    let crew = Crew::new(CREW);
     let waits = if case.small { EXPLORED_WAITS } else { Waits::AfterOthers };
     let run = play(case, &crew, Arc::new(Mutex::new(Given::new(order))), waits);
     Ok(run.failure.is_some().then(|| describe(case, &run)))
@@ -87,7 +88,8 @@ pub fn replay(case: &Case, trace: &str) -> anyhow::Result<Option<String>> {
 
 /// Searches `cases` until there are `wanted` distinct orders, beginning by chance at `seed`.
 pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Found {
-    let mut search = Search { crew: Crew::new(CREW, processor), wanted, seed, found: Found::default() };
+    stay_on(processor);
+    let mut search = Search { crew: Crew::new(CREW), wanted, seed, found: Found::default() };
     let mut known: Vec<Known> = cases.iter().map(|_| Known::default()).collect();
     // Three quarters are explored, so that small cases are seen to their ends; the rest meet by chance.
     let mut turn = FIRST_TURN;
