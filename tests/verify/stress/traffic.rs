@@ -75,7 +75,7 @@ impl Shared {
                 }
                 let opened = machine.open_flow(spec).expect("a stopped machine unwinds past this");
                 self.opened.fetch_add(1, Ordering::Relaxed);
-                self.end(machine, slot.swap(opened.0, Ordering::Relaxed));
+                end(machine, slot.swap(opened.0, Ordering::Relaxed));
             }
             4 | 5 => {
                 let payloads = if several & 1 == 0 { vec![100] } else { vec![1_460, 0, 7] };
@@ -91,14 +91,13 @@ impl Shared {
                 assert_eq!(verdict, Verdict::Permit, "a reauthorization");
                 self.reauthorized.fetch_add(1, Ordering::Relaxed);
             }
-            _ => self.end(machine, slot.swap(0, Ordering::Relaxed)),
+            _ => end(machine, slot.swap(0, Ordering::Relaxed)),
         }
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads as the other steps do")]
-    fn end(&self, machine: &Machine, flow: u64) {
-        machine.close_flow(FlowHandle(flow)).expect("as above");
-    }
+fn end(machine: &Machine, flow: u64) {
+    machine.close_flow(FlowHandle(flow)).expect("a stopped machine unwinds past this");
 }
 
 /// Some process with some endpoints: its path may be missing, or longer than the driver keeps.
