@@ -50,3 +50,41 @@ pub fn read(part: &str) -> Result<Vec<Mutant>> {
     ensure!(!mutants.is_empty(), "no mutant in {FILE} has “{part}” in its name");
     Ok(mutants)
 }
+
+impl Edit {
+    /// The file's text with this edit made.
+    pub fn apply(&self, text: &str) -> Result<String> {
+        let Self { file, replace, by } = self;
+        let places = text.matches(replace.as_str()).count();
+        ensure!(places == 1, "{file} has {places} places like this:\n{replace}");
+        Ok(text.replacen(replace, by, 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn every_mutant_can_be_made_of_the_driver_as_it_is() {
+        for mutant in read("").unwrap() {
+            let mut files = HashMap::new();
+            for edit in &mutant.edit {
+                let file = workspace::root().join(&edit.file);
+                let text = files.entry(&edit.file).or_insert_with(|| fs::read_to_string(file).unwrap());
+                *text = edit.apply(text).unwrap_or_else(|error| panic!("mutant “{}”: {error}", mutant.name));
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_mutants_have_the_same_name() {
+        let mut names: Vec<_> = read("").unwrap().into_iter().map(|mutant| mutant.name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

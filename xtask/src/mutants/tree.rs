@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use super::list::{Edit, Mutant};
+use super::list::Mutant;
 use crate::{driver, process, target::Target, workspace};
 
 /// The copy.
@@ -87,11 +87,9 @@ impl Tree {
     }
 
     fn apply(&self, mutant: &Mutant) -> Result<()> {
-        for Edit { file, replace, by } in &mutant.edit {
-            let text = fs::read_to_string(self.root.join(file)).with_context(|| format!("read {file}"))?;
-            let places = text.matches(replace.as_str()).count();
-            ensure!(places == 1, "{file} has {places} places like this:\n{replace}");
-            self.write(file, text.replacen(replace, by, 1).as_bytes())?;
+        for edit in &mutant.edit {
+            let text = fs::read_to_string(self.root.join(&edit.file)).with_context(|| format!("read {}", edit.file))?;
+            self.write(&edit.file, edit.apply(&text)?.as_bytes())?;
         }
         Ok(())
     }
