@@ -42,6 +42,7 @@ fn cost_against_live_flows(path: &Path, measured: &Measured) -> Drawn {
     let mut chart = ChartBuilder::on(&area)
         .caption("Instructions of the driver, against live flows", ("sans-serif", 20))
         .margin(10)
+        .margin_right(30)
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d((SIZES[0]..SIZES[SIZES.len() - 1]).log_scale(), 0..most * 5 / 4)?;
@@ -69,9 +70,10 @@ fn beside_the_peers(path: &Path, measured: &Measured) -> Drawn {
     let mut chart = ChartBuilder::on(&area)
         .caption("Time of a flow's life, in flowtag's", ("sans-serif", 20))
         .margin(10)
+        .margin_right(30)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d((0..count).into_segmented(), 0.0..highest * 1.25)?;
+        .build_cartesian_2d((0..count - 1).into_segmented(), 0.0..highest * 1.25)?;
     let label = |segment: &SegmentValue<i32>| match segment {
         SegmentValue::CenterOf(index) => {
             let bar = usize::try_from(*index).ok().and_then(|index| bars.get(index));
