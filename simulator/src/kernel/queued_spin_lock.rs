@@ -15,8 +15,8 @@ use super::{
     exports::{Call, Export, Fails},
     irql::Irql,
     memory,
-    pool::PoolKind,
 };
+use crate::referee::Watch;
 
 const SPIN_LOCK_ALREADY_OWNED: u32 = 0x0F;
 const SPIN_LOCK_NOT_OWNED: u32 = 0x10;
@@ -74,7 +74,7 @@ impl SpinLocks {
 
 fn acquire(call: &Call<'_>) -> u64 {
     let (lock, handle) = (call.arg(0), call.arg(1));
-    if call.machine.options().pool == PoolKind::Special {
+    if call.machine.options().watch == Watch::Closely {
         call.accessible(memory::read::<u64>(lock));
     }
     let old_irql = call.cpu.irql();

@@ -62,13 +62,17 @@ fn fetch(folder: &Path, kept: &Path) -> Result<(), Unavailable> {
     let missing = |what: String| Unavailable::Missing(what);
     fs::create_dir_all(folder).map_err(|error| missing(format!("{} cannot be made: {error}", folder.display())))?;
     let download = ["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"];
+    // Where there is no way to an index, that is to be known soon.
+    let patience = ["--retries", "1", "--timeout", "15"];
     let windows = ["--only-binary=:all:", "--platform", "win_amd64", "--dest"];
-    run(Command::new("python3").args(download).args(windows).arg(folder).arg(PACKAGE)).map_err(|error| {
-        missing(format!(
-            "{PACKAGE}, which carries WinDivert64.sys, cannot be fetched:\n{error}\n\
+    run(Command::new("python3").args(download).args(patience).args(windows).arg(folder).arg(PACKAGE)).map_err(
+        |error| {
+            missing(format!(
+                "{PACKAGE}, which carries WinDivert64.sys, cannot be fetched:\n{error}\n\
              It takes python3 with pip (Debian: python3-pip) and the way to a Python package index"
-        ))
-    })?;
+            ))
+        },
+    )?;
     let entries = fs::read_dir(folder).map_err(|error| missing(format!("{}: {error}", folder.display())))?;
     let wheel =
         entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|ext| ext == "whl"));
