@@ -1,8 +1,13 @@
 //! A copy of the repository, in which the driver is broken. Below `target/`, where its builds are kept.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::list::Mutant;
 use crate::{driver, process, target::Target, workspace};
@@ -17,15 +22,28 @@ impl Tree {
     /// Makes the copy what the repository is.
     pub fn lay_out(target: Target) -> Result<Self> {
         let root = workspace::target_folder().join("mutants");
-        let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(workspace::root()).output();
-        let listed = listed.context("start git")?;
-        ensure!(listed.status.success(), "git does not list the repository's files");
         let tree = Self { root, target };
-        for file in String::from_utf8_lossy(&listed.stdout).split_terminator('\0') {
-            tree.copy(file)?;
-        }
+        tree.copy_folder(Path::new(""))?;
         tree.copy_build()?;
         Ok(tree)
+    }
+
+    /// Copies a folder of the repository, without what is built and without git's own files.
+    fn copy_folder(&self, folder: &Path) -> Result<()> {
+        let listing = fs::read_dir(workspace::root().join(folder));
+        for entry in listing.with_context(|| format!("list {}", folder.display()))? {
+            let entry = entry.with_context(|| format!("list {}", folder.display()))?;
+            let (name, path) = (entry.file_name(), folder.join(entry.file_name()));
+            if name == "target" || name == ".git" {
+                continue;
+            }
+            if entry.file_type().with_context(|| format!("look at {}", path.display()))?.is_dir() {
+                self.copy_folder(&path)?;
+            } else {
+                self.copy(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Copies what the driver's own build has built, so that its dependencies are not built once more.
@@ -67,16 +85,13 @@ impl Tree {
     }
 
     /// Copies a file where the copy differs: cargo builds again what has been written.
-    fn copy(&self, file: &str) -> Result<()> {
+    fn copy(&self, file: &Path) -> Result<()> {
         let source = workspace::root().join(file);
-        if !source.exists() {
-            return Ok(()); // deleted, and not yet committed
-        }
-        let content = fs::read(&source).with_context(|| format!("read {file}"))?;
+        let content = fs::read(&source).with_context(|| format!("read {}", file.display()))?;
         self.write(file, &content)
     }
 
-    fn write(&self, file: &str, content: &[u8]) -> Result<()> {
+    fn write(&self, file: &Path, content: &[u8]) -> Result<()> {
         let path = self.root.join(file);
         if fs::read(&path).is_ok_and(|present| present == content) {
             return Ok(());
@@ -89,13 +104,13 @@ impl Tree {
     fn apply(&self, mutant: &Mutant) -> Result<()> {
         for edit in &mutant.edit {
             let text = fs::read_to_string(self.root.join(&edit.file)).with_context(|| format!("read {}", edit.file))?;
-            self.write(&edit.file, edit.apply(&text)?.as_bytes())?;
+            self.write(Path::new(&edit.file), edit.apply(&text)?.as_bytes())?;
         }
         Ok(())
     }
 
     fn restore(&self, mutant: &Mutant) -> Result<()> {
         let files: BTreeSet<_> = mutant.edit.iter().map(|edit| edit.file.as_str()).collect();
-        files.into_iter().try_for_each(|file| self.copy(file))
+        files.into_iter().try_for_each(|file| self.copy(Path::new(file)))
     }
 }
