@@ -1,5 +1,5 @@
-//! `flowtag-interleavings`: the life of a flow under loom, which tries every order of steps, and under shuttle, which tries
-//! many of those that are too many.
+//! `flowtag-interleavings`: the life of a flow under loom, which tries every order of steps in which
+//! a thread loses the processor no more than so many times, and under shuttle, which tries many of the others by chance.
 //!
 //! The driver's `flow_ring.rs` and `references.rs` run as they are. What surrounds them, the steps of authorize, delete,
 //! evict and unload, is a model of the driver's own (`model.rs`, after docs/architecture.md), and so is WFP

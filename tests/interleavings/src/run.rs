@@ -28,6 +28,9 @@ pub struct CommandLine {
     /// Only this scenario
     #[arg(long)]
     scenario: Option<String>,
+    /// How often loom may take the processor from a thread in the middle of its steps
+    #[arg(long)]
+    preemptions: Option<usize>,
     /// Where shuttle's chance begins
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -44,12 +47,14 @@ enum Tool {
     Shuttle,
 }
 
-/// How often loom takes the processor from a thread in the middle of its steps, for every day. In full, as often as it likes.
+/// How often loom takes the processor from a thread in the middle of its steps: beyond that, the orders are too many.
+const PREEMPTIONS: usize = 5;
+/// The same for every day.
 const PREEMPTIONS_QUICK: usize = 3;
 /// Runs of each scenario under each of shuttle's schedulers.
-const RUNS: usize = 200_000;
+const RUNS: usize = 50_000;
 /// The same for every day.
-const RUNS_QUICK: usize = 2_000;
+const RUNS_QUICK: usize = 1_000;
 /// Places at which the PCT scheduler changes priorities.
 const DEPTH: usize = 3;
 
@@ -80,7 +85,7 @@ fn loom(line: &CommandLine) -> anyhow::Result<Report> {
         bar.set_message(scenario.name);
         let count = Arc::new(AtomicU64::new(0));
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = line.quick.then_some(PREEMPTIONS_QUICK);
+        builder.preemption_bound = line.preemptions.or(Some(if line.quick { PREEMPTIONS_QUICK } else { PREEMPTIONS }));
         builder.max_branches = 10_000;
         let counted = Arc::clone(&count);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
