@@ -18,6 +18,18 @@ pub fn nanoseconds_over(subject: &Subject, empty: &Subject, path_length: usize, 
     Ok(over(rounds, || timed(subject, &spec), || timed(empty, &spec)))
 }
 
+/// Nanoseconds of opening one more flow, for which the driver evicts the oldest, over the same with empty callouts.
+pub fn nanoseconds_evicting(full: &Subject, empty: &Subject, rounds: usize) -> Result<Spread> {
+    let spec = flow(0);
+    // The ring may have room for one.
+    full.open(&spec)?;
+    let open = |subject: &Subject| {
+        let batch = || nanoseconds_of(BATCH, || _ = subject.open(&spec).expect("it has opened others"));
+        subject.machine.run(|_| batch()).expect("no bug check")
+    };
+    Ok(over(rounds, || open(full), || open(empty)))
+}
+
 /// How many times as long the driver `peer` takes for a life as flowtag, both without what an empty driver takes.
 pub fn ratio(flowtag: &Subject, peer: &Subject, empty: &Subject, path_length: usize, rounds: usize) -> Result<Spread> {
     let spec = flow(path_length);

@@ -54,6 +54,10 @@ pub struct Scale {
     pub evicting: Counts,
     /// Nanoseconds of a packet, each of another flow.
     pub transport_time: Spread,
+    /// Nanoseconds of a life.
+    pub life_time: Spread,
+    /// Nanoseconds of a flow for which the oldest is evicted.
+    pub evicting_time: Spread,
     /// Unloading the driver.
     pub unload: Unload,
 }
@@ -148,8 +152,13 @@ fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
     let transport_time = transport::nanoseconds_among(&subject, tagged, rounds)?;
     subject.machine.close_flow(last)?;
     let life = counts::life(&subject, 0)?;
-    let unload = unload::measured(&subject, flows - 1)?;
-    Ok(Scale { flows, transport, life, evicting, transport_time, unload })
+    let empty = Subject::fixture("empty")?;
+    empty.open_many(flows)?;
+    let life_time = flow_life::nanoseconds_over(&subject, &empty, 0, rounds)?;
+    let evicting_time = flow_life::nanoseconds_evicting(&subject, &empty, rounds)?;
+    drop(empty);
+    let unload = unload::measured(&subject, flows)?;
+    Ok(Scale { flows, transport, life, evicting, transport_time, life_time, evicting_time, unload })
 }
 
 /// Gives every figure its name.
@@ -181,6 +190,8 @@ fn name_all(measured: &mut Measured) -> Result<()> {
         figures.set(format!("flow_life_instructions_at_{flows}"), scale.life.instructions);
         figures.set(format!("flow_life_instructions_evicting_at_{flows}"), scale.evicting.instructions);
         figures.spread(&format!("transport_ns_over_empty_at_{flows}"), scale.transport_time);
+        figures.spread(&format!("flow_life_ns_over_empty_at_{flows}"), scale.life_time);
+        figures.spread(&format!("flow_life_ns_over_empty_evicting_at_{flows}"), scale.evicting_time);
         figures.set(format!("unload_{flows}_seconds"), scale.unload.time.as_secs_f64());
         figures.set(format!("unload_{flows}_removals"), scale.unload.removals);
         figures.set(format!("unload_{flows}_instructions_per_flow"), scale.unload.per_flow.instructions);

@@ -48,12 +48,16 @@ fn write_tables(text: &mut String, measured: &Measured) -> fmt::Result {
         writeln!(text, "| {name} | | | | | {} |", nanoseconds(Some(*spread)))?;
     }
 
-    writeln!(text, "\n| live flows | packet | life of a flow | evicting | ns of a packet, each of another flow |")?;
-    writeln!(text, "|---:|---:|---:|---:|---|")?;
+    writeln!(text, "\nInstructions and nanoseconds among live flows; each packet is of another flow.\n")?;
+    writeln!(text, "| live flows | packet | | life of a flow | | evicting | |")?;
+    writeln!(text, "|---:|---:|---|---:|---|---:|---|")?;
     for scale in &measured.scale {
         let [packet, life, evicting] = [scale.transport, scale.life, scale.evicting].map(|counts| counts.instructions);
-        let time = nanoseconds(Some(scale.transport_time));
-        writeln!(text, "| {} | {packet} | {life} | {evicting} | {time} |", short(scale.flows))?;
+        let [packet_time, life_time, evicting_time] =
+            [scale.transport_time, scale.life_time, scale.evicting_time].map(|time| nanoseconds(Some(time)));
+        let flows = short(scale.flows);
+        write!(text, "| {flows} | {packet} | {packet_time} | {life} | {life_time} |")?;
+        writeln!(text, " {evicting} | {evicting_time} |")?;
     }
 
     writeln!(text, "\n| open flows at unload | seconds | removals | instructions a flow |")?;

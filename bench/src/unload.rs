@@ -31,7 +31,8 @@ pub struct Unload {
 
 /// Unloads the driver, which has this many open flows, 1,000 or more.
 pub fn measured(subject: &Subject, flows: u32) -> Result<Unload> {
-    let removals = AtomicU64::new(0);
+    let all_removals = || subject.machine.faults().calls("FwpsFlowRemoveContext0");
+    let (before, removals) = (all_removals(), AtomicU64::new(0));
     let uncounted = Arc::new(OnceLock::new());
     let begins = Arc::clone(&uncounted);
     subject.machine.on_import(move |call| {
@@ -47,7 +48,7 @@ pub fn measured(subject: &Subject, flows: u32) -> Result<Unload> {
     let per_flow = |all: u64| all / u64::from(flows);
     Ok(Unload {
         time,
-        removals: subject.machine.faults().calls("FwpsFlowRemoveContext0"),
+        removals: all_removals() - before,
         per_flow: Counts {
             instructions: counts.instructions / COUNTED,
             imports: per_flow(counts.imports),
