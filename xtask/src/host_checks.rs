@@ -23,7 +23,7 @@ const PACKAGE: &str = "flowtag-on-host";
 /// Seeds under which Miri runs the lives of flows: each orders threads and memory otherwise.
 const SEEDS: u64 = 8;
 
-/// Every order of steps of the ring and the count, for three threads.
+/// The orders of steps of the ring and the count, for three threads.
 pub fn loom(request: &Request) -> Result<Row> {
     interleavings("loom", request)
 }

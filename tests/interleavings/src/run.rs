@@ -34,14 +34,11 @@ pub struct CommandLine {
     /// Where shuttle's chance begins
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// A schedule that shuttle has printed, to run once; it needs --scenario
-    #[arg(long, requires = "scenario")]
-    replay: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Tool {
-    /// Every order of steps, of three threads
+    /// Every order of steps of three threads, as far as --preemptions goes
     Loom,
     /// Many orders, of more threads
     Shuttle,
@@ -97,11 +94,7 @@ fn loom(line: &CommandLine) -> anyhow::Result<Report> {
         if outcome.is_err() {
             failures += 1;
             eprintln!("loom: {} failed in its order {}; again:", scenario.name, count.load(Ordering::Relaxed));
-            eprintln!(
-                "  cargo xtask interleavings loom --scenario {}{}",
-                scenario.name,
-                if line.quick { " --quick" } else { "" }
-            );
+            eprintln!("  cargo xtask interleavings loom {}", again(line, scenario.name));
         }
         orders += count.load(Ordering::Relaxed);
         bar.inc(1);
@@ -110,10 +103,19 @@ fn loom(line: &CommandLine) -> anyhow::Result<Report> {
     Ok(Report::new("loom", start, orders, orders, failures).with("orders", orders))
 }
 
+/// The arguments that do the same again. Both tools go the same way each time.
+fn again(line: &CommandLine, scenario: &str) -> String {
+    let quick = if line.quick { " --quick" } else { "" };
+    let preemptions = line.preemptions.map(|number| format!(" --preemptions {number}")).unwrap_or_default();
+    format!("--scenario {scenario} --seed {}{preemptions}{quick}", line.seed)
+}
+
 /// One order of memory is what shuttle is for here: the others are loom's, so it need not warn.
 fn config() -> shuttle::Config {
     let mut config = shuttle::Config::new();
     config.silence_warnings = true;
+    // A run takes some hundred: an unload that never ends is to be told from it soon.
+    config.max_steps = shuttle::MaxSteps::FailAfter(20_000);
     config
 }
 
@@ -122,10 +124,6 @@ fn shuttle(line: &CommandLine) -> anyhow::Result<Report> {
 
     let start = Instant::now();
     let scenarios = chosen(line, SMALL.iter().chain(LARGE), |scenario| scenario.name)?;
-    if let Some(schedule) = &line.replay {
-        let outcome = catch_unwind(AssertUnwindSafe(|| shuttle::replay(scenarios[0].run, schedule)));
-        return Ok(Report::new("shuttle", start, 1, 1, outcome.is_err().into()));
-    }
     let runs = if line.quick { RUNS_QUICK } else { RUNS };
     let bar = progress("shuttle", 2 * scenarios.len() as u64);
     let (mut cases, mut failures) = (0, 0);
@@ -146,8 +144,8 @@ fn shuttle(line: &CommandLine) -> anyhow::Result<Report> {
                 cases += runs as u64;
             } else {
                 failures += 1;
-                eprintln!("shuttle: {} failed with the schedule above; again:", scenario.name);
-                eprintln!("  cargo xtask interleavings shuttle --scenario {} --replay SCHEDULE", scenario.name);
+                eprintln!("shuttle: {} failed; again:", scenario.name);
+                eprintln!("  cargo xtask interleavings shuttle {}", again(line, scenario.name));
             }
             bar.inc(1);
         }
