@@ -126,8 +126,7 @@ impl Tests {
 fn run_tests(command: &mut Command) -> Result<Tests> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {command:?}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let passed = text.lines().filter(|line| line.starts_with("test ") && line.ends_with("... ok")).count() as u64;
-    let mut failed = text.lines().filter(|line| line.starts_with("test ") && line.ends_with("FAILED")).count() as u64;
+    let (passed, mut failed) = (counted(&text, "passed"), counted(&text, "failed"));
     if !output.status.success() {
         eprintln!("{text}{}\nagain: {command:?}", String::from_utf8_lossy(&output.stderr));
         // A tool ends the process at its first finding.
@@ -136,4 +135,31 @@ fn run_tests(command: &mut Command) -> Result<Tests> {
         bail!("{command:?} ran no test");
     }
     Ok(Tests { passed, failed })
+}
+
+/// Sums `what` over the lines that end each run of a test program. The lines of single tests run into each other where
+/// several seeds run at once.
+fn counted(text: &str, what: &str) -> u64 {
+    let number = |part: &str| part.trim().strip_suffix(what)?.trim().rsplit(' ').next()?.parse::<u64>().ok();
+    let results = text.lines().filter(|line| line.contains("test result: "));
+    results.flat_map(|line| line.split(';')).filter_map(number).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_RUNS: &str = "test a ... test a ... okok\n\
+        test result: ok. 4 passed; 0 failed; 0 ignored; 2 filtered out; finished in 2.89s\n\
+        test result: FAILED. 3 passed; 1 failed; 0 ignored; 2 filtered out; finished in 2.98s\n";
+
+    #[test]
+    fn the_tests_of_all_runs_are_counted() {
+        assert_eq!(counted(TWO_RUNS, "passed"), 7);
+    }
+
+    #[test]
+    fn the_failures_of_all_runs_are_counted() {
+        assert_eq!(counted(TWO_RUNS, "failed"), 1);
+    }
 }
