@@ -3,6 +3,7 @@
 //! `FLOWTAG_SYS` names the image; `cargo xtask verify` builds it, sets the variable and collects the rows that these
 //! commands print as the last line of their output.
 
+mod caught;
 mod faults;
 mod report;
 mod schedules;
@@ -12,6 +13,7 @@ mod workers;
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
 /// Checks the life of a flow on the shipped driver.
@@ -31,14 +33,32 @@ enum Check {
     Stress(stress::Arguments),
     /// Run a driver that nobody here wrote
     ThirdParty(third_party::Arguments),
+    /// Answer the questions of a check that runs in several processes
+    #[command(subcommand, hide = true)]
+    Worker(Work),
+}
+
+#[derive(Subcommand)]
+enum Work {
+    Faults,
+    Schedules,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let report = match CommandLine::parse().check {
+    let check = CommandLine::parse().check;
+    ensure!(std::env::var_os("FLOWTAG_SYS").is_some(), "FLOWTAG_SYS names no image: run `cargo xtask verify`");
+    let report = match check {
         Check::Faults(arguments) => faults::run(&arguments),
         Check::Schedules(arguments) => schedules::run(&arguments),
-        Check::Stress(arguments) => stress::run(&arguments),
+        Check::Stress(arguments) => Ok(stress::run(&arguments)),
         Check::ThirdParty(arguments) => third_party::run(&arguments),
+        Check::Worker(work) => {
+            match work {
+                Work::Faults => faults::work(),
+                Work::Schedules => schedules::work(),
+            }?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     report?.finish()
 }

@@ -10,7 +10,10 @@
 //! This leaves no order out as long as no thread's step takes away another's turn. Here, only waits can: a wait for time
 //! that ends early uses up one of [`super::Waits::Early`]. So at most one thread of a case may wait for time.
 
-use super::{table::Strategy, touches::Touches};
+use super::{
+    table::{Choice, Explores, Step, Strategy},
+    touches::Touches,
+};
 
 /// One choice of the present run.
 struct Node {
@@ -53,34 +56,6 @@ pub struct Explorer {
 }
 
 impl Explorer {
-    /// Prepares the next run; false when there are no more orders.
-    pub fn next_run(&mut self) -> bool {
-        self.find_races();
-        self.depth = 0;
-        self.repeats = false;
-        while let Some(node) = self.path.last_mut() {
-            node.asleep.push((node.chosen, node.touched));
-            if let Some(next) = node.left() {
-                node.chosen = next;
-                return true;
-            }
-            self.path.pop();
-        }
-        false
-    }
-
-    /// Whether the run that has just ended repeats an earlier one.
-    #[must_use]
-    pub fn repeats(&self) -> bool {
-        self.repeats
-    }
-
-    /// Whether a run has gone another way than its choices said.
-    #[must_use]
-    pub fn strayed(&self) -> bool {
-        self.strayed
-    }
-
     /// Notes, for each two steps of the run that could have come the other way round, who has to go first for that.
     fn find_races(&mut self) {
         let clocks = Clocks::of(&self.path);
@@ -98,8 +73,29 @@ impl Explorer {
     }
 }
 
+impl Explores for Explorer {
+    fn next_run(&mut self) -> bool {
+        self.find_races();
+        self.depth = 0;
+        self.repeats = false;
+        while let Some(node) = self.path.last_mut() {
+            node.asleep.push((node.chosen, node.touched));
+            if let Some(next) = node.left() {
+                node.chosen = next;
+                return true;
+            }
+            self.path.pop();
+        }
+        false
+    }
+
+    fn strayed(&self) -> bool {
+        self.strayed
+    }
+}
+
 impl Strategy for Explorer {
-    fn choose(&mut self, ready: &[usize], last: Option<usize>) -> usize {
+    fn choose(&mut self, &Choice { ready, last, .. }: &Choice) -> usize {
         let goes_on = last.filter(|last| ready.contains(last)).unwrap_or(ready[0]);
         if self.repeats || self.strayed {
             return goes_on;
@@ -126,12 +122,12 @@ impl Strategy for Explorer {
         chosen
     }
 
-    fn ended(&mut self, touches: Touches) {
+    fn ended(&mut self, step: &Step) {
         if self.repeats || self.strayed {
             return;
         }
         if let Some(node) = self.path.get_mut(self.depth) {
-            node.touched = touches;
+            node.touched = step.touches;
         }
         self.depth += 1;
     }

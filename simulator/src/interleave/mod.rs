@@ -7,10 +7,12 @@
 //! contention is not seen here.
 //!
 //! - [`explore`]: every order of a case, once each, as far as the budget goes.
+//! - [`bounded`]: the orders with the fewest preemptions first.
 //! - [`random`]: orders by chance, with priorities.
 //! - [`order`]: which runs are the same order, and how one is written down.
 //! - [`touches`]: which steps can change places without any effect.
 
+pub mod bounded;
 mod crew;
 pub mod explore;
 pub mod order;
@@ -24,5 +26,5 @@ pub mod touches;
 pub use crew::{Crew, Job, Plan, Run, stay_on};
 pub use seat::point;
 pub(crate) use seat::{driver_is_entered, import_begins, import_ends, pause, random_below, wait_until};
-pub use table::{Step, Strategy, Waits};
+pub use table::{Choice, Explores, Step, Strategy, Waits};
 pub use touches::Touches;

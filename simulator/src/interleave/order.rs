@@ -9,27 +9,46 @@ use super::table::Step;
 /// steps that it conflicts with; so a step's number says all that has happened before it as far as it matters.
 #[must_use]
 pub fn identity(steps: &[Step]) -> u64 {
-    let mut places = Vec::new();
-    let mut numbers: Vec<u64> = Vec::with_capacity(steps.len());
-    let mut all = 0_u64;
-    for (at, step) in steps.iter().enumerate() {
-        if places.len() <= step.thread {
-            places.resize(step.thread + 1, 0_u64);
+    let mut identity = Identity::default();
+    for step in steps {
+        identity.add(step);
+    }
+    identity.number()
+}
+
+/// The [`identity`] of a run that is under way.
+#[derive(Default)]
+pub(super) struct Identity {
+    steps: Vec<(Step, u64)>,
+    /// How many steps each thread has taken.
+    places: Vec<u64>,
+    all: u64,
+}
+
+impl Identity {
+    /// The number for the steps so far.
+    pub(super) const fn number(&self) -> u64 {
+        self.all
+    }
+
+    /// Another step.
+    pub(super) fn add(&mut self, step: &Step) {
+        if self.places.len() <= step.thread {
+            self.places.resize(step.thread + 1, 0);
         }
-        places[step.thread] += 1;
+        self.places[step.thread] += 1;
         let mut before = 0_u64;
-        for (other, number) in steps[..at].iter().zip(&numbers) {
+        for (other, number) in &self.steps {
             if other.thread != step.thread && other.touches.conflicts_with(step.touches) {
                 before = before.wrapping_add(mix(*number));
             }
         }
         let name = step.name.bytes().fold(0, |sum, byte| mix(sum ^ u64::from(byte)));
-        let own = mix(name ^ mix(places[step.thread] << 8 | step.thread as u64));
+        let own = mix(name ^ mix(self.places[step.thread] << 8 | step.thread as u64));
         let number = mix(own.wrapping_add(before));
-        all = all.wrapping_add(mix(number ^ 0x5EED));
-        numbers.push(number);
+        self.all = self.all.wrapping_add(mix(number ^ 0x5EED));
+        self.steps.push((*step, number));
     }
-    all
 }
 
 /// The finalizer of `SplitMix64`: each bit of the result depends on every bit of `value`.

@@ -7,7 +7,7 @@
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::{table::Strategy, touches::Touches};
+use super::table::{Choice, Step, Strategy};
 
 /// Priorities that fall at random places.
 pub struct Priorities {
@@ -30,18 +30,18 @@ impl Priorities {
 }
 
 impl Strategy for Priorities {
-    fn choose(&mut self, ready: &[usize], last: Option<usize>) -> usize {
-        if let Some(last) = last
+    fn choose(&mut self, choice: &Choice) -> usize {
+        if let Some(last) = choice.last
             && self.falls.contains(&self.step)
         {
             self.lowest -= 1;
             self.priority[last] = self.lowest;
         }
         self.step += 1;
-        ready.iter().copied().max_by_key(|&thread| self.priority[thread]).unwrap_or(0)
+        choice.ready.iter().copied().max_by_key(|&thread| self.priority[thread]).unwrap_or(0)
     }
 
-    fn ended(&mut self, _touches: Touches) {}
+    fn ended(&mut self, _step: &Step) {}
 }
 
 /// An order that was written down. Behind its end, whoever goes goes on.
@@ -58,10 +58,10 @@ impl Given {
 }
 
 impl Strategy for Given {
-    fn choose(&mut self, ready: &[usize], last: Option<usize>) -> usize {
-        let given = self.threads.next().or(last).filter(|thread| ready.contains(thread));
-        given.unwrap_or(ready[0])
+    fn choose(&mut self, choice: &Choice) -> usize {
+        let given = self.threads.next().or(choice.last).filter(|thread| choice.ready.contains(thread));
+        given.unwrap_or(choice.ready[0])
     }
 
-    fn ended(&mut self, _touches: Touches) {}
+    fn ended(&mut self, _step: &Step) {}
 }

@@ -20,11 +20,30 @@ pub struct Step {
 
 /// Who goes next.
 pub trait Strategy: Send {
-    /// One of `ready`, of which there is at least one; `last` went before, and may be among them.
-    fn choose(&mut self, ready: &[usize], last: Option<usize>) -> usize;
+    /// One of those that are ready.
+    fn choose(&mut self, choice: &Choice) -> usize;
 
-    /// The step that was chosen has ended, and touched this.
-    fn ended(&mut self, touches: Touches);
+    /// The step that was chosen has ended: what it touched is known.
+    fn ended(&mut self, step: &Step);
+}
+
+/// A strategy that goes through the orders of a case, one run after the other.
+pub trait Explores: Strategy {
+    /// Prepares the next run; false when there are no more orders.
+    fn next_run(&mut self) -> bool;
+
+    /// Whether a run has gone another way than its choices said: the case is not repeatable.
+    fn strayed(&self) -> bool;
+}
+
+/// Who can go next.
+pub struct Choice<'a> {
+    /// These, at least one.
+    pub ready: &'a [usize],
+    /// Who went before, and may be among them.
+    pub last: Option<usize>,
+    /// That one has come to a wait for time, so that taking its turn away is no preemption.
+    pub yields: bool,
 }
 
 /// What a thread waits for before its next step.
@@ -216,7 +235,8 @@ impl State {
             self.halt = Some(Halt::Stuck);
             return Some(first);
         }
-        let next = self.strategy().choose(&ready, self.turn);
+        let yields = self.turn.is_some_and(|last| early.contains(&last));
+        let next = self.strategy().choose(&Choice { ready: &ready, last: self.turn, yields });
         if let Waits::Early(left) = &mut self.waits
             && others_can
             && early.contains(&next)
@@ -241,8 +261,8 @@ impl State {
                 self.memory_before = now;
             }
         }
-        let touches = step.touches;
-        self.strategy().ended(touches);
+        let step = *step;
+        self.strategy().ended(&step);
     }
 
     fn strategy(&self) -> MutexGuard<'_, dyn Strategy + 'static> {

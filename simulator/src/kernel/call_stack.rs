@@ -2,14 +2,23 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::cpu::{Cpu, Serving};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+use super::{
+    cpu::{Cpu, Serving},
+    exports,
+};
 use crate::image::{Image, unwind::Registers};
 
+/// The name of an import that the simulator has. Serde would borrow a reference that is written out from what it reads.
+pub type ImportName = &'static str;
+
 /// An import, and the way through the driver to its call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CallStack {
     /// The import's name.
-    pub import: &'static str,
+    #[serde(deserialize_with = "import")]
+    pub import: ImportName,
     /// The return addresses, innermost first, as offsets in the image.
     pub frames: Vec<u32>,
 }
@@ -37,6 +46,12 @@ impl CallStack {
         }
         Self { import: serving.name, frames }
     }
+}
+
+fn import<'de, D: Deserializer<'de>>(from: D) -> Result<ImportName, D::Error> {
+    let name = String::deserialize(from)?;
+    let export = exports::named(&name);
+    export.map(|export| export.name).ok_or_else(|| D::Error::custom(format!("the simulator has no import {name}")))
 }
 
 impl Serving {

@@ -281,6 +281,12 @@ pub fn all() -> impl Iterator<Item = &'static Export> {
     rows()
 }
 
+/// The export of this name, in whatever module.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Export> {
+    rows().find(|export| export.name == name)
+}
+
 /// How many exports there are.
 pub(super) fn count() -> usize {
     row_count()

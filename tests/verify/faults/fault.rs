@@ -2,14 +2,16 @@
 
 use std::{fmt, str::FromStr};
 
-use anyhow::{Context, anyhow};
-use flowtag_simulator::kernel::{exports, faults::StackFault};
+use anyhow::Context;
+use flowtag_simulator::kernel::{call_stack::ImportName, exports, faults::StackFault};
+use serde::{Deserialize, Serialize};
 
 /// A call that fails: `import@stack#nth`, with `=status` where the import returns an NTSTATUS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Fault {
     /// The import's name.
-    pub import: &'static str,
+    pub import: ImportName,
     /// Which call fails, and how.
     pub at: StackFault,
 }
@@ -19,6 +21,20 @@ impl fmt::Display for Fault {
         let Self { import, at: StackFault { stack, nth, status } } = self;
         write!(f, "{import}@{stack:016x}#{nth}")?;
         status.map_or(Ok(()), |status| write!(f, "={status:#010x}"))
+    }
+}
+
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        fault.to_string()
+    }
+}
+
+impl TryFrom<String> for Fault {
+    type Error = anyhow::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
@@ -34,8 +50,7 @@ fn parse(text: &str) -> anyhow::Result<Fault> {
     let (call, status) = text.split_once('=').map_or((text, None), |(call, status)| (call, Some(status)));
     let (import, place) = call.split_once('@').context("there is no @")?;
     let (stack, nth) = place.split_once('#').context("there is no #")?;
-    let import = exports::all().map(|export| export.name).find(|name| *name == import);
-    let import = import.ok_or_else(|| anyhow!("the simulator has no such import"))?;
+    let import = exports::named(import).context("the simulator has no such import")?.name;
     let status = status.map(|status| hexadecimal(status).and_then(|status| Ok(u32::try_from(status)?))).transpose()?;
     Ok(Fault { import, at: StackFault { stack: hexadecimal(stack)?, nth: nth.parse()?, status } })
 }

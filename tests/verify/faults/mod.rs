@@ -12,10 +12,10 @@ mod scenario;
 
 use std::time::Instant;
 
-use anyhow::ensure;
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
-use self::{fault::Fault, places::Places};
+use self::{fault::Fault, places::Places, scenario::Seen};
 use crate::{
     report::{Report, progress},
     workers,
@@ -44,28 +44,40 @@ pub struct Arguments {
 /// The faults of one run of the scenario.
 type Case = Vec<Fault>;
 
+/// What a worker is asked: to run the scenario once.
+#[derive(Serialize, Deserialize)]
+struct Question {
+    case: Case,
+    seed: u64,
+}
+
+/// Runs the scenario as the check asks.
+pub fn work() -> anyhow::Result<()> {
+    workers::serve(|question: &Question| {
+        let seen = scenario::run(&question.case, question.seed);
+        workers::report_progress(1);
+        seen
+    })
+}
+
 /// Runs the check.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let start = Instant::now();
-    ensure!(
-        std::env::var_os("FLOWTAG_SYS").is_some(),
-        "FLOWTAG_SYS names no image: run `cargo xtask verify -- faults`"
-    );
     let mut sweep = Sweep { seed: arguments.seed, places: Places::default(), cases: 0, distinct: 0, failures: 0 };
     if !arguments.replay.is_empty() {
-        sweep.run(std::slice::from_ref(&arguments.replay));
+        sweep.run(vec![arguments.replay.clone()])?;
         return Ok(sweep.report(start));
     }
 
-    sweep.run(&[Case::new()]);
+    sweep.run(vec![Case::new()])?;
     let mut points = Vec::new();
     loop {
         let wave = sweep.places.take_unswept();
         if wave.is_empty() || sweep.failures > 0 {
             break;
         }
-        sweep.run(&wave);
-        points.extend(wave);
+        points.extend(wave.iter().cloned());
+        sweep.run(wave)?;
     }
     sweep.places.print();
 
@@ -73,7 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     if !arguments.quick && sweep.failures == 0 {
         let singles: Vec<_> = points.iter().filter(|case| case.len() == 1).map(|case| case[0]).collect();
         let chosen = points::pairs(&singles, arguments.pairs, arguments.seed);
-        pairs = sweep.run(&chosen.into_iter().map(Vec::from).collect::<Vec<_>>());
+        pairs = sweep.run(chosen.into_iter().map(Case::from).collect())?;
     }
     let figures =
         [("fault_points", points.len() as u64), ("fault_stacks", sweep.places.len() as u64), ("fault_pairs", pairs)];
@@ -91,18 +103,18 @@ struct Sweep {
 
 impl Sweep {
     /// Runs the scenario once with the faults of each case; in how many every fault struck.
-    fn run(&mut self, cases: &[Case]) -> u64 {
-        let seed = self.seed;
-        let bar = progress("faults", cases.len() as u64);
-        let outcomes = workers::run(cases, &bar, |case| scenario::run(case, seed));
+    fn run(&mut self, cases: Vec<Case>) -> anyhow::Result<u64> {
+        let questions: Vec<_> = cases.into_iter().map(|case| Question { case, seed: self.seed }).collect();
+        let bar = progress("faults", questions.len() as u64);
+        let outcomes = workers::ask::<_, Seen>("faults", &questions, &bar)?;
         bar.finish_and_clear();
 
         let mut struck = 0;
-        for (case, outcome) in cases.iter().zip(outcomes) {
+        for (Question { case, .. }, outcome) in questions.iter().zip(outcomes) {
             match outcome {
-                Ok(run) => {
-                    self.places.add(case, run.stacks);
-                    if run.struck.len() == case.len() {
+                Ok(seen) => {
+                    self.places.add(case, seen.stacks);
+                    if seen.struck == case.len() {
                         struck += 1;
                     } else if case.len() < 2 {
                         self.fail(case, "the call that was to fail did not come: the scenario is not repeatable");
@@ -111,9 +123,9 @@ impl Sweep {
                 Err(said) => self.fail(case, &said),
             }
         }
-        self.cases += cases.len() as u64;
+        self.cases += questions.len() as u64;
         self.distinct += struck;
-        struck
+        Ok(struck)
     }
 
     fn fail(&mut self, case: &Case, said: &str) {

@@ -33,8 +33,7 @@ pub fn faults_of(stack: &CallStack, calls: u64) -> Vec<Fault> {
 
 /// The ways in which an import fails; `None` for one that returns NULL or FALSE.
 fn statuses(import: &str) -> Vec<Option<u32>> {
-    let export = exports::all().find(|export| export.name == import).expect("it was called");
-    match export.fails {
+    match exports::named(import).expect("it was called").fails {
         Fails::Never => Vec::new(),
         Fails::Null | Fails::False => vec![None],
         Fails::Status(documented) => {

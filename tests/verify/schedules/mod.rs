@@ -1,22 +1,26 @@
 //! Try the orders in which threads can meet.
 //!
 //! Each case is a machine with a few open flows and two or three threads that do something to them at once. First the
-//! explorer goes through the orders of each case, every one of them where the budget allows; then threads meet by
-//! chance, in larger cases as well. Only distinct orders count: two runs are the same order if they differ only in the
+//! explorer goes through the orders of a case, those with the fewest preemptions first, every one of them where the budget
+//! allows; then threads meet by chance, in larger cases as well. Only distinct orders count: two runs are the same order if they differ only in the
 //! order of steps that do not matter to each other.
 
 mod case;
 mod cases;
+mod parts;
 mod search;
 mod stage;
-mod workers;
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::Context;
 use clap::Args;
 
-use self::{case::Case, search::Found};
+pub use self::parts::work;
+use self::{
+    case::Case,
+    search::{Explored, Found, plural},
+};
 use crate::report::{Report, progress};
 
 /// How many distinct orders the quick check and the full one reach at least.
@@ -44,9 +48,6 @@ pub struct Arguments {
     /// Print each case and how far it was explored
     #[arg(long)]
     list: bool,
-    /// Search this worker's part, and report to the one that started it
-    #[arg(long, hide = true)]
-    worker: Option<usize>,
 }
 
 /// Runs the check.
@@ -59,21 +60,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let cases: Vec<&Case> = cases.iter().filter(|case| case.name.contains(&arguments.case)).collect();
     anyhow::ensure!(!cases.is_empty(), "no case has {} in its name", arguments.case);
     let wanted = arguments.orders.unwrap_or(if arguments.quick { QUICK } else { FULL });
-    if let Some(worker) = arguments.worker {
-        let (cases, orders) = workers::share(&cases, wanted, worker);
-        let found = search::search(&cases, orders, arguments.seed, worker);
-        println!("{}", serde_json::to_string(&found)?);
-        std::process::exit(0);
-    }
     let bar = progress("schedules", wanted);
-    let found = workers::search(arguments, wanted, &bar)?;
+    let found = parts::search(arguments, wanted, &bar)?;
     bar.finish_and_clear();
     let Found { runs, distinct, failures, explored } = found;
     if arguments.list {
         for (name, explored) in &explored {
-            eprintln!("{name:60} {explored}");
+            println!("    {name:60} {explored}");
         }
     }
+    print_how_far(&explored);
     for failure in &failures {
         eprintln!("{failure}\n");
     }
@@ -86,6 +82,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
         .with("schedules", distinct)
         .with("schedule_cases", cases.len() as u64)
         .with("exhausted_cases", exhausted as u64))
+}
+
+/// Prints how many cases were explored up to which number of preemptions.
+fn print_how_far(explored: &[(String, Explored)]) {
+    let mut cases: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, Explored { exhausted, preemptions, .. }) in explored {
+        let how_far = match preemptions {
+            _ if *exhausted => "all orders".to_owned(),
+            Some(preemptions) => {
+                format!("all orders with at most {preemptions} preemption{}", plural(*preemptions))
+            }
+            None => "orders by chance, and some with few preemptions".to_owned(),
+        };
+        *cases.entry(how_far).or_default() += 1;
+    }
+    for (how_far, cases) in cases {
+        println!("    {cases:3} cases: {how_far}");
+    }
 }
 
 fn replay_one(cases: &[Case], replay: &str, start: Instant) -> anyhow::Result<Report> {

@@ -3,13 +3,13 @@
 use std::{
     collections::HashSet,
     fmt,
-    io::{self, Write},
     sync::{Arc, Mutex},
 };
 
 use anyhow::Context;
 use flowtag_simulator::interleave::{
-    Crew, Run, Strategy, Waits,
+    Crew, Explores, Run, Waits,
+    bounded::Bounded,
     explore::Explorer,
     order,
     random::{Given, Priorities},
@@ -18,6 +18,7 @@ use flowtag_simulator::interleave::{
 use serde::{Deserialize, Serialize};
 
 use super::{case::Case, stage::play};
+use crate::workers;
 
 /// Most threads of a case.
 const CREW: usize = 4;
@@ -27,10 +28,11 @@ const EXPLORED_WAITS: Waits = Waits::Early(1);
 /// whole search.
 const MOST_FAILURES_OF_A_CASE: usize = 2;
 const MOST_FAILURES: usize = 8;
-/// Orders of a case that are explored before the next one's turn comes; twice as many the next time.
-const FIRST_TURN: u64 = 10;
-/// Runs by chance that a case gets in one go, as long as they find new orders.
+/// Runs by chance in one go. A case whose runs find hardly a new order in one go has no more of them.
 const CHANCES: u64 = 200;
+const HARDLY: u64 = CHANCES / 20;
+/// Distinct orders between two signs of progress.
+const STRIDE: u64 = 50;
 
 /// What one processor finds.
 #[derive(Default, Serialize, Deserialize)]
@@ -53,14 +55,29 @@ pub struct Explored {
     by_chance: u64,
     /// Every order has been seen.
     pub exhausted: bool,
+    /// Every order with so many preemptions has been seen; `None` where only chance chose.
+    pub preemptions: Option<usize>,
 }
 
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, orders, by_chance, exhausted } = self;
-        let all = if *exhausted { "all" } else { "the first" };
-        write!(f, "{all} {orders} orders in {runs} runs, {by_chance} more by chance")
+        let Self { runs, orders, by_chance, exhausted, preemptions } = self;
+        write!(f, "{runs} runs: ")?;
+        match preemptions {
+            _ if *exhausted => write!(f, "all {orders} orders"),
+            Some(preemptions) => write!(
+                f,
+                "{orders} orders, among them all with at most {preemptions} preemption{}, and {by_chance} more by chance",
+                plural(*preemptions)
+            ),
+            None => write!(f, "{orders} orders, {by_chance} more by chance"),
+        }
     }
+}
+
+/// What makes a plural of a noun.
+pub const fn plural(number: usize) -> &'static str {
+    if number == 1 { "" } else { "s" }
 }
 
 /// A run that went wrong, in words.
@@ -89,63 +106,40 @@ pub fn replay(case: &Case, trace: &str) -> anyhow::Result<Option<String>> {
 /// Searches `cases` until there are `wanted` distinct orders, beginning by chance at `seed`.
 pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Found {
     stay_on(processor);
-    let mut search = Search { crew: Crew::new(CREW), wanted, seed, found: Found::default() };
-    let mut known: Vec<Known> = cases.iter().map(|_| Known::default()).collect();
-    // Three quarters are explored, so that small cases are seen to their ends; the rest meet by chance.
-    let mut turn = FIRST_TURN;
-    let mut fruitful = true;
-    while fruitful && search.found.distinct < wanted / 4 * 3 {
-        fruitful = false;
-        for (case, known) in cases.iter().zip(&mut known).filter(|(case, _)| case.small) {
-            if search.found.distinct < wanted / 4 * 3 {
-                fruitful |= search.explore(case, known, turn);
-            }
+    let mut search = Search { crew: Crew::new(CREW), seed, found: Found::default() };
+    for (index, case) in cases.iter().enumerate() {
+        // What the small ones do not need goes to those behind them.
+        let left = wanted.saturating_sub(search.found.distinct);
+        let share = left.div_ceil((cases.len() - index) as u64);
+        let mut known = Known::default();
+        if case.small {
+            // Half of the share is for an attempt to come to the end of all orders; a quarter for those with few
+            // preemptions, if it was in vain; and the rest for chance.
+            let ended = search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 2);
+            known.explored.exhausted = ended && known.failures == 0;
+            let bounded = Arc::new(Mutex::new(Bounded::default()));
+            search.explore(case, &mut known, &bounded, share / 4 * 3);
+            known.explored.preemptions = bounded.lock().unwrap().complete();
         }
-        turn *= 2;
+        search.meet_by_chance(case, &mut known, share);
+        search.found.explored.push((case.name.clone(), known.explored));
     }
-    fruitful = true;
-    while fruitful && search.found.distinct < wanted {
-        fruitful = false;
-        for (case, known) in cases.iter().zip(&mut known) {
-            fruitful |= search.meet_by_chance(case, known);
-        }
-    }
-    let explored = cases.iter().zip(&known).map(|(case, known)| (case.name.clone(), known.explored));
-    search.found.explored = explored.collect();
     search.found
 }
 
 struct Search {
     crew: Crew,
-    wanted: u64,
     seed: u64,
     found: Found,
 }
 
 /// What is known of a case.
+#[derive(Default)]
 struct Known {
     orders: HashSet<u64>,
     explored: Explored,
-    explorer: Arc<Mutex<Explorer>>,
-    /// Runs by chance so far, and how many come next.
-    chances: u64,
-    next_chances: u64,
     longest: usize,
     failures: usize,
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        Self {
-            orders: HashSet::new(),
-            explored: Explored::default(),
-            explorer: Arc::default(),
-            chances: 0,
-            next_chances: CHANCES,
-            longest: 0,
-            failures: 0,
-        }
-    }
 }
 
 impl Search {
@@ -154,13 +148,16 @@ impl Search {
         !known.explored.exhausted && !given_up
     }
 
-    /// The next orders of a case, so many at most; false when there are no more.
-    fn explore(&mut self, case: &Case, known: &mut Known, most: u64) -> bool {
-        let enough = known.explored.orders + most;
+    /// The orders of a case as `explorer` finds them, until so many are known; whether there are no more.
+    fn explore<E: Explores + 'static>(
+        &mut self,
+        case: &Case,
+        known: &mut Known,
+        explorer: &Arc<Mutex<E>>,
+        enough: u64,
+    ) -> bool {
         while self.may_go_on(known) && known.explored.orders < enough {
-            let strategy: Arc<Mutex<dyn Strategy>> = known.explorer.clone();
-            let mut run = play(case, &self.crew, strategy, EXPLORED_WAITS);
-            let explorer = Arc::clone(&known.explorer);
+            let mut run = play(case, &self.crew, explorer.clone(), EXPLORED_WAITS);
             let mut explorer = explorer.lock().unwrap();
             if explorer.strayed() {
                 run.failure.get_or_insert_with(|| "the same order went another way the second time".into());
@@ -170,49 +167,47 @@ impl Search {
                 known.explored.orders += 1;
             }
             if !explorer.next_run() {
-                known.explored.exhausted = known.failures == 0;
-                return false;
+                return true;
             }
         }
-        self.may_go_on(known)
+        false
     }
 
-    /// Some orders of a case by chance; false when there was nothing new in them.
-    fn meet_by_chance(&mut self, case: &Case, known: &mut Known) -> bool {
-        let before = known.orders.len();
-        for _ in 0..known.next_chances {
-            if self.found.distinct >= self.wanted || !self.may_go_on(known) {
-                break;
-            }
-            let seed = (self.seed << 32).wrapping_add(known.chances);
-            known.chances += 1;
-            // Longer than any run so far, at first by a guess.
-            let length = known.longest.max(100);
-            let falls = 2 + (known.chances % 6) as usize;
-            let priorities = Priorities::new(seed, case.threads.len(), length, falls);
-            let waits = if case.small { EXPLORED_WAITS } else { Waits::AfterOthers };
-            let run = play(case, &self.crew, Arc::new(Mutex::new(priorities)), waits);
-            known.longest = known.longest.max(run.steps.len());
-            if self.count(case, known, &run) {
-                known.explored.by_chance += 1;
+    /// Orders of a case by chance, until there are `wanted` or hardly any that are new.
+    fn meet_by_chance(&mut self, case: &Case, known: &mut Known, wanted: u64) {
+        let mut chances = 0;
+        let mut new = CHANCES;
+        while new > HARDLY {
+            new = 0;
+            for _ in 0..CHANCES {
+                if known.orders.len() as u64 >= wanted || !self.may_go_on(known) {
+                    return;
+                }
+                let seed = (self.seed << 32).wrapping_add(chances);
+                chances += 1;
+                // Longer than any run so far, at first by a guess.
+                let length = known.longest.max(100);
+                let falls = 2 + (chances % 6) as usize;
+                let priorities = Priorities::new(seed, case.threads.len(), length, falls);
+                let waits = if case.small { EXPLORED_WAITS } else { Waits::AfterOthers };
+                let run = play(case, &self.crew, Arc::new(Mutex::new(priorities)), waits);
+                if self.count(case, known, &run) {
+                    known.explored.by_chance += 1;
+                    new += 1;
+                }
             }
         }
-        let new = (known.orders.len() - before) as u64;
-        // A case that repeats itself gets fewer runs the next time.
-        known.next_chances = (2 * new).clamp(1, CHANCES);
-        new > 0
     }
 
     /// Counts a run; true if its order is new.
     fn count(&mut self, case: &Case, known: &mut Known, run: &Run) -> bool {
         self.found.runs += 1;
+        known.longest = known.longest.max(run.steps.len());
         let new = known.orders.insert(run.identity());
         if new {
             self.found.distinct += 1;
-            if self.found.distinct.is_multiple_of(super::workers::STRIDE) {
-                println!("{}", super::workers::STRIDE);
-                // A parent that is gone needs no progress.
-                let _ = io::stdout().flush();
+            if self.found.distinct.is_multiple_of(STRIDE) {
+                workers::report_progress(STRIDE);
             }
         }
         if run.failure.is_some() {

@@ -13,7 +13,6 @@ mod traffic;
 
 use std::{collections::BTreeMap, time::Instant};
 
-use anyhow::ensure;
 use clap::Args;
 use flowtag_simulator::kernel::pool::PoolKind;
 
@@ -41,12 +40,8 @@ pub struct Arguments {
 type Counts = BTreeMap<&'static str, u64>;
 
 /// Runs the check.
-pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
+pub fn run(arguments: &Arguments) -> Report {
     let start = Instant::now();
-    ensure!(
-        std::env::var_os("FLOWTAG_SYS").is_some(),
-        "FLOWTAG_SYS names no image: run `cargo xtask verify -- stress`"
-    );
     let target = arguments.flows.unwrap_or(if arguments.quick { QUICK } else { FULL });
     let bar = progress("stress", target);
     let mut counts = Counts::new();
@@ -71,7 +66,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     }
     let (lives, loads) = (count(&counts, "opened"), count(&counts, "loads"));
     let report = Report::new("stress", start, count(&counts, "flows of Windows"), lives, failures);
-    Ok(report.with("stress_flows", lives).with("loads", loads))
+    report.with("stress_flows", lives).with("loads", loads)
 }
 
 fn count(counts: &Counts, name: &str) -> u64 {

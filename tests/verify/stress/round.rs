@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Counts, settings, traffic::Shared};
-use crate::workers::caught;
+use crate::caught::caught;
 
 /// So often the driver is loaded in a round.
 const LOADS: u64 = 50;
