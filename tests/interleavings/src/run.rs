@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
+use rayon::prelude::*;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 
 use crate::{
@@ -77,30 +78,45 @@ fn loom(line: &CommandLine) -> anyhow::Result<Report> {
     let start = Instant::now();
     let scenarios = chosen(line, on_loom::scenarios::SMALL.iter(), |scenario| scenario.name)?;
     let bar = progress("loom", scenarios.len() as u64);
-    let (mut orders, mut failures) = (0, 0);
-    for scenario in scenarios {
-        bar.set_message(scenario.name);
-        let count = Arc::new(AtomicU64::new(0));
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = line.preemptions.or(Some(if line.quick { PREEMPTIONS_QUICK } else { PREEMPTIONS }));
-        builder.max_branches = 10_000;
-        let counted = Arc::clone(&count);
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            builder.check(move || {
-                counted.fetch_add(1, Ordering::Relaxed);
-                (scenario.run)();
-            });
-        }));
-        if outcome.is_err() {
-            failures += 1;
-            eprintln!("loom: {} failed in its order {}; again:", scenario.name, count.load(Ordering::Relaxed));
-            eprintln!("  cargo xtask interleavings loom {}", again(line, scenario.name));
-        }
-        orders += count.load(Ordering::Relaxed);
-        bar.inc(1);
-    }
+    let outcomes: Vec<Outcome> = scenarios
+        .par_iter()
+        .map(|scenario| {
+            let count = Arc::new(AtomicU64::new(0));
+            let mut builder = loom::model::Builder::new();
+            builder.preemption_bound =
+                line.preemptions.or(Some(if line.quick { PREEMPTIONS_QUICK } else { PREEMPTIONS }));
+            builder.max_branches = 10_000;
+            let (run, counted) = (scenario.run, Arc::clone(&count));
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                builder.check(move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    run();
+                });
+            }));
+            let runs = count.load(Ordering::Relaxed);
+            if outcome.is_err() {
+                eprintln!("loom: {} failed in its order {runs}; again:", scenario.name);
+                eprintln!("  cargo xtask interleavings loom {}", again(line, scenario.name));
+            }
+            bar.inc(1);
+            Outcome { runs, failed: outcome.is_err() }
+        })
+        .collect();
     bar.finish_and_clear();
+    let (orders, failures) = sum(&outcomes);
     Ok(Report::new("loom", start, orders, orders, failures).with("orders", orders))
+}
+
+/// What came of one scenario under one scheduler.
+struct Outcome {
+    runs: u64,
+    failed: bool,
+}
+
+/// How many runs there were, and how many scenarios failed.
+fn sum(outcomes: &[Outcome]) -> (u64, u64) {
+    let runs = outcomes.iter().map(|outcome| outcome.runs).sum();
+    (runs, outcomes.iter().filter(|outcome| outcome.failed).count() as u64)
 }
 
 /// The arguments that do the same again. Both tools go the same way each time.
@@ -126,31 +142,30 @@ fn shuttle(line: &CommandLine) -> anyhow::Result<Report> {
     let scenarios = chosen(line, SMALL.iter().chain(LARGE), |scenario| scenario.name)?;
     let runs = if line.quick { RUNS_QUICK } else { RUNS };
     let bar = progress("shuttle", 2 * scenarios.len() as u64);
-    let (mut cases, mut failures) = (0, 0);
-    for scenario in scenarios {
-        bar.set_message(scenario.name);
-        let schedulers: [&dyn Fn() -> usize; 2] = [
-            &|| {
-                let scheduler = RandomScheduler::new_from_seed(line.seed, runs);
-                shuttle::Runner::new(scheduler, config()).run(scenario.run)
-            },
-            &|| {
-                let scheduler = PctScheduler::new_from_seed(line.seed, DEPTH, runs);
-                shuttle::Runner::new(scheduler, config()).run(scenario.run)
-            },
-        ];
-        for check in schedulers {
-            if let Ok(runs) = catch_unwind(AssertUnwindSafe(check)) {
-                cases += runs as u64;
-            } else {
-                failures += 1;
+    let by_coin = |run: fn()| {
+        let scheduler = RandomScheduler::new_from_seed(line.seed, runs);
+        shuttle::Runner::new(scheduler, config()).run(run)
+    };
+    let by_priority = |run: fn()| {
+        let scheduler = PctScheduler::new_from_seed(line.seed, DEPTH, runs);
+        shuttle::Runner::new(scheduler, config()).run(run)
+    };
+    let schedulers: [&(dyn Fn(fn()) -> usize + Sync); 2] = [&by_coin, &by_priority];
+    let outcomes: Vec<Outcome> = scenarios
+        .par_iter()
+        .flat_map(|scenario| schedulers.into_par_iter().map(move |check| (scenario, check)))
+        .map(|(scenario, check)| {
+            let outcome = catch_unwind(AssertUnwindSafe(|| check(scenario.run)));
+            if outcome.is_err() {
                 eprintln!("shuttle: {} failed; again:", scenario.name);
                 eprintln!("  cargo xtask interleavings shuttle {}", again(line, scenario.name));
             }
             bar.inc(1);
-        }
-    }
+            Outcome { failed: outcome.is_err(), runs: outcome.unwrap_or(0) as u64 }
+        })
+        .collect();
     bar.finish_and_clear();
+    let (cases, failures) = sum(&outcomes);
     let distinct = on_shuttle::trace::WAYS.lock().unwrap().len() as u64;
     Ok(Report::new("shuttle", start, cases, distinct, failures))
 }

@@ -113,10 +113,13 @@ pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Foun
         let share = left.div_ceil((cases.len() - index) as u64);
         let mut known = Known::default();
         if case.small {
-            // Half of the share is for an attempt to come to the end of all orders; a quarter for those with few
-            // preemptions, if it was in vain; and the rest for chance.
-            let ended = search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 2);
-            known.explored.exhausted = ended && known.failures == 0;
+            // Three threads have more orders than anybody can run. With two, half of the share is for an attempt to come
+            // to the end of them all.
+            if case.threads.len() == 2 {
+                let ended = search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 2);
+                known.explored.exhausted = ended && known.failures == 0;
+            }
+            // What is left then is for orders with few preemptions, and a quarter of the share for chance.
             let bounded = Arc::new(Mutex::new(Bounded::default()));
             search.explore(case, &mut known, &bounded, share / 4 * 3);
             known.explored.preemptions = bounded.lock().unwrap().complete();
