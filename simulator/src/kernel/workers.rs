@@ -28,8 +28,11 @@ const MANUALLY_INITIATED_CRASH: u32 = 0xE2;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A machine's worker threads.
-#[derive(Default)]
-pub struct Workers(Arc<Shared>);
+pub struct Workers {
+    shared: Arc<Shared>,
+    /// [`PATIENCE`], but for tests.
+    patience: Duration,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -54,10 +57,16 @@ impl fmt::Debug for Workers {
     }
 }
 
+impl Default for Workers {
+    fn default() -> Self {
+        Self { shared: Arc::default(), patience: PATIENCE }
+    }
+}
+
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.0.queue().closed = true;
-        self.0.work.notify_all();
+        self.shared.queue().closed = true;
+        self.shared.work.notify_all();
     }
 }
 
@@ -65,22 +74,22 @@ impl Workers {
     /// Has a worker thread run `job` on a CPU of `machine`. A machine that has died meanwhile runs it no more.
     pub(crate) fn run(&self, machine: &Machine, job: impl FnOnce(&Cpu) + Send + 'static) {
         let machine = machine.clone();
-        let mut queue = self.0.queue();
+        let mut queue = self.shared.queue();
         queue.jobs.push_back(Box::new(move || drop(machine.run(job))));
         if queue.jobs.len() + queue.running > queue.threads && queue.threads < MOST_THREADS {
             queue.threads += 1;
-            let shared = Arc::clone(&self.0);
+            let shared = Arc::clone(&self.shared);
             thread::Builder::new().name("worker".into()).spawn(move || shared.serve()).expect("a worker thread");
         }
         drop(queue);
-        self.0.work.notify_one();
+        self.shared.work.notify_one();
     }
 
     /// Waits until all jobs have run.
     pub fn wait_until_idle(&self) {
-        let mut queue = self.0.queue();
+        let mut queue = self.shared.queue();
         while queue.running > 0 || !queue.jobs.is_empty() {
-            queue = self.0.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self.shared.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -89,12 +98,12 @@ impl Workers {
     pub(crate) fn wait(&self, cpu: &Cpu, done: impl Fn() -> bool) {
         let started = Instant::now();
         while !done() {
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > self.patience {
                 let text = "the framework waits for the driver: a request that it does not complete, or a work item";
                 cpu.bug_check(MANUALLY_INITIATED_CRASH, [0; 4], text);
             }
-            let queue = self.0.queue();
-            drop(self.0.progress.wait_timeout(queue, GLANCE).unwrap_or_else(PoisonError::into_inner));
+            let queue = self.shared.queue();
+            drop(self.shared.progress.wait_timeout(queue, GLANCE).unwrap_or_else(PoisonError::into_inner));
             cpu.check_alive();
         }
     }
@@ -155,5 +164,13 @@ mod tests {
         machine.workers().run(&machine, move |_| receive.recv().expect("the other job"));
         machine.workers().run(&machine, move |_| send.send(()).expect("the waiting job"));
         machine.workers().wait_until_idle();
+    }
+
+    #[test]
+    fn a_wait_that_never_ends_is_a_bug_check_that_says_for_whom() {
+        let workers = Workers { shared: Arc::default(), patience: Duration::ZERO };
+        let bug_check = Machine::new(Options::default()).run(|cpu| workers.wait(cpu, || false)).unwrap_err();
+        assert_eq!(bug_check.code(), MANUALLY_INITIATED_CRASH);
+        assert!(bug_check.to_string().contains("waits for the driver"), "{bug_check}");
     }
 }

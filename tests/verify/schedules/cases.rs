@@ -1,6 +1,6 @@
 //! The cases.
 
-use flowtag_simulator::wfp::{DyingFlow, Removal};
+use flowtag_simulator::wfp::{BusyUntil, DyingFlow, Removal};
 
 use super::{
     case::{
@@ -12,14 +12,15 @@ use super::{
     stage::RING,
 };
 
-/// Windows as it is documented, and five ways in which it may behave otherwise.
-fn windows() -> [Windows; 6] {
+/// Windows as it is documented, and six ways in which it may behave otherwise.
+fn windows() -> [Windows; 7] {
     let switched = |name, set| Windows { name, set, removal_fails: false };
     [
         switched("", |_| {}),
         switched("dying flow deletes later", |switches| switches.dying_flow = DyingFlow::DeleteLater),
         switched("dying flow deletes inline", |switches| switches.dying_flow = DyingFlow::DeleteInline),
         switched("handles are reused", |switches| switches.reuse_handles = true),
+        switched("callouts go during flowDeleteFn", |switches| switches.busy_until = BusyUntil::Deleting),
         switched("removals are pending", |switches| switches.removal = Removal::PendingByChance),
         Windows { name: "a removal fails", set: |_| {}, removal_fails: true },
     ]

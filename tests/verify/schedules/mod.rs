@@ -97,8 +97,9 @@ fn print_how_far(explored: &[(String, Explored)]) {
         };
         *cases.entry(how_far).or_default() += 1;
     }
+    println!("cases explored");
     for (how_far, cases) in cases {
-        println!("    {cases:3} cases: {how_far}");
+        println!("    {cases:5} {how_far}");
     }
 }
 

@@ -106,7 +106,8 @@ pub fn replay(case: &Case, trace: &str) -> anyhow::Result<Option<String>> {
 /// Searches `cases` until there are `wanted` distinct orders, beginning by chance at `seed`.
 pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Found {
     stay_on(processor);
-    let mut search = Search { crew: Crew::new(CREW), seed, found: Found::default() };
+    let mut search =
+        Search { crew: Crew::new(CREW), seed, progress: workers::report_progress, found: Found::default() };
     for (index, case) in cases.iter().enumerate() {
         // What the small ones do not need goes to those behind them.
         let left = wanted.saturating_sub(search.found.distinct);
@@ -116,8 +117,7 @@ pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Foun
             // Three threads have more orders than anybody can run. With two, half of the share is for an attempt to come
             // to the end of them all.
             if case.threads.len() == 2 {
-                let ended = search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 2);
-                known.explored.exhausted = ended && known.failures == 0;
+                search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 2);
             }
             // What is left then is for orders with few preemptions, and a quarter of the share for chance.
             let bounded = Arc::new(Mutex::new(Bounded::default()));
@@ -133,6 +133,8 @@ pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Foun
 struct Search {
     crew: Crew,
     seed: u64,
+    /// Is told of every [`STRIDE`] orders.
+    progress: fn(u64),
     found: Found,
 }
 
@@ -151,14 +153,14 @@ impl Search {
         !known.explored.exhausted && !given_up
     }
 
-    /// The orders of a case as `explorer` finds them, until so many are known; whether there are no more.
+    /// The orders of a case as `explorer` finds them, until so many are known or all.
     fn explore<E: Explores + 'static>(
         &mut self,
         case: &Case,
         known: &mut Known,
         explorer: &Arc<Mutex<E>>,
         enough: u64,
-    ) -> bool {
+    ) {
         while self.may_go_on(known) && known.explored.orders < enough {
             let mut run = play(case, &self.crew, explorer.clone(), EXPLORED_WAITS);
             let mut explorer = explorer.lock().unwrap();
@@ -170,10 +172,10 @@ impl Search {
                 known.explored.orders += 1;
             }
             if !explorer.next_run() {
-                return true;
+                known.explored.exhausted = known.failures == 0;
+                return;
             }
         }
-        false
     }
 
     /// Orders of a case by chance, until there are `wanted` or hardly any that are new.
@@ -210,7 +212,7 @@ impl Search {
         if new {
             self.found.distinct += 1;
             if self.found.distinct.is_multiple_of(STRIDE) {
-                workers::report_progress(STRIDE);
+                (self.progress)(STRIDE);
             }
         }
         if run.failure.is_some() {
@@ -218,5 +220,28 @@ impl Search {
             self.found.failures.push(describe(case, run));
         }
         new
+    }
+}
+
+#[cfg(all(test, feature = "driver"))]
+mod tests {
+    use super::{super::cases, *};
+
+    /// All orders of a case.
+    fn orders<E: Explores + Default + 'static>(case: &Case) -> HashSet<u64> {
+        let mut search = Search { crew: Crew::new(CREW), seed: 0, progress: |_| {}, found: Found::default() };
+        let mut known = Known::default();
+        search.explore(case, &mut known, &Arc::new(Mutex::new(E::default())), u64::MAX);
+        assert!(known.explored.exhausted, "{:?}", search.found.failures);
+        known.orders
+    }
+
+    #[test]
+    fn both_explorers_find_the_same_orders() {
+        let cases = cases::all();
+        for name in ["send and receive", "send on a flow that ends", "a flow ends twice"] {
+            let case = cases.iter().find(|case| case.name == name).expect("the case");
+            assert_eq!(orders::<Explorer>(case), orders::<Bounded>(case), "{name}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::{
     kernel::registry::Value,
-    wfp::{DyingFlow, PathMemory, Removal, WriteRight, layer::Field, status},
+    wfp::{BusyUntil, DyingFlow, PathMemory, Removal, WriteRight, layer::Field, status},
 };
 use flowtag_tests::rig::Rig;
 use rand::{RngExt, seq::IndexedRandom};
@@ -23,6 +23,7 @@ pub fn change(rig: &Rig, random: &mut ChaCha8Rng) {
     rig.set(|switches| {
         switches.known_callout_flags = one_of(random, &CALLOUT_FLAGS);
         switches.busy_answers = random.random_range(0..4);
+        switches.busy_until = one_of(random, &[BusyUntil::Returned, BusyUntil::Deleting]);
         switches.refuse_contexts_when_leaving = random.random();
         switches.reuse_handles = random.random();
         switches.empty_on_reauthorization =
