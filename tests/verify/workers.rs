@@ -140,10 +140,11 @@ pub fn serve<Q: DeserializeOwned, A: Serialize>(answer: impl Fn(&Q) -> A) -> any
     Ok(())
 }
 
-/// Tells the program that asked that so many steps are done.
+/// Tells the program that asked that so many steps are done. If that one is gone, nobody waits for the answer.
 pub fn report_progress(steps: u64) {
-    // One that is gone needs no progress.
-    let _ = say(&Message::<()>::Progress(steps));
+    if say(&Message::<()>::Progress(steps)).is_err() {
+        std::process::exit(1);
+    }
 }
 
 fn say<A: Serialize>(message: &Message<A>) -> anyhow::Result<()> {
