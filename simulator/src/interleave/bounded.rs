@@ -110,22 +110,23 @@ impl Strategy for Bounded {
         }
         if depth + 1 >= given.len() {
             let is_new = self.left.insert(leaves(chosen));
-            let others = choice.ready.iter().filter(|&&other| other != chosen && !is_fork);
+            // The run that had this fork has those beside it.
+            let others = choice.ready.iter().filter(|&&other| other != chosen && !is_fork && !self.run.repeats);
             let others = others.map(|&other| (other, leaves(other))).filter(|(_, leaves)| !self.left.contains(leaves));
-            let others = others.collect();
-            self.run.repeats |= !is_new;
-            self.run.others = others;
+            self.run.others = others.collect();
             self.run.preempts = goes_on.is_some();
+            // The place may have been left this way before and yet by a dearer fork, so this goes for what comes behind.
+            self.run.repeats |= !is_new;
         }
         chosen
     }
 
     fn ended(&mut self, step: &Step) {
-        let Present { taken, so_far, others, preempts, repeats, .. } = &mut self.run;
+        let Present { taken, so_far, others, preempts, .. } = &mut self.run;
         let at = taken.len() as u32;
         let pointless = *preempts && step.touches == Touches::NOTHING;
         for (thread, leaves) in mem::take(others) {
-            if !*repeats && !pointless {
+            if !pointless {
                 let fork = Fork { run: self.runs.len() as u32, at, thread: thread as u8, leaves };
                 let forks = if *preempts { &mut self.later } else { &mut self.now };
                 forks.push(fork);

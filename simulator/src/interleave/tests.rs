@@ -1,7 +1,7 @@
 //! The scheduler on tiny models, whose orders can be counted by hand.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -143,21 +143,49 @@ fn all_orders(left: [usize; 3], so_far: &mut Vec<usize>, found: &mut Vec<Vec<usi
     }
 }
 
+/// How many preemptions an order has: turns that end although the thread has steps left.
+fn preemptions(order: &[usize]) -> usize {
+    (1..order.len()).filter(|&at| order[at] != order[at - 1] && order[at..].contains(&order[at - 1])).count()
+}
+
+/// Every order of three threads that there is, by trying all of them: its identity, and its fewest preemptions.
+fn by_brute_force(model: Model) -> HashMap<u64, usize> {
+    let mut found = Vec::new();
+    all_orders([model[0].len(), model[1].len(), model[2].len()], &mut Vec::new(), &mut found);
+    let crew = Crew::new(3);
+    let mut fewest = HashMap::new();
+    for order in found {
+        let preemptions = preemptions(&order);
+        // The first step of each thread is its start.
+        let order = [0, 1, 2].into_iter().chain(order).collect();
+        let identity = crew.run(plan(Arc::new(Mutex::new(Given::new(order)))), jobs(model)).identity();
+        fewest
+            .entry(identity)
+            .and_modify(|fewest: &mut usize| *fewest = preemptions.min(*fewest))
+            .or_insert(preemptions);
+    }
+    fewest
+}
+
+const THREE_THREADS: [Model; 3] =
+    [&[&[1, 2, 1], &[2, 3, 1], &[3, 1]], &[&[1, 2, 3], &[3, 2, 1], &[2, 2]], &[&[1, 4, 1], &[4, 1], &[1, 2, 4]]];
+
 #[test]
 fn every_order_is_found_that_brute_force_finds() {
-    let model: Model = &[&[1, 2, 1], &[2, 3, 1], &[3, 1]];
-    let mut found = Vec::new();
-    all_orders([3, 3, 2], &mut Vec::new(), &mut found);
-    let crew = Crew::new(3);
-    let distinct: HashSet<u64> = found
-        .into_iter()
-        .map(|order| {
-            // The first step of each thread is its start.
-            let order = [0, 1, 2].into_iter().chain(order).collect();
-            crew.run(plan(Arc::new(Mutex::new(Given::new(order)))), jobs(model)).identity()
-        })
-        .collect();
-    assert_eq!(orders(model), distinct.len());
+    for model in THREE_THREADS {
+        assert_eq!(orders(model), by_brute_force(model).len());
+    }
+}
+
+#[test]
+fn every_order_with_few_preemptions_is_found_that_brute_force_finds() {
+    for model in THREE_THREADS {
+        let fewest = by_brute_force(model);
+        for most in 0..4 {
+            let expected = fewest.values().filter(|preemptions| **preemptions <= most).count();
+            assert_eq!(orders_with(most, model), expected, "at most {most} preemptions of {model:?}");
+        }
+    }
 }
 
 /// Two threads that each read a number and write back one more.
