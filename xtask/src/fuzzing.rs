@@ -1,20 +1,18 @@
 //! libFuzzer on everything that reads foreign data: builds `flowtag-fuzz` with coverage and `AddressSanitizer`, and runs its
-//! targets two at a time.
+//! targets, one on each processor at a time.
 //!
 //! Stable Rust has what libFuzzer needs, behind switches: the pass that instruments branches, and the sanitizer, which wants
 //! `RUSTC_BOOTSTRAP`. Everything goes to a target folder of its own.
 
 use std::{
-    collections::VecDeque,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Mutex,
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
 
 use crate::{
     commands::setup,
@@ -28,8 +26,6 @@ use crate::{
 const QUICK: u64 = 20;
 /// Seconds for each target in a full run.
 const FULL: u64 = 90;
-/// How many run at once.
-const AT_ONCE: usize = 2;
 /// How long a target may take to end once its time is over.
 const GRACE: Duration = Duration::from_mins(2);
 
@@ -133,23 +129,7 @@ impl Fuzzer {
     /// Runs all targets for so many seconds each.
     fn run(&self, targets: &[String], seconds: u64) -> Result<Vec<Outcome>> {
         let _progress = process::progress(format!("Fuzzing {} targets, {seconds} s each…", targets.len()));
-        let waiting: Mutex<VecDeque<_>> = Mutex::new(targets.iter().collect());
-        let next = || waiting.lock().ok()?.pop_front();
-        let work = || -> Result<Vec<Outcome>> {
-            let mut outcomes = Vec::new();
-            while let Some(target) = next() {
-                outcomes.push(self.run_one(target, seconds)?);
-            }
-            Ok(outcomes)
-        };
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
-            let mut all = Vec::new();
-            for worker in workers {
-                all.extend(worker.join().expect("a worker does not panic")?);
-            }
-            Ok(all)
-        })
+        targets.par_iter().map(|target| self.run_one(target, seconds)).collect()
     }
 
     fn run_one(&self, target: &str, seconds: u64) -> Result<Outcome> {
