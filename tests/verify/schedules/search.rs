@@ -28,9 +28,10 @@ const EXPLORED_WAITS: Waits = Waits::Early(1);
 /// whole search.
 const MOST_FAILURES_OF_A_CASE: usize = 2;
 const MOST_FAILURES: usize = 8;
-/// Runs by chance in one go. A case whose runs find hardly a new order in one go has no more of them.
+/// Runs by chance in one go. A case of which most runs in one go repeat an order has no more of them: others have more to
+/// show for the time.
 const CHANCES: u64 = 200;
-const HARDLY: u64 = CHANCES / 20;
+const TOO_FEW_NEW: u64 = CHANCES / 2;
 /// Distinct orders between two signs of progress.
 const STRIDE: u64 = 50;
 
@@ -119,9 +120,9 @@ pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Foun
             if case.threads.len() == 2 {
                 search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 2);
             }
-            // What is left then is for orders with few preemptions, and a quarter of the share for chance.
+            // What is left then is for orders with few preemptions, and a tenth of the share for chance.
             let bounded = Arc::new(Mutex::new(Bounded::default()));
-            search.explore(case, &mut known, &bounded, share / 4 * 3);
+            search.explore(case, &mut known, &bounded, share / 10 * 9);
             known.explored.preemptions = bounded.lock().unwrap().complete();
         }
         search.meet_by_chance(case, &mut known, share);
@@ -178,11 +179,11 @@ impl Search {
         }
     }
 
-    /// Orders of a case by chance, until there are `wanted` or hardly any that are new.
+    /// Orders of a case by chance, until there are `wanted` or too few that are new.
     fn meet_by_chance(&mut self, case: &Case, known: &mut Known, wanted: u64) {
         let mut chances = 0;
         let mut new = CHANCES;
-        while new > HARDLY {
+        while new > TOO_FEW_NEW {
             new = 0;
             for _ in 0..CHANCES {
                 if known.orders.len() as u64 >= wanted || !self.may_go_on(known) {

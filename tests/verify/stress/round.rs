@@ -19,6 +19,9 @@ use crate::caught::caught;
 const LOADS: u64 = 50;
 /// So many flows Windows opens while the driver is loaded, by chance.
 const FLOWS_A_LOAD: std::ops::Range<u64> = 200..6_000;
+/// More than one, so that a processor has something to do while one of its threads waits for another: to fall asleep and
+/// to be woken takes a virtual machine longer than most steps.
+const THREADS_A_PROCESSOR: u64 = 2;
 /// Threads that open no flow for so long hang.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -38,7 +41,8 @@ const TOTALS: [&str; 8] = [
 pub fn run(seed: u64, pool: PoolKind, target: u64, counts: &mut Counts, bar: &ProgressBar) -> Result<(), String> {
     let rig = Rig::with_options(Options { seed, pool, ..Options::default() }, &[]);
     let shared = Shared::new();
-    let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2)) as u64;
+    let processors = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let threads = THREADS_A_PROCESSOR * processors;
     let outcome = thread::scope(|scope| {
         let (shared, machine) = (&shared, &rig.machine);
         let traffic: Vec<_> = (0..threads)
