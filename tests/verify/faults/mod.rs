@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many pairs of faults
-    #[arg(long, default_value_t = 15_000)]
+    #[arg(long, default_value_t = 10_000)]
     pairs: usize,
     /// Run only with these faults, as a failure's report names them: import@stack#nth=status, joined by +
     #[arg(long, value_delimiter = '+')]

@@ -104,6 +104,12 @@ pub fn replay(case: &Case, trace: &str) -> anyhow::Result<Option<String>> {
     Ok(run.failure.is_some().then(|| describe(case, &run)))
 }
 
+/// A case's part of the search. Hardly a run of a large case repeats an order, so that these get about as many as all the
+/// others.
+fn weight(case: &Case) -> u64 {
+    if case.small { 1 } else { 7 }
+}
+
 /// Searches `cases` until there are `wanted` distinct orders, beginning by chance at `seed`.
 pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Found {
     stay_on(processor);
@@ -112,13 +118,13 @@ pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Foun
     for (index, case) in cases.iter().enumerate() {
         // What the small ones do not need goes to those behind them.
         let left = wanted.saturating_sub(search.found.distinct);
-        let share = left.div_ceil((cases.len() - index) as u64);
+        let share = (left * weight(case)).div_ceil(cases[index..].iter().map(|case| weight(case)).sum());
         let mut known = Known::default();
         if case.small {
-            // Three threads have more orders than anybody can run. With two, half of the share is for an attempt to come
+            // Three threads have more orders than anybody can run. With two, most of the share is for an attempt to come
             // to the end of them all.
             if case.threads.len() == 2 {
-                search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 2);
+                search.explore(case, &mut known, &Arc::new(Mutex::new(Explorer::default())), share / 5 * 3);
             }
             // What is left then is for orders with few preemptions, and a tenth of the share for chance.
             let bounded = Arc::new(Mutex::new(Bounded::default()));
