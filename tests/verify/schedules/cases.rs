@@ -26,6 +26,11 @@ fn windows() -> [Windows; 7] {
     ]
 }
 
+/// The cases with this in their names.
+pub fn named(part: &str) -> Vec<Case> {
+    all().into_iter().filter(|case| case.name.contains(part)).collect()
+}
+
 /// All cases.
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();

@@ -1,9 +1,9 @@
 //! Try the orders in which threads can meet.
 //!
 //! Each case is a machine with a few open flows and two or three threads that do something to them at once. First the
-//! explorer goes through the orders of a case, those with the fewest preemptions first, every one of them where the budget
-//! allows; then threads meet by chance, in larger cases as well. Only distinct orders count: two runs are the same order if they differ only in the
-//! order of steps that do not matter to each other.
+//! explorers go through the orders of a small case: all of them where the budget allows, and else those with the fewest
+//! preemptions. Then threads meet by chance, in larger cases as well. Only distinct orders count: two runs are the same
+//! order if they differ only in the order of steps that do not matter to each other.
 
 mod case;
 mod cases;
@@ -19,7 +19,7 @@ use clap::Args;
 pub use self::parts::work;
 use self::{
     case::Case,
-    search::{Explored, Found, plural},
+    search::{Explored, Found},
 };
 use crate::report::{Report, progress};
 
@@ -53,11 +53,10 @@ pub struct Arguments {
 /// Runs the check.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let start = Instant::now();
-    let cases = cases::all();
     if let Some(replay) = &arguments.replay {
-        return replay_one(&cases, replay, start);
+        return replay_one(&cases::all(), replay, start);
     }
-    let cases: Vec<&Case> = cases.iter().filter(|case| case.name.contains(&arguments.case)).collect();
+    let cases = cases::named(&arguments.case);
     anyhow::ensure!(!cases.is_empty(), "no case has {} in its name", arguments.case);
     let wanted = arguments.orders.unwrap_or(if arguments.quick { QUICK } else { FULL });
     let bar = progress("schedules", wanted);
@@ -87,15 +86,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
 /// Prints how many cases were explored up to which number of preemptions.
 fn print_how_far(explored: &[(String, Explored)]) {
     let mut cases: BTreeMap<String, usize> = BTreeMap::new();
-    for (_, Explored { exhausted, preemptions, .. }) in explored {
-        let how_far = match preemptions {
-            _ if *exhausted => "all orders".to_owned(),
-            Some(preemptions) => {
-                format!("all orders with at most {preemptions} preemption{}", plural(*preemptions))
-            }
-            None => "orders by chance, and some with few preemptions".to_owned(),
-        };
-        *cases.entry(how_far).or_default() += 1;
+    for (_, explored) in explored {
+        *cases.entry(explored.how_far()).or_default() += 1;
     }
     println!("cases explored");
     for (how_far, cases) in cases {

@@ -62,23 +62,21 @@ pub struct Explored {
 
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, orders, by_chance, exhausted, preemptions } = self;
-        write!(f, "{runs} runs: ")?;
-        match preemptions {
-            _ if *exhausted => write!(f, "all {orders} orders"),
-            Some(preemptions) => write!(
-                f,
-                "{orders} orders, among them all with at most {preemptions} preemption{}, and {by_chance} more by chance",
-                plural(*preemptions)
-            ),
-            None => write!(f, "{orders} orders, {by_chance} more by chance"),
-        }
+        let Self { runs, orders, by_chance, .. } = self;
+        write!(f, "{orders} orders in {runs} runs, {by_chance} more by chance: {}", self.how_far())
     }
 }
 
-/// What makes a plural of a noun.
-pub const fn plural(number: usize) -> &'static str {
-    if number == 1 { "" } else { "s" }
+impl Explored {
+    /// Which orders of the case have been seen, in words.
+    pub fn how_far(&self) -> String {
+        match self.preemptions {
+            _ if self.exhausted => "all orders".to_owned(),
+            Some(1) => "all orders with at most 1 preemption".to_owned(),
+            Some(preemptions) => format!("all orders with at most {preemptions} preemptions"),
+            None => "orders by chance, and some with few preemptions".to_owned(),
+        }
+    }
 }
 
 /// A run that went wrong, in words.
