@@ -31,8 +31,8 @@ enum Message<A> {
     Answer(Result<A, String>),
 }
 
-/// How many workers there are.
-pub fn count() -> usize {
+/// How many processors there are, and so how many workers.
+pub fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -70,7 +70,7 @@ fn ask_workers<Q: Serialize + Sync, A: DeserializeOwned + Send>(
         Ok(())
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..count().min(questions.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..processors().min(questions.len())).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("listening to a worker does not panic"))
     })?;
     let mut answers = answers.into_inner().unwrap();

@@ -159,10 +159,8 @@ fn by_brute_force(model: Model) -> HashMap<u64, usize> {
         // The first step of each thread is its start.
         let order = [0, 1, 2].into_iter().chain(order).collect();
         let identity = crew.run(plan(Arc::new(Mutex::new(Given::new(order)))), jobs(model)).identity();
-        fewest
-            .entry(identity)
-            .and_modify(|fewest: &mut usize| *fewest = preemptions.min(*fewest))
-            .or_insert(preemptions);
+        let known = fewest.entry(identity).or_insert(preemptions);
+        *known = preemptions.min(*known);
     }
     fewest
 }

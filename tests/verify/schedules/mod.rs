@@ -17,10 +17,7 @@ use anyhow::Context;
 use clap::Args;
 
 pub use self::parts::work;
-use self::{
-    case::Case,
-    search::{Explored, Found},
-};
+use self::search::{Explored, Found};
 use crate::report::{Report, progress};
 
 /// How many distinct orders the quick check and the full one reach at least.
@@ -54,7 +51,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let start = Instant::now();
     if let Some(replay) = &arguments.replay {
-        return replay_one(&cases::all(), replay, start);
+        return replay_one(replay, start);
     }
     let cases = cases::named(&arguments.case);
     anyhow::ensure!(!cases.is_empty(), "no case has {} in its name", arguments.case);
@@ -95,8 +92,9 @@ fn print_how_far(explored: &[(String, Explored)]) {
     }
 }
 
-fn replay_one(cases: &[Case], replay: &str, start: Instant) -> anyhow::Result<Report> {
+fn replay_one(replay: &str, start: Instant) -> anyhow::Result<Report> {
     let (name, order) = replay.rsplit_once(':').context("--replay wants CASE:ORDER, as a failure prints it")?;
+    let cases = cases::all();
     let case = cases.iter().find(|case| case.name == name);
     let case = case.with_context(|| format!("there is no case named `{name}`; --list prints them"))?;
     let failure = search::replay(case, order)?;

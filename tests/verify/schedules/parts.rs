@@ -33,7 +33,7 @@ pub fn work() -> anyhow::Result<()> {
 
 /// Has workers search, and puts together what they find.
 pub fn search(arguments: &Arguments, wanted: u64, bar: &ProgressBar) -> anyhow::Result<Found> {
-    let of = workers::count();
+    let of = workers::processors();
     let part = |number| Part { case: arguments.case.clone(), wanted, seed: arguments.seed, number, of };
     let parts: Vec<Part> = (0..of).map(part).collect();
     let mut all = Found::default();

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Counts, settings, traffic::Shared};
-use crate::caught::caught;
+use crate::{caught::caught, workers::processors};
 
 /// So often the driver is loaded in a round.
 const LOADS: u64 = 50;
@@ -41,8 +41,7 @@ const TOTALS: [&str; 8] = [
 pub fn run(seed: u64, pool: PoolKind, target: u64, counts: &mut Counts, bar: &ProgressBar) -> Result<(), String> {
     let rig = Rig::with_options(Options { seed, pool, ..Options::default() }, &[]);
     let shared = Shared::new();
-    let processors = thread::available_parallelism().map_or(1, usize::from) as u64;
-    let threads = THREADS_A_PROCESSOR * processors;
+    let threads = THREADS_A_PROCESSOR * processors() as u64;
     let outcome = thread::scope(|scope| {
         let (shared, machine) = (&shared, &rig.machine);
         let traffic: Vec<_> = (0..threads)
