@@ -88,7 +88,8 @@ fn tear_down() {
 fn setting(parameters: &Result<Parameters, NTSTATUS>, setting: &Setting) -> u32 {
     let stored = match parameters {
         Ok(parameters) => parameters.number(setting.name),
-        // Windows makes no Parameters key of its own accord.
+        // WdfDriverCreate writes `Parameters\Wdf` (KMDF's globalskm.cpp, RegisterClientVersion), so this takes a write that
+        // KMDF has not managed and does not report.
         Err(STATUS_OBJECT_NAME_NOT_FOUND) => Stored::Absent,
         Err(_) => Stored::Unreadable,
     };
