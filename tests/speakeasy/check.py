@@ -1,0 +1,234 @@
+"""Starts and stops flowtag.sys in speakeasy, an emulator of others for Windows drivers: python3 check.py flowtag.sys
+
+README.md beside this file says what is speakeasy's and what is ours. The last line that is printed is the row of
+`cargo xtask verify`.
+"""
+
+import faulthandler
+import json
+import sys
+import time
+import types
+from pathlib import Path
+
+LONGEST = 60  # seconds; it takes one
+
+# For RtlDecompressBuffer only, and published as source only.
+sys.modules["lznt1"] = types.ModuleType("lznt1")
+# Brings distutils, which unicorn 1.0.2 imports and Python has no longer had since 3.12.
+import setuptools  # noqa: E402, F401
+import speakeasy  # noqa: E402
+import speakeasy.winenv.defs.registry.reg as reg  # noqa: E402
+
+import expected  # noqa: E402
+import facts  # noqa: E402
+from kernel import Kernel  # noqa: E402
+from kmdf import Kmdf  # noqa: E402
+from wfp import Wfp  # noqa: E402
+
+
+class Checks:
+    def __init__(self):
+        self.cases = 0
+        self.failures = 0
+
+    def equal(self, what, found, wanted):
+        self.cases += 1
+        if found != wanted:
+            self.failures += 1
+            print(f"failed: {what} is {shown(found)}, and should be {shown(wanted)}")
+
+
+def shown(value):
+    return f"{value:#x}" if isinstance(value, int) and not isinstance(value, bool) else repr(value)
+
+
+class Host:
+    """The driver in the emulator, with our additions."""
+
+    def __init__(self, image):
+        self.speakeasy = speakeasy.Speakeasy()
+        self.module = self.speakeasy.load_module(str(image))
+        self.emu = self.speakeasy.emu
+        self.kernel, self.kmdf, self.wfp = Kernel(self.emu), Kmdf(self.emu), Wfp(self.emu)
+        self.emu.api.mods.update({"ntoskrnl": self.kernel, "wdfldr": self.kmdf, "fwpkclnt": self.wfp})
+        service = rf"\Registry\Machine\System\CurrentControlSet\Services\{Path(image).stem}"
+        parameters = self.emu.reg_create_key(service + r"\Parameters")
+        for name, number in expected.SETTINGS.items():
+            parameters.create_value(name, reg.REG_DWORD, number)
+
+    def start(self):
+        """Runs the image's entry point as speakeasy means it. Gives what it answered."""
+        self.speakeasy.run_module(self.module)
+        return self.emu.runs[-1]
+
+    def driver_object(self):
+        driver = next(driver for driver in self.emu.drivers if driver.pe is self.module)
+        driver.read_back()
+        return driver
+
+    def stop(self):
+        driver = self.driver_object()
+        self.speakeasy.call(driver.on_unload, [driver.address])
+        return self.emu.runs[-1]
+
+    def is_code(self, address):
+        text = next(section for section in self.module.sections if section.Name.rstrip(b"\0") == b".text")
+        start = self.module.base + text.VirtualAddress
+        return start <= address < start + text.Misc_VirtualSize
+
+
+def check_run(checks, step, run):
+    """It has ended by itself."""
+    error = run.error
+    checks.equal(f"what stopped {step}", error.get("type"), None)
+    for name in ("api_name", "pc", "address", "instr"):
+        if name in error:
+            print(f"  {name}: {error[name]}")
+
+
+def check_table(checks, host):
+    """Each function that speakeasy names lies in its table where our facts have it."""
+    table = host.kmdf.func_table.get_cstruct()
+    for name, _ in table._fields_:
+        if name.startswith("pfn"):
+            index = getattr(table, name).offset // 8
+            checks.equal(f"where {name} lies", facts.index_of_wdf_function(name.removeprefix("pfn")), index)
+
+
+def check_device(checks, host):
+    """One control device, as KMDF makes it, and every callout registered for it."""
+    devices = list(host.kmdf.wdf_devices.values())
+    checks.equal("the number of devices", len(devices), 1)
+    for device in devices:
+        checks.equal("its type", device.device_object.DeviceType, expected.FILE_DEVICE_NETWORK)
+        checks.equal("its characteristics", device.device_object.Characteristics, expected.CHARACTERISTICS)
+        checks.equal("its flags", device.device_object.Flags, 0)
+        checks.equal("whom the callouts are registered for", host.wfp.device_objects, [device.device_object_addr] * 8)
+    checks.equal("its security", [init.sddl for init in host.kmdf.created], [expected.SDDL_DEVOBJ_KERNEL_ONLY])
+    checks.equal("open registry keys", host.kmdf.keys, set())
+
+
+def check_sublayer(checks, host):
+    by_speakeasy = [(key, layer["name"]) for key, layer in host.wfp.sublayers.items()]
+    checks.equal("the sublayer, as speakeasy sees it", by_speakeasy, [(expected.SUBLAYER, expected.SUBLAYER_NAME)])
+    wanted = {"key": expected.SUBLAYER, "name": expected.SUBLAYER_NAME, "flags": 0, "provider": 0}
+    wanted["weight"] = expected.SUBLAYER_WEIGHT
+    checks.equal("the sublayer", host.wfp.by_headers["sublayers"], [wanted])
+
+
+def check_callouts(checks, host):
+    """What was registered, by speakeasy's structures, and what was added, by both."""
+    registered = {callout["key"]: callout for callout in host.wfp.callouts.values()}
+    checks.equal("the callouts registered", list(registered), [callout.key for callout in expected.CALLOUTS])
+    for callout in expected.CALLOUTS:
+        found = registered.get(callout.key, {})
+        flags = expected.TRANSPORT_FLAGS if callout.transport else expected.AUTHORIZE_FLAGS
+        checks.equal(f"the flags of {callout.name}", found.get("flags"), flags)
+        checks.equal(f"the name speakeasy has for {callout.key}", found.get("name"), callout.name)
+        for function in ("classify_fn", "notify_fn"):
+            checks.equal(f"{function} of {callout.name} in .text", host.is_code(found.get(function, 0)), True)
+        delete = found.get("delete_fn", 0)
+        checks.equal(f"a delete_fn in .text of {callout.name}", host.is_code(delete), callout.transport)
+        checks.equal(f"no delete_fn of {callout.name}", delete == 0, not callout.transport)
+    wanted = [
+        {"key": callout.key, "name": callout.name, "flags": 0, "provider": 0, "layer": facts.layer(callout.layer)}
+        for callout in expected.CALLOUTS
+    ]
+    checks.equal("the callouts added", host.wfp.by_headers["callouts"], wanted)
+
+    # Two classify functions, one for each role; one of each of the others.
+    of_role = lambda function, transport: {
+        registered[callout.key][function]
+        for callout in expected.CALLOUTS
+        if callout.transport == transport and callout.key in registered
+    }
+    checks.equal("classify functions that authorize", len(of_role("classify_fn", False)), 1)
+    checks.equal("classify functions at transport", len(of_role("classify_fn", True)), 1)
+    checks.equal("what both roles share", of_role("classify_fn", False) & of_role("classify_fn", True), set())
+    checks.equal("delete functions", len(of_role("delete_fn", True)), 1)
+
+
+def check_filters(checks, host):
+    by_speakeasy = [found["name"] for found in host.wfp.filters.values()]
+    checks.equal("the filters, as speakeasy sees them", by_speakeasy, [callout.name for callout in expected.CALLOUTS])
+    wanted = [
+        {
+            "name": callout.name,
+            "flags": 0,
+            "provider": 0,
+            "layer": facts.layer(callout.layer),
+            "sublayer": expected.SUBLAYER,
+            "weight": expected.FWP_EMPTY,
+            "conditions": 0,
+            "action": expected.FWP_ACTION_CALLOUT_INSPECTION,
+            "callout": callout.key,
+        }
+        for callout in expected.CALLOUTS
+    ]
+    found = host.wfp.by_headers["filters"]
+    checks.equal("the number of filters", len(found), len(wanted))
+    for found_filter, wanted_filter in zip(found, wanted):
+        for member, value in wanted_filter.items():
+            checks.equal(f"{member} of the filter {wanted_filter['name']}", found_filter[member], value)
+
+
+def check_engine(checks, host):
+    """One dynamic session; one transaction, which is committed last."""
+    wanted = (expected.RPC_C_AUTHN_WINNT, expected.FWPM_SESSION_FLAG_DYNAMIC)
+    checks.equal("the sessions", list(host.wfp.session_flags.values()), [wanted])
+    steps = ["begin", "sublayer"] + ["callout"] * 8 + ["filter"] * 8 + ["commit"]
+    checks.equal("what was done in the engine", host.wfp.steps, steps)
+
+
+def check_nothing_left(checks, host):
+    """After unload, and after a start that failed."""
+    kmdf, kernel, wfp = host.kmdf, host.kernel, host.wfp
+    checks.equal("sessions left", len(wfp.sessions), 0)
+    checks.equal("callouts left", len(wfp.callouts), 0)
+    checks.equal("sublayers and filters left", (len(wfp.sublayers), len(wfp.filters)), (0, 0))
+    checks.equal("devices left", len(kmdf.wdf_devices), 0)
+    checks.equal("device inits left", len(kmdf.inits), 0)
+    checks.equal("registry keys left", len(kmdf.keys), 0)
+    checks.equal("bound to KMDF", kmdf.bound, False)
+    checks.equal("pool left", list(map(hex, kernel.pool)), [])
+    blocks = [block for block in host.emu.get_mem_maps() if "api.pool." in (block.tag or "") and not block.free]
+    checks.equal("pool left, as speakeasy sees it", [block.tag for block in blocks], [])
+    checks.equal("IRQL", host.emu.get_current_irql(), 0)
+
+
+def check(image):
+    checks = Checks()
+    host = Host(image)
+    check_table(checks, host)
+    run = host.start()
+    check_run(checks, "DriverEntry", run)
+    checks.equal("what DriverEntry answers", (run.ret_val or 0) & 0xFFFF_FFFF, 0)
+    if run.ret_val == 0:
+        checks.equal("the line that says so", host.kernel.lines[-1:], [expected.LOADED])
+        checks.equal("the pool is in use", bool(host.kernel.pool), True)
+        check_device(checks, host)
+        check_engine(checks, host)
+        check_sublayer(checks, host)
+        check_callouts(checks, host)
+        check_filters(checks, host)
+        check_run(checks, "the unload", host.stop())
+    check_nothing_left(checks, host)
+    for line in host.kernel.lines:
+        print(f"  {line}")
+    return checks
+
+
+def main():
+    faulthandler.dump_traceback_later(LONGEST, exit=True)
+    start = time.monotonic()
+    checks = check(sys.argv[1])
+    row = {"check": "speakeasy", "cases": checks.cases, "distinct": checks.cases, "failures": checks.failures}
+    row["seconds"] = round(time.monotonic() - start, 1)
+    row["status"] = "failed" if checks.failures else "passed"
+    print(json.dumps(row))
+    sys.exit(1 if checks.failures else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""fwpkclnt.sys: speakeasy's, and what it lacks.
+
+speakeasy's own: FwpmEngineOpen0, FwpmSubLayerAdd0, FwpmCalloutAdd0, FwpmFilterAdd0, FwpsCalloutRegister1 (whose structure is
+laid out as that of FwpsCalloutRegister2), and its structures. Ours: transactions, what the end of a dynamic session and
+unregistering take away, and a second look at the structures, by the headers' offsets.
+
+The second look is needed: speakeasy declares `providerKey` as a GUID where the headers have a pointer to one
+(winenv/defs/wfp/fwpmtypes.py), and so misreads what lies behind it.
+"""
+
+from speakeasy.winenv.api.kernelmode.fwpkclnt import FWP_E_CALLOUT_NOT_FOUND, Fwpkclnt
+
+from facts import Reader
+from rules import PASSIVE_LEVEL, STATUS_SUCCESS, require, require_irql
+
+apihook = Fwpkclnt.apihook
+
+# What an FWP_E_ code is as an NTSTATUS, ntstatus.h.
+STATUS_FWP_CALLOUT_NOT_FOUND = 0xC0220001
+
+
+class Wfp(Fwpkclnt):
+    def __init__(self, emu):
+        self.device_objects = []  # of the registrations
+        self.session_flags = {}
+        self.transaction = None
+        self.steps = []  # of the transactions, and what was added in them
+        self.by_headers = {"sublayers": [], "callouts": [], "filters": []}
+        super().__init__(emu)
+        self.read = Reader(self)
+
+    @apihook("FwpmEngineOpen0", argc=5)
+    def FwpmEngineOpen0(self, emu, argv, ctx={}):
+        server, authentication, identity, session, handle = argv
+        require_irql(emu, PASSIVE_LEVEL, "FwpmEngineOpen0")
+        require(server == 0 and identity == 0, "FwpmEngineOpen0 for another machine or user")
+        status = super().FwpmEngineOpen0(emu, argv, ctx)
+        handle = int.from_bytes(self.mem_read(handle, 8), "little")
+        flags = self.read.number(session, "FWPM_SESSION0", "flags")
+        self.session_flags[handle] = (authentication & 0xFFFF_FFFF, flags)
+        return status
+
+    @apihook("FwpmEngineClose0", argc=1)
+    def FwpmEngineClose0(self, emu, argv, ctx={}):
+        """The end of a session aborts its transaction, and takes along what was added if the session is dynamic."""
+        require_irql(emu, PASSIVE_LEVEL, "FwpmEngineClose0")
+        self.require_session(argv[0])
+        del self.sessions[argv[0]]
+        self.transaction = None
+        if self.session_flags[argv[0]][1] & 1:
+            self.remove_objects()
+        return super().FwpmEngineClose0(emu, argv, ctx)
+
+    @apihook("FwpmTransactionBegin0", argc=2)
+    def FwpmTransactionBegin0(self, emu, argv, ctx={}):
+        self.require_session(argv[0])
+        require(argv[1] == 0, "a transaction that only reads")
+        require(self.transaction is None, "FwpmTransactionBegin0 in a transaction")
+        self.transaction = argv[0]
+        self.steps.append("begin")
+        return STATUS_SUCCESS
+
+    @apihook("FwpmTransactionCommit0", argc=1)
+    def FwpmTransactionCommit0(self, emu, argv, ctx={}):
+        self.require_transaction(argv[0], "commit")
+        self.transaction = None
+        return STATUS_SUCCESS
+
+    @apihook("FwpmTransactionAbort0", argc=1)
+    def FwpmTransactionAbort0(self, emu, argv, ctx={}):
+        self.require_transaction(argv[0], "abort")
+        self.transaction = None
+        self.remove_objects()
+        return STATUS_SUCCESS
+
+    @apihook("FwpmSubLayerAdd0", argc=3)
+    def FwpmSubLayerAdd0(self, emu, argv, ctx={}):
+        self.require_transaction(argv[0], "sublayer")
+        self.by_headers["sublayers"].append({
+            "key": self.read.guid(argv[1], "FWPM_SUBLAYER0", "subLayerKey"),
+            "name": self.read.text(argv[1], "FWPM_SUBLAYER0", "displayData.name"),
+            "flags": self.read.number(argv[1], "FWPM_SUBLAYER0", "flags"),
+            "provider": self.read.number(argv[1], "FWPM_SUBLAYER0", "providerKey"),
+            "weight": self.read.number(argv[1], "FWPM_SUBLAYER0", "weight"),
+        })
+        return super().FwpmSubLayerAdd0(emu, argv, ctx)
+
+    @apihook("FwpsCalloutRegister2", argc=3)
+    def FwpsCalloutRegister2(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "FwpsCalloutRegister2")
+        self.device_objects.append(argv[0])
+        return super().FwpsCalloutRegister1(emu, argv, ctx)
+
+    @apihook("FwpsCalloutUnregisterById0", argc=1)
+    def FwpsCalloutUnregisterById0(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "FwpsCalloutUnregisterById0")
+        argv[0] &= 0xFFFF_FFFF
+        status = super().FwpsCalloutUnregisterById0(emu, argv, ctx)
+        self.callouts.pop(argv[0], None)
+        return STATUS_FWP_CALLOUT_NOT_FOUND if status == FWP_E_CALLOUT_NOT_FOUND else status
+
+    @apihook("FwpmCalloutAdd0", argc=4)
+    def FwpmCalloutAdd0(self, emu, argv, ctx={}):
+        self.require_transaction(argv[0], "callout")
+        self.by_headers["callouts"].append({
+            "key": self.read.guid(argv[1], "FWPM_CALLOUT0", "calloutKey"),
+            "name": self.read.text(argv[1], "FWPM_CALLOUT0", "displayData.name"),
+            "flags": self.read.number(argv[1], "FWPM_CALLOUT0", "flags"),
+            "provider": self.read.number(argv[1], "FWPM_CALLOUT0", "providerKey"),
+            "layer": self.read.guid(argv[1], "FWPM_CALLOUT0", "applicableLayer"),
+        })
+        return super().FwpmCalloutAdd0(emu, argv, ctx)
+
+    @apihook("FwpmFilterAdd0", argc=4)
+    def FwpmFilterAdd0(self, emu, argv, ctx={}):
+        self.require_transaction(argv[0], "filter")
+        self.by_headers["filters"].append({
+            "name": self.read.text(argv[1], "FWPM_FILTER0", "displayData.name"),
+            "flags": self.read.number(argv[1], "FWPM_FILTER0", "flags"),
+            "provider": self.read.number(argv[1], "FWPM_FILTER0", "providerKey"),
+            "layer": self.read.guid(argv[1], "FWPM_FILTER0", "layerKey"),
+            "sublayer": self.read.guid(argv[1], "FWPM_FILTER0", "subLayerKey"),
+            "weight": self.read.number(argv[1], "FWPM_FILTER0", "weight.type"),
+            "conditions": self.read.number(argv[1], "FWPM_FILTER0", "numFilterConditions"),
+            "action": self.read.number(argv[1], "FWPM_FILTER0", "action.type"),
+            "callout": self.read.guid(argv[1], "FWPM_FILTER0", "action.calloutKey"),
+        })
+        if argv[3] == 0:  # The id is optional. speakeasy writes it all the same.
+            argv[3] = self.mem_alloc(8, tag="emu.filter_id")
+        return super().FwpmFilterAdd0(emu, argv, ctx)
+
+    def require_session(self, handle):
+        require(handle in self.sessions, f"no session has the handle {handle:#x}")
+
+    def require_transaction(self, handle, step):
+        self.require_session(handle)
+        require(self.transaction == handle, f"{step} outside of a transaction")
+        self.steps.append(step)
+
+    def remove_objects(self):
+        self.sublayers.clear()
+        self.filters.clear()
+        for callout in self.callouts.values():  # stay registered, without what FwpmCalloutAdd0 has added
+            callout.pop("name", None)
+            callout.pop("desc", None)
