@@ -93,7 +93,8 @@ fn bind(call: &Call<'_>) -> u64 {
     let globals = LentMemory::zeroed(GLOBALS);
     call.write(globals_at, globals.address());
     let registry_path = UnicodeString::text(call, registry_path);
-    let client = Client { globals, driver_object, registry_path, driver: None };
+    let version = [info.major, info.minor];
+    let client = Client { globals, driver_object, registry_path, version, driver: None };
     call.machine.kmdf().with(|state| state.client = Some(client));
     STATUS_SUCCESS
 }

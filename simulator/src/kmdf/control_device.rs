@@ -45,7 +45,7 @@ pub const EXPORTS: &[Export] = &[
 
 fn assign_name(call: &Call<'_>) -> u64 {
     let name = if call.arg(2) == 0 { None } else { Some(UnicodeString::text(call, call.arg(2))) };
-    change_init(call, |init| init.name = name);
+    change_init(call, |init| init.assign_name(name));
     STATUS_SUCCESS
 }
 

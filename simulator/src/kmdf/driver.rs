@@ -7,7 +7,7 @@ use super::{
     required, row,
 };
 use crate::{
-    kernel::{Call, Export, Fails, Irql, exports},
+    kernel::{Call, Export, Fails, Irql, exports, registry::Value},
     service::DRIVER_OBJECT_UNLOAD,
 };
 
@@ -17,6 +17,8 @@ const UNLOAD: &str = "FxDriver::Unload";
 
 const WDF_DRIVER_INIT_NON_PNP_DRIVER: u32 = 0x1;
 const WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE: u32 = 0x2;
+/// For drivers of user mode: KMDF takes the flag and does nothing about it.
+const WDF_DRIVER_INIT_COMPANION: u32 = 0x4;
 const STATUS_DRIVER_INTERNAL_ERROR: u32 = 0xC000_0183;
 
 /// Driver objects.
@@ -45,13 +47,28 @@ struct DriverConfig {
 }
 
 impl DriverConfig {
-    fn is_non_pnp(&self) -> bool {
-        self.init_flags & WDF_DRIVER_INIT_NON_PNP_DRIVER != 0
+    fn has(&self, flag: u32) -> bool {
+        self.init_flags & flag != 0
     }
 
-    /// A non-PnP driver without `EvtDriverUnload` does not want to be stopped: its `DriverUnload` stays NULL.
-    fn can_unload(&self) -> bool {
-        self.unload != 0 || !self.is_non_pnp()
+    /// KMDF's fxdriverapi.cpp, `WdfDriverCreate`. (Before KMDF 1.2 the structure had no pool tag; on x64 it is no shorter
+    /// for that.)
+    fn check(&self) -> Result<(), u64> {
+        let known = WDF_DRIVER_INIT_NON_PNP_DRIVER | WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE | WDF_DRIVER_INIT_COMPANION;
+        let add_device_is_refused =
+            self.has(WDF_DRIVER_INIT_NON_PNP_DRIVER) && !self.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE);
+        if self.size as usize != size_of::<Self>() {
+            Err(STATUS_INFO_LENGTH_MISMATCH)
+        } else if self.has(!known) || (add_device_is_refused && self.device_add != 0) {
+            Err(STATUS_INVALID_PARAMETER)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the stub is to put its own `DriverUnload` before the one in the driver object.
+    fn displaces_unload(&self) -> bool {
+        self.unload != 0 || !self.has(WDF_DRIVER_INIT_NON_PNP_DRIVER | WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE)
     }
 }
 
@@ -61,12 +78,8 @@ fn create(call: &Call<'_>) -> u64 {
     required(call, 2);
     let config: DriverConfig = call.read(required(call, 4));
     let driver_at = call.arg(5);
-    if config.size as usize != size_of::<DriverConfig>() {
-        return STATUS_INFO_LENGTH_MISMATCH;
-    }
-    let known = WDF_DRIVER_INIT_NON_PNP_DRIVER | WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE;
-    if config.init_flags & !known != 0 || (config.is_non_pnp() && config.device_add != 0) {
-        return STATUS_INVALID_PARAMETER;
+    if let Err(status) = config.check() {
+        return status;
     }
     let attributes = match objects::attributes(call, call.arg(3), false) {
         Ok(attributes) => attributes,
@@ -74,8 +87,12 @@ fn create(call: &Call<'_>) -> u64 {
     };
     let created = add_driver(call, &config, attributes);
     let Some(driver) = created else { return STATUS_DRIVER_INTERNAL_ERROR.into() };
-    let unload = if config.can_unload() { exports::address(FRAMEWORK, UNLOAD) } else { None };
-    call.write(driver_object + DRIVER_OBJECT_UNLOAD, unload.unwrap_or(0));
+    register_client_version(call);
+    // KMDF's fxdriver.cpp, `Initialize`. A non-PnP driver without `EvtDriverUnload` does not want to be stopped.
+    if !config.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE) {
+        let unload = if config.displaces_unload() { exports::address(FRAMEWORK, UNLOAD) } else { None };
+        call.write(driver_object + DRIVER_OBJECT_UNLOAD, unload.unwrap_or(0));
+    }
     if driver_at != 0 {
         call.write(driver_at, driver);
     }
@@ -95,13 +112,28 @@ fn add_driver(call: &Call<'_>, config: &DriverConfig, attributes: Attributes) ->
         client.globals.set(bind::GLOBALS_DRIVER, driver);
         client.globals.set(bind::GLOBALS_FLAGS, config.init_flags);
         client.globals.set(bind::GLOBALS_TAG, config.pool_tag);
-        client.globals.set(bind::GLOBALS_DISPLACE_UNLOAD, u8::from(config.can_unload()));
+        client.globals.set(bind::GLOBALS_DISPLACE_UNLOAD, u8::from(config.displaces_unload()));
         let mut name = [0u8; 32];
         let service = client.registry_path.rsplit('\\').next().unwrap_or_default();
         name.iter_mut().take(31).zip(service.bytes()).for_each(|(place, byte)| *place = byte);
         client.globals.set(bind::GLOBALS_NAME, name);
         Some(driver)
     })
+}
+
+/// Leaves a note in the registry of the version that the driver was built for: KMDF's globals.cpp, `FxInitialize`, and
+/// globalskm.cpp, `RegisterClientVersion`. So `Parameters` exists in every driver that has a service key.
+fn register_client_version(call: &Call<'_>) {
+    let client = call.machine.kmdf().with(|state| {
+        let client = state.client.as_ref()?;
+        Some((client.registry_path.clone(), client.version))
+    });
+    let registry = call.machine.registry();
+    if let Some((service, [major, minor])) = client.filter(|(service, _)| registry.has_key(service)) {
+        let key = format!(r"{service}\Parameters\Wdf");
+        registry.set(&key, "WdfMajorVersion", Value::Dword(major));
+        registry.set(&key, "WdfMinorVersion", Value::Dword(minor));
+    }
 }
 
 /// The framework's `DriverUnload`: the driver's callback, then everything that it made, its devices included.

@@ -6,6 +6,8 @@
 pub mod bind;
 pub mod control_device;
 pub mod device;
+#[cfg(test)]
+mod device_init_tests;
 pub mod driver;
 #[cfg(test)]
 mod facts;
@@ -17,6 +19,8 @@ pub mod object_context;
 mod objects;
 pub mod queue;
 pub mod registry;
+#[cfg(test)]
+mod registry_tests;
 pub mod request;
 pub mod request_memory;
 pub mod table;

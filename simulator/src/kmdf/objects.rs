@@ -100,6 +100,8 @@ pub(super) struct Client {
     pub(super) driver_object: u64,
     /// Its service's key.
     pub(super) registry_path: String,
+    /// The version that it was built for, major and minor.
+    pub(super) version: [u32; 2],
     /// Its `WDFDRIVER`, once created.
     pub(super) driver: Option<u64>,
 }

@@ -11,12 +11,16 @@ const STATUS_ACCESS_DENIED: u32 = 0xC000_0022;
 const STATUS_OBJECT_TYPE_MISMATCH: u32 = 0xC000_0024;
 const STATUS_OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
 
+/// `STANDARD_RIGHTS_READ` is part of it.
+const KEY_READ: u32 = 0x2_0019;
+const GENERIC_READ: u32 = 0x8000_0000;
+
 /// Registry keys.
 pub const EXPORTS: &[Export] = &[
     row(
         "WdfDriverOpenParametersRegistryKey",
         Irql::PASSIVE,
-        Fails::Status(&[STATUS_ACCESS_DENIED, STATUS_INSUFFICIENT_RESOURCES]),
+        Fails::Status(&[STATUS_ACCESS_DENIED, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INSUFFICIENT_RESOURCES]),
         open_parameters,
     ),
     row(
@@ -28,7 +32,8 @@ pub const EXPORTS: &[Export] = &[
     row("WdfRegistryClose", Irql::PASSIVE, Fails::Never, close),
 ];
 
-/// Opens the key; like the framework it creates it where the service has none.
+/// Opens the key. KMDF's fxdriverapikm.cpp: for reading by `IoOpenDriverRegistryKey`, which creates nothing (DDI), for
+/// anything else by creating it.
 fn open_parameters(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDRIVER", |object| matches!(object, Object::Driver { .. }).then_some(()));
     let key_at = required(call, 4);
@@ -44,7 +49,11 @@ fn open_parameters(call: &Call<'_>) -> u64 {
         return STATUS_OBJECT_NAME_NOT_FOUND.into();
     };
     let name = format!(r"{service}\Parameters");
-    registry.create_key(&name);
+    if call.arg_u32(2) & !(KEY_READ | GENERIC_READ) != 0 {
+        registry.create_key(&name);
+    } else if !registry.has_key(&name) {
+        return STATUS_OBJECT_NAME_NOT_FOUND.into();
+    }
     let key = objects::create(call, Object::Key(name), attributes, Some(call.arg(1)));
     call.write(key_at, key);
     STATUS_SUCCESS

@@ -16,6 +16,7 @@ use crate::{
 
 const DRIVER_UNLOAD: u64 = 104;
 const NON_PNP: u32 = 1;
+const COMPANION: u32 = 4;
 
 thread_local! {
     /// Handles that EvtDriverUnload and EvtCleanupCallback were given.
@@ -132,8 +133,12 @@ impl Rig {
     }
 
     pub(super) fn device_init(&self, driver: u64) -> u64 {
-        let text = LentMemory::utf16("D:P");
-        self.wdf("WdfControlDeviceInitAllocate", &[driver, unicode(&text, 6).address()])
+        self.device_init_with(driver, "D:P")
+    }
+
+    pub(super) fn device_init_with(&self, driver: u64, security: &str) -> u64 {
+        let text = LentMemory::utf16(security);
+        self.wdf("WdfControlDeviceInitAllocate", &[driver, unicode(&text, 2 * security.len()).address()])
     }
 
     fn device(&self, driver: u64) -> u64 {
@@ -230,6 +235,7 @@ fn the_driver_config_is_checked() {
     let rig = Rig::bound();
     assert_eq!(rig.create_driver(24, NON_PNP, 0).0, 0xC000_0004);
     assert_eq!(rig.create_driver(32, 0x80, 0).0, 0xC000_000D);
+    assert_eq!(rig.create_driver(32, NON_PNP | COMPANION, 0).0, 0);
 }
 
 #[test]
@@ -258,11 +264,9 @@ fn what_the_device_init_says_reaches_the_device() {
     let rig = Rig::bound();
     let (mut init, mut device) = (rig.device_init(rig.driver()), 0u64);
     rig.wdf("WdfDeviceInitSetDeviceType", &[init, 0x12]);
-    rig.wdf("WdfDeviceInitSetCharacteristics", &[init, 0x100, 1]);
     rig.wdf("WdfDeviceCreate", &[&raw mut init as u64, 0, &raw mut device as u64]);
     let object = rig.wdf("WdfDeviceWdmGetDeviceObject", &[device]);
     assert_eq!(memory::read::<u32>(object + 72), Ok(0x12));
-    assert_eq!(memory::read::<u32>(object + 52), Ok(0x100));
 }
 
 #[test]
@@ -316,14 +320,4 @@ fn settings_are_read_from_the_parameters_key() {
     assert_eq!(rig.query(key, "Other"), (0xC000_0034, 0));
     rig.wdf("WdfRegistryClose", &[key]);
     assert_eq!(violation(rig.try_wdf("WdfRegistryClose", &[key])), (0x10D, 5));
-}
-
-#[test]
-fn a_missing_parameters_key_is_created() {
-    let rig = Rig::bound();
-    let mut key = 0u64;
-    let driver = rig.driver();
-    assert_eq!(rig.wdf("WdfDriverOpenParametersRegistryKey", &[driver, 1, 0, &raw mut key as u64]), 0);
-    assert!(rig.machine.registry().has_key(&registry::parameters_key("flowtag")));
-    assert_eq!(rig.query(key, "TraceLevel").0, 0xC000_0034);
 }
