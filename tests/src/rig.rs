@@ -24,7 +24,8 @@ pub const UDP: u8 = 17;
 /// The protocol number of ICMP.
 pub const ICMP: u8 = 1;
 
-const SERVICE: &str = "flowtag";
+/// The name of the service.
+pub const SERVICE: &str = "flowtag";
 
 /// The image under test.
 pub fn image() -> PathBuf {

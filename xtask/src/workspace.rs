@@ -45,7 +45,7 @@ pub fn host_cargo(verb: &str) -> Command {
 /// Every build of host programs selects these: cargo unifies features over what is selected, so builds that differed in
 /// that would compile the same dependencies again.
 pub fn select_members(command: &mut Command) -> &mut Command {
-    command.args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver"])
+    command.args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver,flowtag-hosts/driver"])
 }
 
 /// cargo `verb` for programs of this machine, with the profile that lets the simulator's bug checks unwind.

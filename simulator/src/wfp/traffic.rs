@@ -219,6 +219,14 @@ impl Machine {
         self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, Some(direction))))
     }
 
+    /// Authorizes a flow again without saying so, as a connect that is classified twice.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn authorize_again(&self, flow: FlowHandle) -> Result<Verdict, BugCheck> {
+        self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, None)))
+    }
+
     /// Another product blocks or permits everything at `layer`, from a sub-layer of this weight.
     ///
     /// # Errors

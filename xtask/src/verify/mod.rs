@@ -3,6 +3,7 @@
 //! A check is a function that gives a [`Row`]. Those on the shipped driver are subcommands of `flowtag-verify`, each a
 //! process of its own. A check that breaks down is a failed row: the others run, and the table comes.
 
+mod on_hosts;
 mod on_the_driver;
 mod row;
 mod table;
@@ -51,6 +52,9 @@ const CHECKS: &[Check] = &[
     Check { name: "thread_sanitizer", in_quick: false, run: host_checks::thread_sanitizer },
     Check { name: "fuzz", in_quick: true, run: fuzzing::check },
     Check { name: "third_party", in_quick: true, run: |request| on_the_driver::run("third-party", request) },
+    Check { name: "wine", in_quick: true, run: on_hosts::wine },
+    Check { name: "speakeasy", in_quick: true, run: on_hosts::speakeasy },
+    Check { name: "arm64", in_quick: true, run: on_hosts::arm64 },
     Check { name: "mutants", in_quick: true, run: mutants::check },
 ];
 

@@ -1,0 +1,8 @@
+//! The ARM64 image on unicorn: not built yet.
+
+use crate::case::{Arguments, Case, Unavailable};
+
+/// None yet.
+pub fn cases(_: &Arguments) -> Result<Vec<Case>, Unavailable> {
+    Err(Unavailable::Missing("It is not built yet".into()))
+}
