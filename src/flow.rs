@@ -1,8 +1,8 @@
 //! `FLOW_DATA`: the record of one tagged flow, and who owns it when.
 //!
-//! A record lives while it has references. The authorizer holds one, and every association that WFP may hold has one,
-//! taken before the association is made and given back when it fails. Whoever drops the last one frees first the slot,
-//! then the record, then decrements the number of live records; nobody else ever frees either.
+//! A record lives while it has references. The authorizer holds one, every association that WFP may hold has one, taken
+//! before the association is made and given back when it fails, and so does whoever evicts it. Whoever drops the last
+//! one frees first the slot, then the record, then decrements the number of live records; nobody else ever frees either.
 use core::{
     mem,
     ops::Deref,
@@ -12,11 +12,11 @@ use core::{
 };
 
 use crate::{
-    flow_ring::{self, FlowRing, Slot},
+    flow_ring::{self, Contexts, FlowRing, Occupant, Refused, Slot},
     path::Path,
     pool, print,
     references::References,
-    sync::DispatchMutex,
+    sync::{AtDispatch, DispatchMutex},
     tag::{Direction, Tag},
     time,
     totals::TOTALS,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The flows that may have contexts.
-pub static RING: DispatchMutex<FlowRing<'static>> = DispatchMutex::new(FlowRing::empty());
+pub static RING: DispatchMutex<FlowRing<'static, InSlot>> = DispatchMutex::new(FlowRing::empty());
 
 /// Records that may still be reached through WFP. When it is zero, no context is left.
 static LIVE: AtomicU32 = AtomicU32::new(0);
@@ -129,11 +129,9 @@ impl Flow {
         &self.tag
     }
 
-    /// Remembers which slot stands for the flow. Done before anybody else can know the record.
-    ///
-    /// IRQL: any
-    pub fn set_slot(&self, slot: u32) {
-        self.slot.store(slot, Ordering::Relaxed);
+    /// What names the flow's contexts.
+    pub const fn contexts(&self) -> Contexts {
+        Contexts { flow: self.tag.flow, family: self.tag.family }
     }
 
     /// Notes that both contexts are associated, so that the end of the flow will be counted and traced.
@@ -142,6 +140,60 @@ impl Flow {
     pub fn set_opened(&self) {
         self.opened.store(true, Ordering::Relaxed);
     }
+}
+
+/// A slot's pointer to its record. The ring hands it out under its lock and only while the slot is not free, and a record
+/// is freed after its slot: so long it may be read.
+#[derive(Clone, Copy)]
+pub struct InSlot(NonNull<Flow>);
+
+// SAFETY: a record is reached from any processor.
+unsafe impl Send for InSlot {}
+
+impl InSlot {
+    const fn record(&self) -> &Flow {
+        // SAFETY: as said of the type; the reference lives no longer than the borrow from the ring.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Takes a reference, which may outlive the lock. [`None`] if the record is dying: whoever dropped the last one waits
+    /// for the lock to free the slot.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, under the ring's lock
+    pub fn keep(self) -> Option<FlowRef> {
+        self.record().references.take_if_alive().then(|| FlowRef(self.0))
+    }
+}
+
+/// What the ring knows of a flow that is being authorized.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It has its tag, or another processor is about to hang it on.
+    Tagged,
+    /// Its handle has a slot, but the tag there is being removed, or is another flow's.
+    Busy,
+}
+
+impl Known {
+    fn from(occupant: &Occupant<'_, InSlot>, tag: &Tag) -> Self {
+        if !occupant.draining && occupant.record.record().tag.fits(tag) { Self::Tagged } else { Self::Busy }
+    }
+}
+
+/// What the ring knows of the flow of this tag, if anything.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
+pub fn known(tag: &Tag) -> Option<Known> {
+    RING.lock().find(tag.flow).map(|occupant| Known::from(&occupant, tag))
+}
+
+/// Why a flow gets no slot.
+#[derive(Clone, Copy)]
+pub enum NoSlot {
+    /// All are taken.
+    Full,
+    /// It has one.
+    Known(Known),
 }
 
 /// A record that nobody else knows.
@@ -218,6 +270,46 @@ impl FlowRef {
         unsafe { slice::from_raw_parts(path.cast().as_ptr(), self.path_len) }
     }
 
+    /// Takes a slot for the flow, unless its handle has one.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, under the ring's lock
+    pub fn reserve(&self, ring: &mut FlowRing<'static, InSlot>) -> Result<(), NoSlot> {
+        match ring.reserve(self.contexts(), InSlot(self.0)) {
+            Ok(slot) => {
+                self.slot.store(slot, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(Refused::Full) => Err(NoSlot::Full),
+            Err(Refused::Known(occupant)) => Err(NoSlot::Known(Known::from(&occupant, &self.tag))),
+        }
+    }
+
+    /// Ends the authorization of a flow whose contexts are both associated: false if it has ended meanwhile.
+    ///
+    /// There are three references then, the authorizer's and one for each association; fewer, and one of the contexts
+    /// has been given back already. If the flow's handle was used again before the second association, that one even
+    /// hangs on another flow. So nobody is to be told that the flow is tagged, and both contexts have to go.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, without the ring's lock
+    pub fn commit(&self, irql: &AtDispatch) -> bool {
+        let mut ring = RING.lock_raised(irql);
+        let slot = self.slot.load(Ordering::Relaxed);
+        let complete = self.references.are(3);
+        if complete {
+            ring.commit(slot);
+        } else {
+            ring.abandon(slot);
+        }
+        complete
+    }
+
+    /// Ends the authorization of a flow that keeps no context.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, without the ring's lock
+    pub fn abandon(&self, irql: &AtDispatch) {
+        RING.lock_raised(irql).abandon(self.slot.load(Ordering::Relaxed));
+    }
+
     /// Takes back the reference that WFP held.
     ///
     /// IRQL: any
@@ -270,22 +362,31 @@ impl Drop for FlowRef {
     }
 }
 
-/// Gives the ring its slots. [`None`] when memory is short.
+/// Bytes of pool a slot takes, with its chain of the index.
+const SLOT_BYTES: usize = size_of::<Slot<InSlot>>().wrapping_add(size_of::<u32>());
+
+/// Gives the ring its slots, and as many chains behind them. [`None`] when memory is short.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 pub fn allocate_ring(flows: u32) -> Option<()> {
-    let block = pool::allocate((flows as usize).wrapping_mul(size_of::<Slot>()), pool::RING)?;
+    let flows = flows as usize;
+    let block = pool::allocate(flows.wrapping_mul(SLOT_BYTES), pool::RING)?;
+    let first = block.cast::<Slot<InSlot>>();
     // SAFETY: as large and aligned as this; and zeros are free slots.
-    let slots = unsafe { slice::from_raw_parts_mut(block.cast::<Slot>().as_ptr(), flows as usize) };
-    *RING.lock() = FlowRing::new(slots);
+    let slots = unsafe { slice::from_raw_parts_mut(first.as_ptr(), flows) };
+    // SAFETY: the block goes on behind the slots.
+    let behind = unsafe { first.add(flows) };
+    // SAFETY: for as many links, which need less alignment; and zeros lead nowhere.
+    let chains = unsafe { slice::from_raw_parts_mut(behind.cast().as_ptr(), flows) };
+    *RING.lock() = FlowRing::new(slots, chains);
     Some(())
 }
 
-/// Frees the ring's slots, if it has any.
+/// Frees the ring's slots and chains, if it has any.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 pub fn free_ring() {
-    let slots = mem::replace(&mut *RING.lock(), FlowRing::empty()).into_slots();
+    let (slots, _) = mem::replace(&mut *RING.lock(), FlowRing::empty()).into_memory();
     if !slots.is_empty() {
         // SAFETY: allocated with this tag, and no longer the ring's.
         unsafe { pool::free(NonNull::from(slots).cast(), pool::RING) };

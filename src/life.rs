@@ -52,10 +52,14 @@ pub fn without_flags(line: &mut Line, callout: usize, status: i32) {
     status_of(line, status);
 }
 
-/// Something is lost for the first time; the totals have the number.
-pub fn lost(line: &mut Line, kind: &str) {
+/// Something is lost for the first time, perhaps since Windows answered `status`; the totals have the number.
+pub fn lost(line: &mut Line, kind: &str, status: Option<i32>) {
     line.text("flowtag: lost first=");
     line.text(kind);
+    if let Some(status) = status {
+        line.text(" status=0x");
+        line.hexadecimal(status.cast_unsigned());
+    }
     line.text(" (totals at unload)\n");
 }
 
@@ -177,7 +181,16 @@ mod tests {
 
     #[test]
     fn the_lost_line_is_as_documented() {
-        assert_line(|line| lost(line, "untracked"), "flowtag: lost first=untracked (totals at unload)");
+        assert_line(|line| lost(line, "untracked", None), "flowtag: lost first=untracked (totals at unload)");
+    }
+
+    #[test]
+    fn the_lost_line_says_what_windows_answered() {
+        let status = 0xc000_009a_u32.cast_signed();
+        assert_line(
+            |line| lost(line, "associate_failed", Some(status)),
+            "flowtag: lost first=associate_failed status=0xc000009a (totals at unload)",
+        );
     }
 
     #[test]
@@ -219,7 +232,7 @@ mod tests {
         all.already_tagged.count();
         assert_line(
             |line| totals(line, &all),
-            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1",
+            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1 busy=0 gone=0 unnamed=0",
         );
     }
 }

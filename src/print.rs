@@ -1,7 +1,7 @@
 //! Sends lines to the kernel debugger.
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use wdk_sys::{_DPFLTR_TYPE::DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, DPFLTR_INFO_LEVEL, ntddk::DbgPrintEx};
+use wdk_sys::{_DPFLTR_TYPE::DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, DPFLTR_INFO_LEVEL, NTSTATUS, ntddk::DbgPrintEx};
 
 use crate::{life, line::Line, settings::TRACE_LEVEL, totals::Total};
 
@@ -47,10 +47,10 @@ pub fn life(write: impl FnOnce(&mut Line)) {
 
 /// Counts a loss, and prints a line for the first of its kind.
 ///
-/// IRQL: <= `DISPATCH_LEVEL`
-pub fn lost(total: &Total, kind: &str) {
+/// IRQL: <= `DISPATCH_LEVEL`, without the ring's lock
+pub fn lost(total: &Total, kind: &str, status: Option<NTSTATUS>) {
     if total.count() {
-        life(|line| life::lost(line, kind));
+        life(|line| life::lost(line, kind, status));
     }
 }
 

@@ -86,4 +86,76 @@ impl Tag {
     pub const fn is_icmp(&self) -> bool {
         matches!(self.protocol, Some(ICMP | ICMPV6))
     }
+
+    /// Whether `other` can be of the same flow: nothing that both know differs. Windows may leave fields out when it
+    /// authorizes a flow again. Who opened it is left aside, since that follows from the layer, which Windows chooses.
+    #[must_use]
+    pub fn fits(&self, other: &Self) -> bool {
+        self.pid == other.pid
+            && self.family == other.family
+            && may_be_equal(self.protocol, other.protocol)
+            && self.local.fits(other.local)
+            && self.remote.fits(other.remote)
+    }
+}
+
+impl Endpoint {
+    fn fits(self, other: Self) -> bool {
+        let unknown = self.address == Address::Unknown || other.address == Address::Unknown;
+        (unknown || self.address == other.address) && may_be_equal(self.port, other.port)
+    }
+}
+
+fn may_be_equal<T: Copy + PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONNECT: Tag = Tag {
+        flow: 1,
+        pid: 4242,
+        local: Endpoint { address: Address::V4([10, 0, 0, 5]), port: Some(50123) },
+        remote: Endpoint { address: Address::V4([93, 184, 216, 34]), port: Some(443) },
+        protocol: Some(TCP),
+        family: Family::V4,
+        direction: Direction::Out,
+        origin: Origin::New,
+    };
+
+    #[test]
+    fn a_tag_fits_itself() {
+        assert!(CONNECT.fits(&CONNECT));
+    }
+
+    #[test]
+    fn what_one_side_does_not_know_fits() {
+        let unknown = Endpoint { address: Address::Unknown, port: None };
+        let little = Tag { local: unknown, remote: unknown, protocol: None, ..CONNECT };
+        assert!(CONNECT.fits(&little));
+        assert!(little.fits(&CONNECT));
+    }
+
+    #[test]
+    fn another_origin_or_opener_fits() {
+        assert!(CONNECT.fits(&Tag { origin: Origin::Reauth, direction: Direction::In, ..CONNECT }));
+    }
+
+    #[test]
+    fn each_known_difference_is_of_another_flow() {
+        let address = Address::V4([10, 0, 0, 6]);
+        for other in [
+            Tag { pid: 4243, ..CONNECT },
+            Tag { family: Family::V6, ..CONNECT },
+            Tag { protocol: Some(UDP), ..CONNECT },
+            Tag { local: Endpoint { address, ..CONNECT.local }, ..CONNECT },
+            Tag { local: Endpoint { port: Some(1), ..CONNECT.local }, ..CONNECT },
+            Tag { remote: Endpoint { address, ..CONNECT.remote }, ..CONNECT },
+            Tag { remote: Endpoint { port: Some(1), ..CONNECT.remote }, ..CONNECT },
+        ] {
+            assert!(!CONNECT.fits(&other), "{other:?}");
+        }
+    }
 }

@@ -41,6 +41,12 @@ pub struct Totals {
     pub associate_failed: Total,
     /// Authorizations of flows that had their tag already.
     pub already_tagged: Total,
+    /// Authorizations of flows whose handle has a slot that is not, or no longer, theirs.
+    pub busy: Total,
+    /// Flows that ended while they were being tagged.
+    pub gone: Total,
+    /// Authorizations that named no flow or no process.
+    pub unnamed: Total,
 }
 
 impl Totals {
@@ -56,12 +62,15 @@ impl Totals {
             alloc_failed: Total::zero(),
             associate_failed: Total::zero(),
             already_tagged: Total::zero(),
+            busy: Total::zero(),
+            gone: Total::zero(),
+            unnamed: Total::zero(),
         }
     }
 
     /// Names and numbers in the order of the line.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, u64); 8] {
+    pub fn all(&self) -> [(&'static str, u64); 11] {
         [
             ("opened", self.opened.get()),
             ("closed", self.closed.get()),
@@ -71,6 +80,9 @@ impl Totals {
             ("alloc_failed", self.alloc_failed.get()),
             ("associate_failed", self.associate_failed.get()),
             ("already_tagged", self.already_tagged.get()),
+            ("busy", self.busy.get()),
+            ("gone", self.gone.get()),
+            ("unnamed", self.unnamed.get()),
         ]
     }
 }
@@ -99,6 +111,6 @@ mod tests {
         let totals = Totals::zero();
         totals.evicted.count();
         totals.evicted.count();
-        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0]);
+        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -3,17 +3,16 @@
 //! The numbered steps are those of "The life of a flow" in docs/architecture.md.
 use core::{ffi::c_void, mem};
 
-use wdk_sys::{STATUS_OBJECT_NAME_EXISTS, STATUS_SUCCESS};
+use wdk_sys::{STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_OBJECT_NAME_EXISTS, STATUS_SUCCESS};
 
 use super::{CALLOUTS, Role, associate, go_on, remove};
 use crate::{
-    flow::{FlowRef, NewFlow, RING},
-    flow_ring::Contexts,
+    flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
     path::Path,
     print,
     sync::{AtDispatch, Rundown},
     tag::{Address, Direction, Endpoint, Family, Origin, Tag},
-    totals::TOTALS,
+    totals::{TOTALS, Total},
     trace::{self, level},
     wfp::{
         ffi::{
@@ -57,12 +56,20 @@ pub unsafe extern "C" fn classify(
     // SAFETY: as above.
     let metadata = unsafe { Metadata::new(metadata) };
 
-    // Step 1. The path is read here, at the entry IRQL: nobody promises that it is in nonpaged memory.
-    let Some(tag) = describe(values, metadata) else { return };
+    // Step 1. A tagged flow is known again here: nothing is allocated for it, and nobody has to make room.
+    let Some(tag) = describe(values, metadata) else {
+        print::lost(&TOTALS.unnamed, "unnamed", None);
+        return;
+    };
+    if let Some(known) = flow::known(&tag) {
+        count_known(known);
+        return;
+    }
+    // Step 2. The path is read here, at the entry IRQL: nobody promises that it is in nonpaged memory.
     let path = Path::of(metadata.process_path().unwrap_or_default());
     match NewFlow::allocate(tag, &path) {
         Some(flow) => tag_flow(flow),
-        None => print::lost(&TOTALS.alloc_failed, "alloc_failed"),
+        None => print::lost(&TOTALS.alloc_failed, "alloc_failed", None),
     }
 }
 
@@ -104,90 +111,118 @@ fn address(values: Values, family: Family, field: u32) -> Address {
     .unwrap_or(Address::Unknown)
 }
 
-/// Steps 2 to 6. The guards drop in the order that step 6 asks for: reference, rundown, IRQL.
+/// Steps 3 to 7. The guards drop in the order that step 7 asks for: reference, rundown, IRQL.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 fn tag_flow(flow: NewFlow) {
-    // Step 2. A thread suspended inside the rundown would block unload for as long; at DISPATCH_LEVEL none is.
+    // Step 3. A thread suspended inside the rundown would block unload for as long; at DISPATCH_LEVEL none is.
     let irql = AtDispatch::raise();
     let Some(_authorizing) = AUTHORIZING.enter() else {
         drop(flow);
         return;
     };
     let flow = flow.bring_to_life();
-    let contexts = Contexts { flow: flow.tag().flow, family: flow.tag().family };
 
-    // Step 3. The slot comes first: from the first association on, unload must be able to find the flow.
-    let Some(slot) = reserve(&irql, contexts, flow.tag().origin) else { return };
-    flow.set_slot(slot);
-
-    // Steps 4 and 5.
-    if !hand_over(&flow, contexts, Direction::Out) {
+    // Step 4. The slot comes first: from the first association on, unload must be able to find the flow.
+    if !reserve(&irql, &flow) {
         return;
     }
-    if !hand_over(&flow, contexts, Direction::In) {
-        RING.lock_raised(&irql).abandon(slot);
-        // Whatever this answers, the slot stays until the context's reference is back.
+
+    // Steps 5 and 6. Whatever a removal answers, the slot stays until the context's reference is back.
+    let contexts = flow.contexts();
+    if !hand_over(&flow, Direction::Out) {
+        return;
+    }
+    if !hand_over(&flow, Direction::In) {
+        flow.abandon(&irql);
         remove(contexts, Direction::Out);
         return;
     }
-    RING.lock_raised(&irql).commit(slot);
+    if !flow.commit(&irql) {
+        TOTALS.gone.count();
+        remove(contexts, Direction::Out);
+        remove(contexts, Direction::In);
+        return;
+    }
     flow.set_opened();
     TOTALS.opened.count();
     print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.path()));
 }
 
-/// A slot, at the expense of the oldest flow if need be.
+/// Takes a slot, at the expense of the oldest flow if need be.
+///
+/// Each look at the ring looks the handle up again, in the same hold of the lock: meanwhile another processor may have
+/// authorized the same flow. Whatever WFP holds of ours has a record, a record has a slot that is not free, and the slot
+/// bears the handle; so a flow that gets a slot here has no context of ours. This takes for granted that WFP empties its
+/// entry before it calls flowDeleteFn, as was seen in one build for the end of a flow. If it does so afterwards, Associate
+/// refuses, and `busy` counts that.
 ///
 /// IRQL: `DISPATCH_LEVEL`, inside the rundown
-fn reserve(irql: &AtDispatch, contexts: Contexts, origin: Origin) -> Option<u32> {
+fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     let evicted = {
         let mut ring = RING.lock_raised(irql);
-        let slot = ring.reserve(contexts);
-        if slot.is_some() {
-            return slot;
-        }
-        match origin {
-            Origin::New => ring.evict(contexts.flow),
-            // When filters change, Windows reauthorizes every flow in turn: those would push each other out.
-            Origin::Reauth => None,
+        match (flow.reserve(&mut ring), flow.tag().origin) {
+            (Err(NoSlot::Full), Origin::New) => ring.evict(InSlot::keep),
+            (outcome, _) => {
+                drop(ring);
+                // When filters change, Windows reauthorizes every flow in turn: those would push each other out.
+                return has_slot(outcome, &TOTALS.reauth_skipped, "reauth_skipped");
+            }
         }
     };
-    if origin == Origin::Reauth {
-        print::lost(&TOTALS.reauth_skipped, "reauth_skipped");
-        return None;
-    }
-    if let Some(evicted) = evicted {
+    if let Some((contexts, evicted)) = evicted {
         TOTALS.evicted.count();
         // The statuses say nothing that counts: the slot becomes free when the last reference to its record does,
         // now, or later if a classify of that flow is running.
-        remove(evicted, Direction::Out);
-        remove(evicted, Direction::In);
+        remove(contexts, Direction::Out);
+        remove(contexts, Direction::In);
+        drop(evicted);
     }
     // Once: another authorization may have taken the slot that became free.
-    let slot = RING.lock_raised(irql).reserve(contexts);
-    if slot.is_none() {
-        print::lost(&TOTALS.untracked, "untracked");
+    let outcome = flow.reserve(&mut RING.lock_raised(irql));
+    has_slot(outcome, &TOTALS.untracked, "untracked")
+}
+
+/// Whether there is a slot; if not, counts why.
+///
+/// IRQL: `DISPATCH_LEVEL`, without the ring's lock
+fn has_slot(outcome: Result<(), NoSlot>, full: &Total, kind: &str) -> bool {
+    match outcome {
+        Ok(()) => return true,
+        Err(NoSlot::Known(known)) => count_known(known),
+        Err(NoSlot::Full) => print::lost(full, kind, None),
     }
-    slot
+    false
+}
+
+fn count_known(known: Known) {
+    match known {
+        Known::Tagged => TOTALS.already_tagged.count(),
+        Known::Busy => TOTALS.busy.count(),
+    };
 }
 
 /// Associates one way's context and hands WFP a reference with it.
 ///
 /// IRQL: `DISPATCH_LEVEL`, inside the rundown
-fn hand_over(flow: &FlowRef, contexts: Contexts, direction: Direction) -> bool {
+fn hand_over(flow: &FlowRef, direction: Direction) -> bool {
     let reference = flow.clone();
-    let status = associate(contexts, direction, reference.context(direction));
-    // Not NT_SUCCESS, which STATUS_OBJECT_NAME_EXISTS passes although WFP has not taken the context.
-    if status == STATUS_SUCCESS {
-        // flowDeleteFn gives it back, and may have done so already.
-        mem::forget(reference);
-        return true;
-    }
-    if status == STATUS_OBJECT_NAME_EXISTS {
-        TOTALS.already_tagged.count();
-    } else {
-        print::lost(&TOTALS.associate_failed, "associate_failed");
+    let status = associate(flow.contexts(), direction, reference.context(direction));
+    match status {
+        // Not NT_SUCCESS, which STATUS_OBJECT_NAME_EXISTS passes although WFP has not taken the context.
+        STATUS_SUCCESS => {
+            // flowDeleteFn gives it back, and may have done so already.
+            mem::forget(reference);
+            return true;
+        }
+        STATUS_OBJECT_NAME_EXISTS => {
+            TOTALS.busy.count();
+        }
+        // What Windows answers for a flow that has ended since it was classified.
+        STATUS_NOT_FOUND | STATUS_INVALID_PARAMETER => {
+            TOTALS.gone.count();
+        }
+        _ => print::lost(&TOTALS.associate_failed, "associate_failed", Some(status)),
     }
     false
 }

@@ -5,18 +5,48 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A record is only a number here: that of its flow, unless a test says otherwise.
+type Ring<'a> = FlowRing<'a, u64>;
+
+/// The memory of a ring.
+struct Memory<const SLOTS: usize> {
+    slots: [Slot<u64>; SLOTS],
+    chains: [u32; SLOTS],
+}
+
+impl<const SLOTS: usize> Memory<SLOTS> {
+    fn fresh() -> Self {
+        Self { slots: [Slot::FREE; SLOTS], chains: [0; SLOTS] }
+    }
+
+    fn ring(&mut self) -> Ring<'_> {
+        FlowRing::new(&mut self.slots, &mut self.chains)
+    }
+}
+
 fn contexts(flow: u64) -> Contexts {
     Contexts { flow, family: Family::V4 }
 }
 
+fn reserve(ring: &mut Ring, flow: u64) -> Option<u32> {
+    ring.reserve(contexts(flow), flow).ok()
+}
+
 /// Reserves and commits.
-fn live(ring: &mut FlowRing, flow: u64) -> u32 {
-    let slot = ring.reserve(contexts(flow)).unwrap();
+fn live(ring: &mut Ring, flow: u64) -> u32 {
+    let slot = reserve(ring, flow).unwrap();
     ring.commit(slot);
     slot
 }
 
-fn drained(ring: &mut FlowRing) -> Vec<u64> {
+/// Evicts, if the record is not dying.
+fn evict(ring: &mut Ring) -> Option<u64> {
+    let (contexts, kept) = ring.evict(Some)?;
+    assert_eq!(contexts.flow, kept, "the record is that of the flow");
+    Some(contexts.flow)
+}
+
+fn drained(ring: &mut Ring) -> Vec<u64> {
     let mut flows = Vec::new();
     let mut batch = Batch::start();
     while ring.drain(&mut batch) {
@@ -27,121 +57,114 @@ fn drained(ring: &mut FlowRing) -> Vec<u64> {
 
 #[test]
 fn a_ring_without_slots_is_full() {
-    assert_eq!(FlowRing::empty().reserve(contexts(1)), None);
+    assert_eq!(Ring::empty().reserve(contexts(1), 1), Err(Refused::Full));
 }
 
 #[test]
 fn a_full_ring_reserves_nothing() {
-    let mut slots = [Slot::FREE; 2];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<2>::fresh();
+    let mut ring = memory.ring();
     live(&mut ring, 1);
     live(&mut ring, 2);
-    assert_eq!(ring.reserve(contexts(3)), None);
+    assert_eq!(ring.reserve(contexts(3), 3), Err(Refused::Full));
 }
 
 #[test]
 fn a_released_slot_can_be_reserved_again() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
     ring.release(slot);
-    assert_eq!(ring.reserve(contexts(2)), Some(slot));
+    assert_eq!(reserve(&mut ring, 2), Some(slot));
 }
 
 #[test]
 fn the_oldest_flow_is_evicted_first() {
-    let mut slots = [Slot::FREE; 3];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<3>::fresh();
+    let mut ring = memory.ring();
     for flow in [1, 2, 3] {
         live(&mut ring, flow);
     }
-    assert_eq!(ring.evict(9), Some(contexts(1)));
-    assert_eq!(ring.evict(9), Some(contexts(2)));
+    assert_eq!(evict(&mut ring), Some(1));
+    assert_eq!(evict(&mut ring), Some(2));
 }
 
 #[test]
 fn age_counts_from_the_commit() {
-    let mut slots = [Slot::FREE; 2];
-    let mut ring = FlowRing::new(&mut slots);
-    let first = ring.reserve(contexts(1)).unwrap();
+    let mut memory = Memory::<2>::fresh();
+    let mut ring = memory.ring();
+    let first = reserve(&mut ring, 1).unwrap();
     live(&mut ring, 2);
     ring.commit(first);
-    assert_eq!(ring.evict(9), Some(contexts(2)));
+    assert_eq!(evict(&mut ring), Some(2));
 }
 
 #[test]
 fn an_evicted_slot_stays_taken_until_its_release() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
     live(&mut ring, 1);
-    ring.evict(9);
-    assert_eq!(ring.reserve(contexts(2)), None);
+    evict(&mut ring);
+    assert_eq!(reserve(&mut ring, 2), None);
 }
 
 #[test]
 fn a_reserved_slot_is_not_evicted() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
-    ring.reserve(contexts(1));
-    assert_eq!(ring.evict(9), None);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
+    reserve(&mut ring, 1);
+    assert_eq!(evict(&mut ring), None);
 }
 
 #[test]
 fn an_abandoned_slot_is_not_evicted() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
-    let slot = ring.reserve(contexts(1)).unwrap();
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
+    let slot = reserve(&mut ring, 1).unwrap();
     ring.abandon(slot);
-    assert_eq!(ring.evict(9), None);
+    assert_eq!(evict(&mut ring), None);
 }
 
 #[test]
-fn the_newcomer_does_not_evict_itself() {
-    let mut slots = [Slot::FREE; 2];
-    let mut ring = FlowRing::new(&mut slots);
-    live(&mut ring, 1);
-    live(&mut ring, 2);
-    assert_eq!(ring.evict(1), Some(contexts(2)));
-}
-
-#[test]
-fn a_newcomer_alone_in_the_ring_evicts_nothing() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
-    live(&mut ring, 1);
-    assert_eq!(ring.evict(1), None);
+fn a_flow_whose_record_is_dying_is_not_evicted() {
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
+    let slot = live(&mut ring, 1);
+    assert_eq!(ring.evict(|_| None::<()>), None);
+    assert_eq!(ring.release(slot), Why::Deleted);
 }
 
 #[test]
 fn an_eviction_names_the_flow_s_family() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
-    let slot = ring.reserve(Contexts { flow: 1, family: Family::V6 }).unwrap();
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
+    let contexts = Contexts { flow: 1, family: Family::V6 };
+    let slot = ring.reserve(contexts, 1).unwrap();
     ring.commit(slot);
-    assert_eq!(ring.evict(9), Some(Contexts { flow: 1, family: Family::V6 }));
+    assert_eq!(ring.evict(|_| Some(())), Some((contexts, ())));
 }
 
 #[test]
 fn a_flow_that_ends_was_deleted() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
     assert_eq!(ring.release(slot), Why::Deleted);
 }
 
 #[test]
 fn an_evicted_flow_remembers_why() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
-    ring.evict(9);
+    evict(&mut ring);
     assert_eq!(ring.release(slot), Why::Evicted);
 }
 
 #[test]
 fn a_drained_flow_remembers_why() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
     drained(&mut ring);
     assert_eq!(ring.release(slot), Why::Unload);
@@ -149,26 +172,26 @@ fn a_drained_flow_remembers_why() {
 
 #[test]
 fn a_flow_being_evicted_at_unload_stays_evicted() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
-    ring.evict(9);
+    evict(&mut ring);
     drained(&mut ring);
     assert_eq!(ring.release(slot), Why::Evicted);
 }
 
 #[test]
 fn a_reserved_slot_is_drained() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
-    ring.reserve(contexts(1));
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
+    reserve(&mut ring, 1);
     assert_eq!(drained(&mut ring), [1]);
 }
 
 #[test]
 fn a_flow_is_drained_again_until_its_release() {
-    let mut slots = [Slot::FREE; 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
     drained(&mut ring);
     assert_eq!(drained(&mut ring), [1]);
@@ -178,8 +201,8 @@ fn a_flow_is_drained_again_until_its_release() {
 
 #[test]
 fn a_step_of_the_drain_is_one_batch() {
-    let mut slots = [Slot::FREE; BATCH as usize + 1];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<{ BATCH as usize + 1 }>::fresh();
+    let mut ring = memory.ring();
     for flow in 0..=u64::from(BATCH) {
         live(&mut ring, flow);
     }
@@ -190,8 +213,8 @@ fn a_step_of_the_drain_is_one_batch() {
 
 #[test]
 fn slots_never_used_are_not_drained() {
-    let mut slots = [Slot::FREE; 100];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<100>::fresh();
+    let mut ring = memory.ring();
     live(&mut ring, 1);
     let mut batch = Batch::start();
     ring.drain(&mut batch);
@@ -200,28 +223,119 @@ fn slots_never_used_are_not_drained() {
 
 #[test]
 fn a_slot_is_freed_only_once() {
-    let mut slots = [Slot::FREE; 2];
-    let mut ring = FlowRing::new(&mut slots);
+    let mut memory = Memory::<2>::fresh();
+    let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
     ring.release(slot);
     ring.release(slot);
-    let reserved = [ring.reserve(contexts(2)), ring.reserve(contexts(3))];
+    let reserved = [reserve(&mut ring, 2), reserve(&mut ring, 3)];
     assert_eq!(reserved, [Some(0), Some(1)]);
 }
 
 #[test]
 fn fresh_memory_is_free_slots() {
-    let zeroed = core::mem::MaybeUninit::<Slot>::zeroed();
+    let zeroed = core::mem::MaybeUninit::<Slot<core::ptr::NonNull<u8>>>::zeroed();
     // SAFETY: every field of a slot may be zero, which is what the driver relies on.
     let slot = unsafe { zeroed.assume_init() };
-    assert_eq!((slot.state, slot.contexts, slot.why), (State::Free, Contexts::NONE, Why::Deleted));
+    assert_eq!((slot.state, slot.contexts(), slot.why), (State::Free, Contexts::NONE, Why::Deleted));
+    assert_eq!(slot.record, None);
+}
+
+#[test]
+fn a_handle_that_has_no_slot_is_not_found() {
+    let mut memory = Memory::<2>::fresh();
+    let mut ring = memory.ring();
+    live(&mut ring, 1);
+    assert_eq!(ring.find(2), None);
+}
+
+#[test]
+fn handle_zero_does_not_find_a_free_slot() {
+    let mut memory = Memory::<2>::fresh();
+    let mut ring = memory.ring();
+    let slot = live(&mut ring, 1);
+    ring.release(slot);
+    assert_eq!(ring.find(0), None);
+}
+
+#[test]
+fn a_flow_is_found_in_every_state_but_free() {
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
+    let slot = ring.reserve(contexts(7), 70).unwrap();
+    assert_eq!(ring.find(7), Some(Occupant { record: &70, draining: false }), "reserved");
+    ring.commit(slot);
+    assert_eq!(ring.find(7), Some(Occupant { record: &70, draining: false }), "live");
+    ring.evict(|_| Some(()));
+    assert_eq!(ring.find(7), Some(Occupant { record: &70, draining: true }), "draining");
+    ring.release(slot);
+    assert_eq!(ring.find(7), None, "free");
+}
+
+#[test]
+fn a_handle_gets_no_second_slot() {
+    let mut memory = Memory::<2>::fresh();
+    let mut ring = memory.ring();
+    reserve(&mut ring, 7);
+    let known = Refused::Known(Occupant { record: &7, draining: false });
+    assert_eq!(ring.reserve(contexts(7), 8), Err(known));
+}
+
+#[test]
+fn a_flow_that_is_known_is_known_in_a_full_ring_too() {
+    let mut memory = Memory::<1>::fresh();
+    let mut ring = memory.ring();
+    let slot = reserve(&mut ring, 7).unwrap();
+    ring.abandon(slot);
+    let known = Refused::Known(Occupant { record: &7, draining: true });
+    assert_eq!(ring.reserve(contexts(7), 8), Err(known));
+}
+
+/// How many slots a look-up reads, for the one of these handles that takes most.
+fn longest_chain(handles: impl Iterator<Item = u64>) -> usize {
+    const FLOWS: usize = 65_536;
+    let mut slots = vec![Slot::FREE; FLOWS];
+    let mut chains = vec![0; FLOWS];
+    let mut ring: Ring = FlowRing::new(&mut slots, &mut chains);
+    for handle in handles.take(FLOWS) {
+        reserve(&mut ring, handle).unwrap();
+    }
+    let length = |first: u32| {
+        std::iter::successors(ring.slots.get(slot_at(first)), |slot| ring.slots.get(slot_at(slot.next))).count()
+    };
+    ring.chains.iter().map(|first| length(*first)).max().unwrap()
+}
+
+/// Of 65,536 balls thrown by chance into as many bins, the fullest hardly ever gets more than ten.
+const LONGEST: usize = 12;
+
+#[test]
+fn chains_stay_short_for_numbers_in_a_row_and_for_addresses() {
+    for shift in [0, 1, 3, 4, 6, 8, 12, 16, 20, 32] {
+        for start in [1, 0xffff_a50c_1234_5000] {
+            let handles = (0..).map(|number: u64| (number << shift).wrapping_add(start));
+            let longest = longest_chain(handles);
+            assert!(longest <= LONGEST, "{longest} slots in a chain: {start:#x} and steps of 2^{shift}");
+        }
+    }
+}
+
+#[test]
+fn chains_stay_short_for_handles_by_chance() {
+    // Knuth's MMIX generator.
+    let next =
+        |handle: &u64| Some(handle.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    let longest = longest_chain(std::iter::successors(Some(1), next));
+    assert!(longest <= LONGEST, "{longest} slots in a chain");
 }
 
 const CAPACITY: usize = 5;
+/// Few, so that they come again, and that chains have several.
+const HANDLES: u64 = 9;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Reserve,
+    Reserve(u64),
     Commit(usize),
     Abandon(usize),
     Release(usize),
@@ -232,7 +346,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let any_slot = 0..CAPACITY;
     let step = prop_oneof![
-        4 => Just(Step::Reserve),
+        4 => (1..=HANDLES).prop_map(Step::Reserve),
         4 => any_slot.clone().prop_map(Step::Commit),
         1 => any_slot.clone().prop_map(Step::Abandon),
         3 => any_slot.prop_map(Step::Release),
@@ -247,17 +361,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Model {
     taken: Vec<(u32, u64)>,
     live: VecDeque<u64>,
-    flows: u64,
 }
 
 impl Model {
-    fn apply(&mut self, ring: &mut FlowRing, step: Step) {
+    fn apply(&mut self, ring: &mut Ring, step: Step) {
         match step {
-            Step::Reserve => {
-                self.flows += 1;
-                let slot = ring.reserve(contexts(self.flows));
-                assert_eq!(slot.is_some(), self.taken.len() < CAPACITY, "full exactly at its capacity");
-                self.taken.extend(slot.map(|slot| (slot, self.flows)));
+            Step::Reserve(flow) => {
+                let known = self.taken.iter().any(|(_, taken)| *taken == flow);
+                let full = self.taken.len() == CAPACITY;
+                match ring.reserve(contexts(flow), flow) {
+                    Ok(slot) => {
+                        assert!(!known && !full, "a slot, where there is one for a new handle");
+                        self.taken.push((slot, flow));
+                    }
+                    Err(Refused::Known(occupant)) => assert!(known && *occupant.record == flow, "known"),
+                    Err(Refused::Full) => assert!(full && !known, "full exactly at its capacity"),
+                }
             }
             Step::Commit(which) => {
                 let Some(&(slot, flow)) = self.taken.get(which) else { return };
@@ -278,7 +397,7 @@ impl Model {
                 self.live.retain(|live| *live != flow);
             }
             Step::Evict => {
-                assert_eq!(ring.evict(0), self.live.pop_front().map(contexts), "the oldest first");
+                assert_eq!(evict(ring), self.live.pop_front(), "the oldest first");
             }
             Step::Drain => {
                 let mut flows = drained(ring);
@@ -289,14 +408,18 @@ impl Model {
                 self.live.clear();
             }
         }
+        for handle in 1..=HANDLES {
+            let taken = self.taken.iter().any(|(_, flow)| *flow == handle);
+            assert_eq!(ring.find(handle).is_some(), taken, "found if it has a slot: {handle}");
+        }
     }
 }
 
 proptest! {
     #[test]
     fn the_ring_behaves_like_its_model(steps in steps()) {
-        let mut slots = [Slot::FREE; CAPACITY];
-        let mut ring = FlowRing::new(&mut slots);
+        let mut memory = Memory::<CAPACITY>::fresh();
+        let mut ring = memory.ring();
         let mut model = Model::default();
         for step in steps {
             model.apply(&mut ring, step);
@@ -305,8 +428,8 @@ proptest! {
 
     #[test]
     fn no_slot_is_lost(steps in steps()) {
-        let mut slots = [Slot::FREE; CAPACITY];
-        let mut ring = FlowRing::new(&mut slots);
+        let mut memory = Memory::<CAPACITY>::fresh();
+        let mut ring = memory.ring();
         let mut model = Model::default();
         for step in steps {
             model.apply(&mut ring, step);
@@ -314,7 +437,7 @@ proptest! {
         for (slot, _) in model.taken {
             ring.release(slot);
         }
-        let reserved = (0..CAPACITY).filter_map(|_| ring.reserve(contexts(1))).count();
+        let reserved = (1..).take(CAPACITY).filter_map(|flow| reserve(&mut ring, flow)).count();
         prop_assert_eq!(reserved, CAPACITY);
     }
 }

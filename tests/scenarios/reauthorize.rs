@@ -84,3 +84,59 @@ fn an_expired_udp_flow_is_a_new_one_at_its_next_packet() {
     rig.line("open", second);
     rig.stop();
 }
+
+/// What the driver has, and what it has done to get it: blocks of pool, contexts, lines, and calls but for those of the
+/// two functions that raise and lower the IRQL.
+fn possessions(rig: &Rig) -> [u64; 4] {
+    let faults = rig.machine.faults();
+    let calls = faults.all_calls() - faults.calls("KfRaiseIrql") - faults.calls("KeLowerIrql");
+    [rig.machine.pool().live_count() as u64, rig.machine.wfp().contexts(), rig.lines().len() as u64, calls]
+}
+
+#[test]
+fn ten_thousand_reauthorizations_of_a_tagged_flow_leave_everything_as_it_was() {
+    for ring in [16, 65_536] {
+        let rig = Rig::with_settings(&[("TraceLevel", 3), ("MaxFlows", ring)]);
+        let flow = rig.open(&outbound());
+        let before = possessions(&rig);
+        for _ in 0..10_000 {
+            rig.machine.reauthorize(flow, Direction::Outbound).unwrap();
+        }
+        assert_eq!(possessions(&rig), before, "in a ring of {ring}");
+        rig.stop();
+        assert_eq!((rig.total("opened"), rig.total("already_tagged")), (1, 10_000));
+    }
+}
+
+#[test]
+fn a_reauthorization_of_each_of_ten_thousand_tagged_flows_leaves_everything_as_it_was() {
+    let rig = Rig::with_settings(&[("TraceLevel", 3), ("MaxFlows", 10_000)]);
+    let flows: Vec<_> = (0..10_000).map(|_| rig.open(&outbound())).collect();
+    let before = possessions(&rig);
+    for flow in flows {
+        rig.machine.reauthorize(flow, Direction::Outbound).unwrap();
+    }
+    assert_eq!(possessions(&rig), before);
+    rig.stop();
+    assert_eq!((rig.total("opened"), rig.total("already_tagged")), (10_000, 10_000));
+}
+
+#[test]
+fn a_reauthorization_of_each_of_ten_thousand_flows_leaves_a_ring_of_sixteen_as_it_was() {
+    let rig = Rig::installed(&[("TraceLevel", 1), ("MaxFlows", 16)]);
+    let flows: Vec<_> = (0..10_000).map(|_| rig.open(&outbound())).collect();
+    rig.start().unwrap();
+    for flow in &flows[..16] {
+        rig.machine.reauthorize(*flow, Direction::Outbound).unwrap();
+    }
+    let [blocks, contexts, lines, _] = possessions(&rig);
+    for flow in flows {
+        rig.machine.reauthorize(flow, Direction::Outbound).unwrap();
+    }
+    let [blocks_after, contexts_after, lines_after, _] = possessions(&rig);
+    // The one line says that flows are skipped.
+    assert_eq!((blocks_after, contexts_after, lines_after), (blocks, contexts, lines + 1));
+    rig.stop();
+    let totals = ["opened", "already_tagged", "reauth_skipped", "evicted"].map(|name| rig.total(name));
+    assert_eq!(totals, [16, 16, 10_000 - 16, 0]);
+}

@@ -102,14 +102,43 @@ fn reauthorizing_a_tagged_flow_in_a_full_ring_changes_nothing() {
 }
 
 #[test]
-fn a_tagged_flow_that_is_authorized_again_without_flags_does_not_evict_itself() {
+fn a_tagged_flow_that_is_authorized_again_without_flags_evicts_nobody() {
     let rig = Rig::with_small_ring();
     let flows = fill(&rig);
-    // Without flags the driver cannot tell that this is a reauthorization.
+    // Without flags the driver cannot tell that this is a reauthorization, nor that a redirected connect is classified
+    // for the second time.
     rig.set(|switches| switches.empty_fields = vec![Field::Flags]);
     rig.machine.reauthorize(flows[0], Direction::Outbound).unwrap();
     rig.line("open", flows[0]);
-    assert_eq!(field(&rig.line("close", flows[1]), "why"), "evicted");
+    assert!(rig.lines_of("close").is_empty());
+    rig.stop();
+    assert_eq!((rig.total("evicted"), rig.total("already_tagged")), (0, 1));
+}
+
+#[test]
+fn a_flow_whose_eviction_is_pending_is_busy() {
+    let rig = Rig::with_small_ring();
+    let flows = fill(&rig);
+    rig.set(|switches| switches.removal = Removal::PendingUntilTold);
+    rig.open(&outbound());
+    rig.machine.reauthorize(flows[0], Direction::Outbound).unwrap();
+    rig.machine.run_deferred_deletes().unwrap();
+    rig.set(|switches| switches.removal = Removal::AsDocumented);
+    rig.stop();
+    assert_eq!((rig.total("busy"), rig.total("already_tagged"), rig.total("opened")), (1, 0, 16));
+}
+
+#[test]
+fn an_evicted_flow_is_tagged_anew_at_its_next_authorization() {
+    let rig = Rig::with_small_ring();
+    let flows = fill(&rig);
+    rig.open(&outbound());
+    rig.close(flows[5]);
+    rig.machine.reauthorize(flows[0], Direction::Outbound).unwrap();
+    assert_eq!(
+        rig.lines_of("open").iter().filter(|line| field(line, "flow") == format!("{:#x}", flows[0].0)).count(),
+        2
+    );
     rig.stop();
 }
 

@@ -108,9 +108,22 @@ fn settings_that_are_read_in_name_only_fall_back_to_the_defaults() {
 fn a_callout_refused_with_and_without_the_newer_flags_makes_start_fail() {
     for nth in 1..=8 {
         let rig = Rig::installed(&[]);
-        rig.machine.faults().fail_times("FwpsCalloutRegister2", nth, 2, Some(status::FWP_ALREADY_EXISTS));
+        rig.machine.faults().fail_times("FwpsCalloutRegister2", nth, 2, Some(status::INVALID_PARAMETER));
+        let error = rig.start().unwrap_err();
+        assert!(matches!(error, ServiceError::Entry(status::INVALID_PARAMETER)), "call {nth}: {error}");
+        rig.assert_clean();
+    }
+}
+
+#[test]
+fn a_callout_refused_for_another_reason_than_its_flags_is_not_tried_again() {
+    for nth in 1..=8 {
+        let rig = Rig::installed(&[]);
+        rig.fail("FwpsCalloutRegister2", nth, Some(status::FWP_ALREADY_EXISTS));
         let error = rig.start().unwrap_err();
         assert!(matches!(error, ServiceError::Entry(status::FWP_ALREADY_EXISTS)), "call {nth}: {error}");
+        assert_eq!(rig.machine.faults().calls("FwpsCalloutRegister2"), nth);
+        assert!(rig.lines_of("offload").is_empty());
         rig.assert_clean();
     }
 }

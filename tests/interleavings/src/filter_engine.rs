@@ -1,5 +1,5 @@
 //! WFP's flow contexts, as a model: one for each flow and direction; detached at once, given back by the last classify that
-//! was handed it.
+//! was handed it. What Associate answers for a flow that has one is left open: the driver must not ask.
 
 use flowtag_on_host::tag::Direction;
 
@@ -13,8 +13,6 @@ use super::{
 pub enum Answer {
     /// The engine has the context.
     Success,
-    /// It has an older one.
-    NameExists,
     /// The flow has ended.
     Refused,
 }
@@ -52,9 +50,8 @@ impl FilterEngine {
         if state.ended.contains(&flow) {
             return Answer::Refused;
         }
-        if state.find(flow, direction).is_some() {
-            return Answer::NameExists;
-        }
+        let has_one = state.contexts.iter().any(|context| context.flow == flow && context.direction == direction);
+        assert!(!has_one, "Associate on a flow that has a context of this callout");
         state.contexts.push(Context { flow, direction, record: Arc::clone(record), running: 0, detached: false });
         Answer::Success
     }
@@ -77,6 +74,18 @@ impl FilterEngine {
         for record in given_back.into_iter().flatten() {
             driver.flow_delete(&record);
         }
+    }
+
+    /// Another flow begins, with the handle of one that has ended.
+    pub fn begin_again(&self, flow: u64) {
+        self.lock().ended.retain(|ended| *ended != flow);
+    }
+
+    /// Which ways of a flow have a context: out, in. [`None`] once it has ended.
+    pub fn ways(&self, flow: u64) -> Option<[bool; 2]> {
+        let state = self.lock();
+        let ended = state.ended.contains(&flow);
+        (!ended).then(|| [Direction::Out, Direction::In].map(|direction| state.find(flow, direction).is_some()))
     }
 
     /// A transport classify, if the flow has a context.

@@ -1,7 +1,7 @@
 //! The driver's steps around its ring and its count, one for one: compare `flow.rs`, `callouts/authorize.rs`, `unload.rs`.
 
 use flowtag_on_host::{
-    flow_ring::{Batch, Contexts, FlowRing, Slot},
+    flow_ring::{Batch, Contexts, FlowRing, Refused, Slot},
     tag::{Direction, Family},
 };
 
@@ -59,9 +59,22 @@ impl Record {
     }
 }
 
+/// Why a flow gets no slot.
+#[derive(PartialEq, Eq)]
+enum NoSlot {
+    Full,
+    Known,
+}
+
+/// A slot's way to its record: a number in the list of all that ever were, so that a slot which leads to a freed one is
+/// found out.
+type InSlot = usize;
+
 /// The driver, and the machine around it.
 pub struct Driver {
-    ring: Mutex<FlowRing<'static>>,
+    ring: Mutex<FlowRing<'static, InSlot>>,
+    /// The list's lock is the host's, which is no step of the model.
+    records: std::sync::Mutex<Vec<Arc<Record>>>,
     live: AtomicU32,
     /// Twice those who are authorizing, and 1 once somebody waits for them.
     rundown: AtomicU32,
@@ -72,9 +85,11 @@ pub struct Driver {
 impl Driver {
     /// Loads it, with a ring of so many slots.
     pub fn load(slots: usize) -> Arc<Self> {
+        let chains = Box::leak(vec![0; slots].into_boxed_slice());
         let slots = Box::leak(vec![Slot::FREE; slots].into_boxed_slice());
         Arc::new(Self {
-            ring: Mutex::new(FlowRing::new(slots)),
+            ring: Mutex::new(FlowRing::new(slots, chains)),
+            records: std::sync::Mutex::default(),
             live: AtomicU32::new(0),
             rundown: AtomicU32::new(0),
             wfp: FilterEngine::new(),
@@ -82,7 +97,7 @@ impl Driver {
         })
     }
 
-    fn ring<R>(&self, what: &str, step: impl FnOnce(&mut FlowRing<'static>) -> R) -> R {
+    fn ring<R>(&self, what: &str, step: impl FnOnce(&mut FlowRing<'static, InSlot>) -> R) -> R {
         let mut ring = self.ring.lock().unwrap();
         self.trace.note(what, 0);
         step(&mut ring)
@@ -90,6 +105,9 @@ impl Driver {
 
     /// Authorizes a flow. When the ring is full, the oldest flow is evicted, unless this is a reauthorization.
     pub fn authorize(&self, flow: u64, reauthorization: bool) {
+        if self.ring("look", |ring| ring.find(flow).is_some()) {
+            return;
+        }
         let record = Record::new();
         if self.rundown.fetch_add(2, Ordering::Acquire) & 1 != 0 {
             self.rundown.fetch_sub(2, Ordering::Release);
@@ -102,7 +120,7 @@ impl Driver {
     }
 
     fn associate_all(&self, contexts: Contexts, record: &Arc<Record>, reauthorization: bool) {
-        let Some(slot) = self.reserve(contexts, reauthorization) else { return };
+        let Some(slot) = self.reserve(contexts, record, reauthorization) else { return };
         record.note(|notes| notes.slot = Some(slot));
         if !self.hand_over(contexts, record, Direction::Out) {
             return;
@@ -112,25 +130,71 @@ impl Driver {
             self.wfp.remove(self, contexts.flow, Direction::Out);
             return;
         }
-        self.ring("commit", |ring| ring.commit(slot));
+        let complete = self.ring("commit", |ring| {
+            let complete = record.references.are(3);
+            if complete {
+                ring.commit(slot);
+            } else {
+                ring.abandon(slot);
+            }
+            complete
+        });
+        if !complete {
+            self.wfp.remove(self, contexts.flow, Direction::Out);
+            self.wfp.remove(self, contexts.flow, Direction::In);
+            return;
+        }
         record.note(|notes| notes.opened = true);
         record.read();
     }
 
-    fn reserve(&self, contexts: Contexts, reauthorization: bool) -> Option<u32> {
-        let (slot, evicted) = self.ring("reserve", |ring| {
-            let slot = ring.reserve(contexts);
-            let evicts = slot.is_none() && !reauthorization;
-            (slot, if evicts { ring.evict(contexts.flow) } else { None })
+    fn reserve(&self, contexts: Contexts, record: &Arc<Record>, reauthorization: bool) -> Option<u32> {
+        let in_slot = {
+            let mut records = self.records.lock().unwrap();
+            records.push(Arc::clone(record));
+            records.len() - 1
+        };
+        let (outcome, evicted) = self.ring("reserve", |ring| {
+            let outcome = self.reserve_in(ring, contexts, in_slot);
+            let evicts = outcome == Err(NoSlot::Full) && !reauthorization;
+            (outcome, if evicts { ring.evict(|in_slot| self.keep(in_slot)) } else { None })
         });
-        if slot.is_some() || reauthorization {
-            return slot;
+        if outcome != Err(NoSlot::Full) || reauthorization {
+            return outcome.ok();
         }
-        if let Some(evicted) = evicted {
+        if let Some((evicted, kept)) = evicted {
             self.wfp.remove(self, evicted.flow, Direction::Out);
             self.wfp.remove(self, evicted.flow, Direction::In);
+            self.release(&kept);
         }
-        self.ring("reserve again", |ring| ring.reserve(contexts))
+        self.ring("reserve again", |ring| self.reserve_in(ring, contexts, in_slot)).ok()
+    }
+
+    /// As the driver does, reads the record of a slot that bears the handle already.
+    fn reserve_in(
+        &self,
+        ring: &mut FlowRing<'static, InSlot>,
+        contexts: Contexts,
+        in_slot: InSlot,
+    ) -> Result<u32, NoSlot> {
+        match ring.reserve(contexts, in_slot) {
+            Ok(slot) => Ok(slot),
+            Err(Refused::Full) => Err(NoSlot::Full),
+            Err(Refused::Known(occupant)) => {
+                self.record(*occupant.record).read();
+                Err(NoSlot::Known)
+            }
+        }
+    }
+
+    fn record(&self, in_slot: InSlot) -> Arc<Record> {
+        Arc::clone(&self.records.lock().unwrap()[in_slot])
+    }
+
+    fn keep(&self, in_slot: InSlot) -> Option<Arc<Record>> {
+        let record = self.record(in_slot);
+        record.read();
+        record.references.take_if_alive().then_some(record)
     }
 
     fn hand_over(&self, contexts: Contexts, record: &Arc<Record>, direction: Direction) -> bool {
@@ -179,6 +243,19 @@ impl Driver {
         self.wfp.end(self, flow);
     }
 
+    /// Another flow begins, with the handle of one that has ended.
+    pub fn begin_again(&self, flow: u64) {
+        self.wfp.begin_again(flow);
+    }
+
+    /// While nobody does anything: a flow that the ring knows has both contexts, and one that it does not know has none.
+    /// Otherwise it would be without one of them until it ends, since an authorization finds it tagged.
+    pub fn assert_tagged_as_known(&self, flow: u64) {
+        let Some(ways) = self.wfp.ways(flow) else { return };
+        let known = self.ring("look", |ring| ring.find(flow).is_some());
+        assert_eq!(ways, [known; 2], "contexts of a flow that the ring knows, or not");
+    }
+
     /// Unloads. Whatever others do, it comes to an end, and nothing is left.
     pub fn unload(&self) {
         self.rundown.fetch_or(1, Ordering::Relaxed);
@@ -190,9 +267,12 @@ impl Driver {
             thread::yield_now();
         }
         assert_eq!(self.wfp.contexts(), 0, "contexts are left");
-        let slots = self.ring("free", |ring| std::mem::replace(ring, FlowRing::empty())).into_slots();
+        let (slots, chains) = self.ring("free", |ring| std::mem::replace(ring, FlowRing::empty())).into_memory();
         // SAFETY: leaked by `load`, and no longer the ring's.
         drop(unsafe { Box::from_raw(slots) });
+        // SAFETY: as above.
+        drop(unsafe { Box::from_raw(chains) });
+        self.records.lock().unwrap().clear();
         self.trace.end();
     }
 

@@ -18,6 +18,9 @@ pub const SMALL: &[Scenario] = &[
     Scenario { name: "evict_end", run: evict_end },
     Scenario { name: "evict_twice", run: evict_twice },
     Scenario { name: "packet_end_unload", run: packet_end_unload },
+    Scenario { name: "authorize_reuse", run: authorize_reuse },
+    Scenario { name: "evict_reuse", run: evict_reuse },
+    Scenario { name: "evict_authorize_evicted", run: evict_authorize_evicted },
 ];
 
 /// What one thread does.
@@ -66,6 +69,42 @@ fn packet_end_unload() {
     let driver = Driver::load(1);
     driver.authorize(1, false);
     together(&driver, &[|driver| driver.packet(1), |driver| driver.end(1)], Driver::unload);
+}
+
+/// The flow ends while it is authorized, and another gets its handle at once.
+fn authorize_reuse() {
+    let driver = Driver::load(2);
+    together(&driver, &[|driver| driver.authorize(1, false)], |driver| {
+        driver.end(1);
+        driver.begin_again(1);
+    });
+    driver.assert_tagged_as_known(1);
+    driver.unload();
+}
+
+/// The same while it is evicted; and the new one is authorized, too.
+fn evict_reuse() {
+    let driver = Driver::load(2);
+    driver.authorize(1, false);
+    driver.authorize(2, false);
+    together(&driver, &[|driver| driver.authorize(3, false)], |driver| {
+        driver.end(1);
+        driver.begin_again(1);
+        driver.authorize(1, false);
+    });
+    driver.assert_tagged_as_known(1);
+    driver.unload();
+}
+
+fn evict_authorize_evicted() {
+    let driver = Driver::load(1);
+    driver.authorize(1, false);
+    together(&driver, &[|driver| driver.authorize(2, false), |driver| driver.authorize(1, true)], |driver| {
+        driver.authorize(1, false);
+    });
+    driver.assert_tagged_as_known(1);
+    driver.assert_tagged_as_known(2);
+    driver.unload();
 }
 
 /// What was written under one reference, the holder of the last one reads without a race.

@@ -37,6 +37,7 @@ mod names {
     pub const STATUS_PENDING: NTSTATUS = 0x103;
     pub const STATUS_OBJECT_NAME_EXISTS: NTSTATUS = 0x4000_0000;
     pub const STATUS_UNSUCCESSFUL: NTSTATUS = 0xC000_0001_u32.cast_signed();
+    pub const STATUS_INVALID_PARAMETER: NTSTATUS = 0xC000_000D_u32.cast_signed();
     pub const STATUS_NOT_FOUND: NTSTATUS = 0xC000_0225_u32.cast_signed();
     pub const STATUS_FWP_CALLOUT_NOT_FOUND: NTSTATUS = 0xC022_0001_u32.cast_signed();
 

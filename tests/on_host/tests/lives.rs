@@ -53,6 +53,16 @@ fn a_flow_that_has_its_tag_keeps_it() {
 }
 
 #[test]
+fn a_flow_that_was_evicted_is_tagged_anew() {
+    let machine = Machine::start(16, 1);
+    for flow in (1..=17).chain([1]) {
+        machine.authorize(flow, 4242, &mut path());
+    }
+    assert_eq!(filter_engine::contexts(), 32);
+    machine.stop();
+}
+
+#[test]
 fn in_a_full_ring_each_flow_evicts_another() {
     let machine = Machine::start(16, 1);
     for flow in 1..=20 {

@@ -26,7 +26,7 @@ const THREADS_A_PROCESSOR: u64 = 2;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The driver's totals that are counted.
-const TOTALS: [&str; 8] = [
+const TOTALS: [&str; 11] = [
     "opened",
     "closed",
     "evicted",
@@ -35,6 +35,9 @@ const TOTALS: [&str; 8] = [
     "alloc_failed",
     "associate_failed",
     "already_tagged",
+    "busy",
+    "gone",
+    "unnamed",
 ];
 
 /// Runs a round, or as much of one as `target` opened flows ask for; on failure, what is wrong.
