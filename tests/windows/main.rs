@@ -6,6 +6,7 @@ mod guide;
 mod inf;
 mod inf_file;
 mod makefile;
+mod page_hashes;
 mod signature;
 mod statuses;
 mod symbols;

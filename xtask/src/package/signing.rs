@@ -29,7 +29,8 @@ subjectKeyIdentifier = hash
 pub fn sign(image: &Path, signed: &Path, certificate: &Path) -> Result<()> {
     let identity = Identity::of_this_machine()?;
     let mut sign = Command::new("osslsigncode");
-    sign.args(["sign", "-h", "sha256", "-n", "flowtag", "-certs"])
+    // The image asks for its signature to be checked (/INTEGRITYCHECK), and Windows does that page by page: -ph.
+    sign.args(["sign", "-h", "sha256", "-ph", "-n", "flowtag", "-certs"])
         .arg(&identity.certificate)
         .arg("-key")
         .arg(&identity.key)
