@@ -135,7 +135,7 @@ def check_callouts(checks, host):
         {"key": callout.key, "name": callout.name, "flags": 0, "provider": 0, "layer": facts.layer(callout.layer)}
         for callout in expected.CALLOUTS
     ]
-    checks.equal("the callouts added", host.wfp.by_headers["callouts"], wanted)
+    check_list(checks, "callout", host.wfp.by_headers["callouts"], wanted)
 
     # Two classify functions, one for each role; one of each of the others.
     of_role = lambda function, transport: {
@@ -166,11 +166,15 @@ def check_filters(checks, host):
         }
         for callout in expected.CALLOUTS
     ]
-    found = host.wfp.by_headers["filters"]
-    checks.equal("the number of filters", len(found), len(wanted))
-    for found_filter, wanted_filter in zip(found, wanted):
-        for member, value in wanted_filter.items():
-            checks.equal(f"{member} of the filter {wanted_filter['name']}", found_filter[member], value)
+    check_list(checks, "filter", host.wfp.by_headers["filters"], wanted)
+
+
+def check_list(checks, kind, found, wanted):
+    """Each member of each object, in the order in which they were added."""
+    checks.equal(f"the number of {kind}s added", len(found), len(wanted))
+    for found_object, wanted_object in zip(found, wanted):
+        for member, value in wanted_object.items():
+            checks.equal(f"{member} of the {kind} {wanted_object['name']}", found_object[member], value)
 
 
 def check_engine(checks, host):
