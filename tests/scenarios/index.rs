@@ -170,3 +170,15 @@ fn a_handle_that_names_another_flow_before_the_former_is_forgotten_is_busy() {
     rig.stop();
     assert_eq!(["opened", "busy", "already_tagged"].map(|name| rig.total(name)), [1, 1, 0]);
 }
+
+#[test]
+fn a_flow_that_ends_while_its_open_line_is_printed_is_closed_afterwards() {
+    let rig = Rig::started();
+    let machine = rig.machine.clone();
+    at(&rig, "DbgPrintEx", 1, move || machine.close_flow(FIRST).unwrap());
+    rig.open(&outbound());
+    let events = rig.lines().into_iter().filter(|line| line.contains(" flow=")).collect::<Vec<_>>();
+    assert!(events[0].starts_with("flowtag: open ") && events[1].starts_with("flowtag: close "), "{events:?}");
+    assert_eq!(events.len(), 2);
+    rig.stop();
+}
