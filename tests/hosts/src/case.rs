@@ -1,7 +1,7 @@
 //! What a host has the driver do, case by case, and the row of the table that comes of it.
 
 use std::{
-    env,
+    env, fmt,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
     process::ExitCode,
@@ -52,6 +52,12 @@ impl Case {
     pub fn new(name: impl Into<String>, run: impl FnOnce() -> Result<()> + 'static) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
+
+    /// The same case, where its name has to say under which circumstances.
+    pub fn when(mut self, circumstances: &str) -> Self {
+        self.name = format!("{}, {circumstances}", self.name);
+        self
+    }
 }
 
 /// One case for each script: a host acts it out, and the driver prints what it prints in the simulator.
@@ -77,6 +83,17 @@ pub enum Unavailable {
     /// Something that ought to work does not: failed.
     Broken(anyhow::Error),
 }
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(what) => f.write_str(what),
+            Self::Broken(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 impl From<anyhow::Error> for Unavailable {
     fn from(error: anyhow::Error) -> Self {

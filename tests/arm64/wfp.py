@@ -1,0 +1,245 @@
+"""The filter engine's part of fwpkclnt.sys: sessions, objects, callouts, and contexts of flows.
+
+After the functions' pages in Microsoft's driver reference. Two answers of FwpsFlowAssociateContext0 for a flow that has a
+context of this callout are thinkable: STATUS_OBJECT_NAME_EXISTS, as its page says, or, since that passes NT_SUCCESS,
+STATUS_SUCCESS with the old context kept, as the wrapper of its sibling FwpsFlowRemoveContext0 folds such answers. `folded`
+selects the second.
+"""
+
+import uuid
+
+from facts import layers, number, offset_and_size
+from kmdf import DEVICE_OBJECT
+from machine import require
+
+LAYERS = layers()
+SUCCESS, INVALID_PARAMETER = number("STATUS_SUCCESS"), number("STATUS_INVALID_PARAMETER")
+SESSION, CONDITIONAL_ON_FLOW = 0x6008, number("FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW")
+
+
+class Callout:
+    def __init__(self, identifier, flags, classify, notify, flow_delete):
+        self.identifier, self.flags = identifier, flags
+        self.classify, self.notify, self.flow_delete = classify, notify, flow_delete
+
+
+class Objects:
+    """What was added with FwpmXxxAdd: a session's, or those of a transaction that is not committed."""
+
+    def __init__(self):
+        self.sublayers, self.callouts, self.filters = set(), {}, []  # callouts: layer by key; filters: (layer, callout)
+
+    def __bool__(self):
+        return bool(self.sublayers or self.callouts or self.filters)
+
+
+class FilterEngine:
+    def __init__(self, machine, folded):
+        self.machine, self.folded = machine, folded
+        self.session = False
+        self.objects, self.transaction = Objects(), None
+        self.callouts = {}  # by key
+        self.last_identifier = 300
+        self.flows = set()  # handles of those that live
+        self.contexts = {}  # by flow, layer, callout
+
+    def exports(self):
+        return {
+            "FwpmCalloutAdd0": self.add_callout,
+            "FwpmEngineClose0": self.close,
+            "FwpmEngineOpen0": self.open,
+            "FwpmFilterAdd0": self.add_filter,
+            "FwpmSubLayerAdd0": self.add_sublayer,
+            "FwpmTransactionAbort0": self.abort,
+            "FwpmTransactionBegin0": self.begin,
+            "FwpmTransactionCommit0": self.commit,
+            "FwpsCalloutRegister2": self.register,
+            "FwpsCalloutUnregisterById0": self.unregister,
+            "FwpsFlowAssociateContext0": self.associate,
+            "FwpsFlowRemoveContext0": self.remove,
+        }
+
+    def left_behind(self):
+        counts = {"contexts": self.contexts, "callouts": self.callouts, "filters": self.objects.filters}
+        left = [f"{len(things)} {name}" for name, things in counts.items() if things]
+        return left + (["a session"] if self.session else [])
+
+    # Management
+
+    def open(self, server, authentication, _identity, session, handle):
+        winnt = number("RPC_C_AUTHN_WINNT"), number("RPC_C_AUTHN_DEFAULT")
+        require(not server and authentication & 0xFFFFFFFF in winnt, "FwpmEngineOpen0 with these arguments")
+        flags = self.machine.get(session, "FWPM_SESSION0", "flags")
+        require(flags == number("FWPM_SESSION_FLAG_DYNAMIC"), "a session that is not dynamic is not modelled here")
+        require(not self.session, "a second session is not modelled here")
+        self.session = True
+        self.machine.put(handle, SESSION)
+        return SUCCESS
+
+    def close(self, handle):
+        self._expect(handle)
+        self.session, self.transaction = False, None
+        gone, self.objects = self.objects, Objects()
+        yield from self._notify(gone.filters, "FWPS_CALLOUT_NOTIFY_DELETE_FILTER")
+        return SUCCESS
+
+    def begin(self, handle, flags):
+        self._expect(handle)
+        require(not flags & 0xFFFFFFFF, "a transaction with flags is not modelled here")
+        if self.transaction is not None:
+            return number("STATUS_FWP_TXN_IN_PROGRESS")
+        self.transaction = Objects()
+        return SUCCESS
+
+    def abort(self, handle):
+        self._expect(handle)
+        if self.transaction is None:
+            return number("STATUS_FWP_NO_TXN_IN_PROGRESS")
+        self.transaction = None
+        return SUCCESS
+
+    def commit(self, handle):
+        self._expect(handle)
+        if self.transaction is None:
+            return number("STATUS_FWP_NO_TXN_IN_PROGRESS")
+        added, self.transaction = self.transaction, None
+        yield from self._notify(added.filters, "FWPS_CALLOUT_NOTIFY_ADD_FILTER")
+        require(not self.objects, "a session with two transactions is not modelled here")
+        self.objects = added
+        return SUCCESS
+
+    def _notify(self, filters, kind):
+        for _, key in filters:
+            if callout := self.callouts.get(key):
+                # What it is told of the filter is not modelled; null where a pointer is documented would be a guess.
+                filter_ = self.machine.lend(bytes(64))
+                status = yield callout.notify, (number(kind), 0 if "DELETE" in kind else self.machine.lend(bytes(16)), filter_)
+                require(status & 0xFFFFFFFF == SUCCESS, f"notifyFn answers {status & 0xFFFFFFFF:#x}")
+
+    def add_sublayer(self, handle, sublayer, _descriptor):
+        self._expect(handle)
+        key = self._guid(sublayer, "FWPM_SUBLAYER0", "subLayerKey")
+        if not self._has_name(sublayer, "FWPM_SUBLAYER0"):
+            return number("STATUS_FWP_NULL_DISPLAY_NAME")
+        if key in self._adding().sublayers:
+            return number("STATUS_FWP_ALREADY_EXISTS")
+        self._adding().sublayers.add(key)
+        return SUCCESS
+
+    def add_callout(self, handle, callout, _descriptor, identifier):
+        self._expect(handle)
+        key = self._guid(callout, "FWPM_CALLOUT0", "calloutKey")
+        layer = LAYERS.get(self._guid(callout, "FWPM_CALLOUT0", "applicableLayer"))
+        if not self._has_name(callout, "FWPM_CALLOUT0"):
+            return number("STATUS_FWP_NULL_DISPLAY_NAME")
+        if layer is None:
+            return number("STATUS_FWP_LAYER_NOT_FOUND")
+        if key in self._adding().callouts:
+            return number("STATUS_FWP_ALREADY_EXISTS")
+        self._adding().callouts[key] = layer
+        if identifier:
+            self.machine.put(identifier, self.callouts[key].identifier if key in self.callouts else 0, 4)
+        return SUCCESS
+
+    def add_filter(self, handle, filter_, _descriptor, identifier):
+        self._expect(handle)
+        get = self.machine.get
+        layer = LAYERS.get(self._guid(filter_, "FWPM_FILTER0", "layerKey"))
+        callout = self._guid(filter_, "FWPM_FILTER0", "action.calloutKey")
+        if not self._has_name(filter_, "FWPM_FILTER0"):
+            return number("STATUS_FWP_NULL_DISPLAY_NAME")
+        if layer is None:
+            return number("STATUS_FWP_LAYER_NOT_FOUND")
+        if self._guid(filter_, "FWPM_FILTER0", "subLayerKey") not in self._adding().sublayers:
+            return number("STATUS_FWP_SUBLAYER_NOT_FOUND")
+        if callout not in self._adding().callouts:
+            return number("STATUS_FWP_CALLOUT_NOT_FOUND")
+        if self._adding().callouts[callout] != layer:
+            return number("STATUS_FWP_INCOMPATIBLE_LAYER")
+        action = get(filter_, "FWPM_FILTER0", "action.type")
+        require(action == number("FWP_ACTION_CALLOUT_INSPECTION"), f"a filter with the action {action:#x} is not modelled here")
+        require(not get(filter_, "FWPM_FILTER0", "numFilterConditions"), "filters with conditions are not modelled here")
+        self._adding().filters.append((layer, callout))
+        if identifier:
+            self.machine.put(identifier, len(self._adding().filters))
+        return SUCCESS
+
+    def _adding(self):
+        require(self.transaction is not None, "adding outside a transaction is not modelled here")
+        return self.transaction
+
+    def _expect(self, handle):
+        require(self.session and handle == SESSION, f"a function of the filter engine with the handle {handle:#x}")
+
+    def _guid(self, address, structure, member):
+        offset, size = offset_and_size(structure, member)
+        return uuid.UUID(bytes_le=self.machine.read(address + offset, size))
+
+    def _has_name(self, address, structure):
+        return self.machine.get(address, structure, "displayData.name") != 0
+
+    # Callouts
+
+    def register(self, device_object, callout, identifier):
+        get = self.machine.get
+        require(device_object == DEVICE_OBJECT, "FwpsCalloutRegister2 for a device that is not there")
+        key = self._guid(callout, "FWPS_CALLOUT2", "calloutKey")
+        if key in self.callouts:
+            return number("STATUS_FWP_ALREADY_EXISTS")
+        members = [get(callout, "FWPS_CALLOUT2", name) for name in ("flags", "classifyFn", "notifyFn", "flowDeleteFn")]
+        require(members[1] and members[2], "a callout without classifyFn or notifyFn")
+        self.last_identifier += 1
+        self.callouts[key] = Callout(self.last_identifier, *members)
+        if identifier:
+            self.machine.put(identifier, self.last_identifier, 4)
+        return SUCCESS
+
+    def unregister(self, identifier):
+        key = next((key for key, callout in self.callouts.items() if callout.identifier == identifier & 0xFFFFFFFF), None)
+        if key is None:
+            return number("STATUS_FWP_CALLOUT_NOT_FOUND")
+        if any(context[2] == self.callouts[key].identifier for context in self.contexts):
+            return number("STATUS_DEVICE_BUSY")
+        del self.callouts[key]
+        return SUCCESS
+
+    def callouts_at(self, layer):
+        """Those that classify at a layer."""
+        keys = [key for at, key in self.objects.filters if at == layer]
+        return [self.callouts[key] for key in keys if key in self.callouts]
+
+    # Contexts
+
+    def associate(self, flow, layer, identifier, context):
+        layer, identifier = layer & 0xFFFF, identifier & 0xFFFFFFFF
+        callout = next((callout for callout in self.callouts.values() if callout.identifier == identifier), None)
+        if not context or callout is None or not callout.flow_delete:
+            return INVALID_PARAMETER
+        if flow not in self.flows:
+            return number("STATUS_NOT_FOUND")
+        if (flow, layer, identifier) in self.contexts:
+            return SUCCESS if self.folded else number("STATUS_OBJECT_NAME_EXISTS")
+        self.contexts[flow, layer, identifier] = context
+        return SUCCESS
+
+    def remove(self, flow, layer, identifier):
+        layer, identifier = layer & 0xFFFF, identifier & 0xFFFFFFFF
+        context = self.contexts.pop((flow, layer, identifier), None)
+        if context is None:
+            return number("STATUS_UNSUCCESSFUL")
+        # Nothing classifies the flow meanwhile, so flowDeleteFn runs inside this call.
+        yield self._flow_delete(identifier), (layer, identifier, context)
+        return SUCCESS
+
+    def end(self, flow):
+        """A flow ends; the flowDeleteFn calls that are due for it."""
+        self.flows.discard(flow)
+        due = [(key, context) for key, context in self.contexts.items() if key[0] == flow]
+        for key, _ in due:
+            del self.contexts[key]
+        return [(self._flow_delete(key[2]), (key[1], key[2], context)) for key, context in due]
+
+    def _flow_delete(self, identifier):
+        callout = next((callout for callout in self.callouts.values() if callout.identifier == identifier), None)
+        require(callout, "a context of a callout that is not there")
+        return callout.flow_delete
