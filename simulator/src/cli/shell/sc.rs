@@ -136,7 +136,7 @@ fn refused(function: &str, error: &ServiceError) -> Output {
 }
 
 fn failed(function: &str, error: Win32Error) -> Output {
-    Output::failed(format!("[SC] {function} FAILED {}:\n\n{error}\n\n", error.0.cast_signed()))
+    Output::failed(format!("[SC] {function} FAILED {}:\n\n{error}\n\n", error.0))
 }
 
 /// The block that `sc query` prints; `sc start` shows the process besides.
