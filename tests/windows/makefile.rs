@@ -104,6 +104,19 @@ fn wdk_build_takes_the_package_for_a_kmdf_driver() {
 }
 
 #[test]
+fn signing_is_that_of_wdk_build_without_its_timestamp_server() {
+    const TASK: &str = "signtool-sign";
+    let mut theirs = theirs()["tasks"][TASK].clone();
+    let arguments = theirs["args"].as_array_mut().expect("arguments");
+    let server = arguments.iter().position(|argument| argument == "/t").expect("wdk-build asks a timestamp server");
+    let removed: Vec<_> = arguments.drain(server..=server + 1).collect();
+    assert!(text(&removed[1], "/t").starts_with("http://"), "{removed:?}");
+    let mut ours = ours()["tasks"][TASK].clone();
+    assert_eq!(ours.as_object_mut().expect("a task").remove("clear"), Some(true.into()));
+    assert_eq!(ours, theirs);
+}
+
+#[test]
 fn driver_inx_is_copied_to_where_stampinf_looks_for_it() {
     let makefile = ours();
     let task = &makefile["tasks"]["copy-inx-to-output"];
