@@ -2,6 +2,7 @@
 
 mod arm64;
 mod files;
+mod fork;
 mod guide;
 mod inf;
 mod inf_file;

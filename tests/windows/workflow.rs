@@ -26,6 +26,15 @@ fn the_windows_job_says_that_it_has_not_run() {
 }
 
 #[test]
+fn llvm_is_the_version_that_the_guide_asks_for() {
+    let guide = crate::guide::text();
+    let version = guide.split("winget install LLVM.LLVM --version ").nth(1).and_then(|rest| rest.split('`').next());
+    let version = version.expect("the guide pins LLVM");
+    assert_eq!(version.split('.').count(), 3, "{version}");
+    assert!(workflow().contains(&format!("choco install llvm --version={version} ")), "{version}");
+}
+
+#[test]
 fn both_machines_are_built_on_windows_and_the_packages_kept() {
     let workflow = workflow();
     assert!(workflow.contains("target: [x86_64-pc-windows-msvc, aarch64-pc-windows-msvc]"));
