@@ -12,11 +12,25 @@ use anyhow::{Context, Result};
 
 use crate::{llvm::Llvm, process, target::Target, workspace};
 
+/// Kernel code: no C runtime, and none of its stack cookies; indirect calls are guarded. `CodeView`: line numbers for the .pdb.
+const C_OPTIONS: [&str; 10] = [
+    "-ffreestanding",
+    "-nostdinc",
+    "-fno-stack-protector",
+    "-fms-extensions",
+    "-Xclang",
+    "-cfguard",
+    "-g",
+    "-gcodeview",
+    "-O2",
+    "-std=c11",
+];
+
 const SDK: &str = "10.0.26100.0";
 const KMDF: &str = "1.31";
 
 /// Libraries that wdk-sys links, the last for ARM64 only, and nothing here needs: empty archives.
-const EMPTY_LIBRARIES: [&str; 4] = ["BufferOverflowFastFailK", "hal", "wmilib", "arm64rt"];
+const EMPTY_LIBRARIES: [&str; 3] = ["hal", "wmilib", "arm64rt"];
 
 /// Makes the kit in `folder`/kit, where it is not there yet, and returns its path.
 pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
@@ -44,7 +58,8 @@ pub fn lay_out(folder: &Path, target: Target, llvm: &Llvm) -> Result<PathBuf> {
         libraries.import("ntoskrnl", &kernel)?;
         libraries.import("fwpkclnt", &kernel)?;
         libraries.import("WdfLdr", &framework)?;
-        libraries.entry(&entry)?;
+        libraries.compile("guard.S", &[], &kernel.join("BufferOverflowFastFailK.lib"))?;
+        libraries.compile("FxDriverEntry.c", &C_OPTIONS, &entry)?;
     }
     Ok(kit)
 }
@@ -109,16 +124,15 @@ impl Libraries<'_> {
         process::run_quietly(&mut dlltool, "making an import library failed")
     }
 
-    /// Makes WdfDriverEntry.lib, which holds `FxDriverEntry`.
-    fn entry(&self, library: &Path) -> Result<()> {
-        let object = self.kit.join("FxDriverEntry.obj");
+    /// Makes `library` of the one file `entry/NAME`.
+    fn compile(&self, name: &str, options: &[&str], library: &Path) -> Result<()> {
+        let object = self.kit.join(name).with_extension("obj");
         let include = self.kit.join("Include");
         let mut compile = Command::new(self.llvm.tool("clang"));
         compile
             .arg(format!("--target={}", self.target.triple()))
-            // Kernel code: no C runtime, and none of its stack cookies. CodeView: line numbers for the .pdb.
-            .args(["-ffreestanding", "-nostdinc", "-fno-stack-protector", "-fms-extensions", "-g", "-gcodeview", "-O2"])
-            .args(["-Wall", "-Wextra", "-Werror", "-std=c11"])
+            .args(["-Wall", "-Wextra", "-Werror"])
+            .args(options)
             .arg(format!("-D{}", self.target.macro_name()))
             .arg("-I")
             .arg(include.join(format!("wdf/kmdf/{KMDF}")))
@@ -127,14 +141,14 @@ impl Libraries<'_> {
             .arg("-I")
             .arg(include.join(SDK).join("shared"))
             .arg("-c")
-            .arg(self.source.join("entry/FxDriverEntry.c"))
+            .arg(self.source.join("entry").join(name))
             .arg("-o")
             .arg(&object);
-        process::run_quietly(&mut compile, "compiling FxDriverEntry.c failed")?;
+        process::run_quietly(&mut compile, &format!("compiling {name} failed"))?;
 
         let mut archive = Command::new(self.llvm.tool("llvm-lib"));
         archive.arg("/nologo").arg(format!("/out:{}", library.display())).arg(&object);
-        process::run_quietly(&mut archive, "making WdfDriverEntry.lib failed")
+        process::run_quietly(&mut archive, &format!("making {} failed", library.display()))
     }
 }
 
