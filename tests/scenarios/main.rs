@@ -6,6 +6,7 @@ mod associate;
 mod authorize;
 mod cost;
 mod fail_open;
+mod guard;
 mod index;
 mod loader;
 mod ordering;

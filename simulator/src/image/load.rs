@@ -8,7 +8,7 @@ use object::{
     read::pe::{ImageThunkData, PeFile64},
 };
 
-use super::{Image, LoadError, Mapping, symbols::Symbols, unwind::UnwindTable};
+use super::{Image, LoadError, Mapping, guard::GuardTable, symbols::Symbols, unwind::UnwindTable};
 use crate::kernel::exports;
 
 /// An image larger than this is damaged, not large: drivers are a few MiB at most.
@@ -64,7 +64,8 @@ pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
         return Err(inconsistent("the entry point lies outside the code"));
     }
     let name = path.file_name().map_or_else(|| "driver".into(), |name| name.to_string_lossy().into_owned());
-    Ok(Image { name, mapping, code, writable, entry, unwind, symbols: Symbols::beside(path) })
+    let guard = GuardTable::read(&file);
+    Ok(Image { name, mapping, code, writable, entry, guard, unwind, symbols: Symbols::beside(path) })
 }
 
 /// What a file is that is no PE image; `None` if it may be one.

@@ -1,6 +1,7 @@
 //! A driver image: mapped, bound to the simulator's exports, and able to say where in the source an address is.
 
 mod error;
+pub mod guard;
 mod load;
 mod symbols;
 #[cfg(test)]
@@ -10,6 +11,7 @@ pub mod unwind;
 use std::{ops::Range, path::Path, ptr, slice};
 
 pub use error::LoadError;
+use guard::GuardTable;
 use symbols::Symbols;
 use unwind::{Registers, UnwindTable};
 
@@ -24,6 +26,7 @@ pub struct Image {
     /// Where in the mapping the driver may write.
     writable: Vec<Range<u64>>,
     entry: u64,
+    guard: Option<GuardTable>,
     unwind: UnwindTable,
     symbols: Symbols,
 }
@@ -74,6 +77,14 @@ impl Image {
     #[must_use]
     pub fn contains(&self, address: u64) -> bool {
         self.code.contains(&address)
+    }
+
+    /// Whether control flow guard lets others call the function at `address`. What lies outside the image is not its business.
+    #[must_use]
+    pub fn may_be_called(&self, address: u64) -> bool {
+        let Some(guard) = &self.guard else { return true };
+        let offset = address.wrapping_sub(self.range().start);
+        !self.range().contains(&address) || u32::try_from(offset).is_ok_and(|offset| guard.lists(offset))
     }
 
     /// A number that says what the sections hold that the driver may write.

@@ -14,7 +14,7 @@ use super::{
     memory_functions, not_modelled, pool, pool_with_tag, processes, queued_spin_lock, raise_lower, rundown, system,
     thunk, time,
 };
-use crate::{interleave, kmdf, machine::Machine, ndis, wfp};
+use crate::{interleave, kmdf, machine::Machine, ndis, referee::guard, wfp};
 
 /// Bug check: pageable memory or a PASSIVE-only routine at raised IRQL.
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
@@ -245,6 +245,12 @@ impl<'a> Call<'a> {
     /// Writes a value where the driver points.
     pub fn write<T: bytemuck::NoUninit>(&self, address: u64, value: T) {
         self.accessible(memory::write(address, value));
+    }
+
+    /// A function that the driver hands over to be called, or 0. Every one has to pass here: control flow guard may forbid it.
+    pub(crate) fn callback(&self, function: u64, role: &str) -> u64 {
+        guard::check(self.cpu, function, self.name(), role);
+        function
     }
 
     /// Where in the driver this call comes from.

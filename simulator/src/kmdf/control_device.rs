@@ -36,7 +36,7 @@ pub const EXPORTS: &[Export] = &[
     row("WdfDeviceInitAssignName", Irql::PASSIVE, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), assign_name),
     row("WdfDeviceInitSetFileObjectConfig", Irql::DISPATCH, Fails::Never, set_file_config),
     row("WdfDeviceInitSetIoInCallerContextCallback", Irql::DISPATCH, Fails::Never, |call| {
-        let callback = required(call, 2);
+        let callback = call.callback(required(call, 2), "EvtDeviceIoInCallerContext");
         change_init(call, |init| init.in_caller_context = callback)
     }),
     // How reads and writes get at their buffers; the codes of control requests say it for themselves.
@@ -60,7 +60,9 @@ fn set_file_config(call: &Call<'_>) -> u64 {
             "WdfDeviceInitSetFileObjectConfig was given a structure of another version, or attributes with a parent",
         );
     };
-    let FileObjectConfig { create, close, cleanup, .. } = config;
+    let create = call.callback(config.create, "EvtDeviceFileCreate");
+    let close = call.callback(config.close, "EvtFileClose");
+    let cleanup = call.callback(config.cleanup, "EvtFileCleanup");
     change_init(call, |init| init.files = Some(FileConfig { create, close, cleanup, attributes }))
 }
 

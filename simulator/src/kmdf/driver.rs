@@ -81,6 +81,8 @@ fn create(call: &Call<'_>) -> u64 {
     if let Err(status) = config.check() {
         return status;
     }
+    call.callback(config.device_add, "EvtDriverDeviceAdd");
+    call.callback(config.unload, "EvtDriverUnload");
     let attributes = match objects::attributes(call, call.arg(3), false) {
         Ok(attributes) => attributes,
         Err(status) => return status,

@@ -231,8 +231,8 @@ pub(super) fn attributes(call: &Call<'_>, address: u64, parent_allowed: bool) ->
         with_object_of(call, attributes.parent, "parent object", |_| Some(()));
     }
     Ok(Attributes {
-        cleanup: attributes.cleanup,
-        destroy: attributes.destroy,
+        cleanup: call.callback(attributes.cleanup, "EvtCleanupCallback"),
+        destroy: call.callback(attributes.destroy, "EvtDestroyCallback"),
         passive: attributes.execution_level == EXECUTION_LEVEL_PASSIVE,
         parent: (attributes.parent != 0).then_some(attributes.parent),
         context: ContextType::read(call, attributes.context_type, attributes.context_size_override),

@@ -77,7 +77,8 @@ fn create(call: &Call<'_>) -> u64 {
     };
     objects::with_object(call, "WDFDEVICE", |object| matches!(object, Object::Device(_)).then_some(()));
     let manual = config.dispatch_type == MANUAL;
-    let queue = Queue { manual, device_control: config.device_control, waiting: VecDeque::new(), purged: false };
+    let device_control = call.callback(config.device_control, "EvtIoDeviceControl");
+    let queue = Queue { manual, device_control, waiting: VecDeque::new(), purged: false };
     let queue = objects::create(call, Object::Queue(queue), attributes, Some(device));
     if config.default_queue != 0 {
         objects::with_object(call, "WDFDEVICE", |object| {
@@ -148,7 +149,8 @@ fn next_request(call: &Call<'_>) -> u64 {
 /// Takes no more requests and cancels those that wait.
 fn purge(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFQUEUE", |object| matches!(object, Object::Queue(_)).then_some(()));
-    let (queue, callback, context) = (call.arg(1), call.arg(2), call.arg(3));
+    let (queue, context) = (call.arg(1), call.arg(3));
+    let callback = call.callback(call.arg(2), "PurgeComplete");
     cancel_all(call.cpu, queue);
     if callback != 0 {
         call.cpu.call(callback, "PurgeComplete", &[queue, context]);

@@ -58,7 +58,8 @@ fn create(call: &Call<'_>) -> u64 {
     if config.callback == 0 || attributes.parent.is_none() {
         return STATUS_INVALID_PARAMETER;
     }
-    let item = WorkItem { callback: config.callback, enqueued: false, running: 0 };
+    let callback = call.callback(config.callback, "EvtWorkItem");
+    let item = WorkItem { callback, enqueued: false, running: 0 };
     call.write(item_at, objects::create(call, Object::WorkItem(item), attributes, None));
     STATUS_SUCCESS
 }

@@ -1,6 +1,7 @@
 //! What Driver Verifier would catch, and how it is reported.
 
 pub(crate) mod crash;
+pub(crate) mod guard;
 mod names;
 mod report;
 pub(crate) mod signals;

@@ -7,7 +7,7 @@ use crate::{
     interleave::{self, Touches},
     kernel::{Cpu, lent_memory::LentMemory, memory_functions::UnicodeString},
     machine::Machine,
-    referee::BugCheck,
+    referee::{BugCheck, guard},
 };
 
 /// `DRIVER_OBJECT`: its size, its type number, and where its fields are.
@@ -66,6 +66,7 @@ impl Driver {
     pub(super) fn enter(&self, machine: &Machine) -> Result<u32, BugCheck> {
         machine.run(|cpu| {
             let arguments = [self.object.address(), self.registry_path.address()];
+            guard::check(cpu, self.entry, "the loader", "the entry point");
             let status = cpu.call(self.entry, "DriverEntry", &arguments) as u32;
             if status.cast_signed() < 0 {
                 check_nothing_left(cpu);
@@ -83,6 +84,7 @@ impl Driver {
     /// Runs the unload routine.
     pub(super) fn unload(&self, machine: &Machine, routine: u64) -> Result<(), BugCheck> {
         machine.run(|cpu| {
+            guard::check(cpu, routine, "the driver object", "DriverUnload");
             cpu.call(routine, "DriverUnload", &[self.object.address()]);
             check_nothing_left(cpu);
         })

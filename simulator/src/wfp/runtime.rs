@@ -62,6 +62,9 @@ pub const EXPORTS: &[Export] = &[
 fn register(call: &Call<'_>, version: ClassifyVersion) -> Status {
     let (device_object, id_address) = (call.arg(0), call.arg(2));
     let callout: FwpsCallout = call.read(call.arg(1));
+    call.callback(callout.classify_fn, "classifyFn");
+    call.callback(callout.notify_fn, "notifyFn");
+    call.callback(callout.flow_delete_fn, "flowDeleteFn");
     if device_object == 0 {
         return status::INVALID_PARAMETER;
     }
