@@ -2,6 +2,7 @@
 
 mod checksum;
 mod functions;
+mod hardening;
 mod imports;
 mod unwind;
 
@@ -16,8 +17,8 @@ use object::{
     LittleEndian as LE,
     pe::{
         IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY,
-        IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE,
-        IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64, ImageOptionalHeader64,
+        IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
+        ImageOptionalHeader64,
     },
     read::pe::PeFile64,
 };
@@ -98,15 +99,6 @@ fn no_function_of_the_image_belongs_to_the_panic_machinery() {
 #[test]
 fn the_image_is_small() {
     assert!(image().len() < MOST_BYTES, "{} bytes", image().len());
-}
-
-#[test]
-fn no_section_is_both_writable_and_executable() {
-    let bytes = image();
-    for section in parse(&bytes).section_table().iter() {
-        let both = IMAGE_SCN_MEM_WRITE | IMAGE_SCN_MEM_EXECUTE;
-        assert_ne!(section.characteristics.get(LE) & both, both, "{}", String::from_utf8_lossy(&section.name));
-    }
 }
 
 #[test]
