@@ -68,8 +68,7 @@ fn of_image(bytes: &[u8]) -> Vec<PageHash> {
     let size_of_headers = nt_headers.optional_header.size_of_headers.get(LE) as usize;
     let new_header = image.dos_header().nt_headers_offset() as usize;
     let (checksum, security) = (new_header + 0x58, new_header + 0xa8);
-    let headers =
-        [&bytes[..checksum], &bytes[checksum + 4..security], &bytes[security + 8..size_of_headers]].concat();
+    let headers = [&bytes[..checksum], &bytes[checksum + 4..security], &bytes[security + 8..size_of_headers]].concat();
     let mut list = vec![(0, hash_of(&headers, PAGE - 12))];
     let mut end = size_of_headers;
     for section in image.section_table().iter() {
