@@ -27,7 +27,6 @@ pub struct Package {
 /// Builds the driver and makes its package anew.
 pub fn make(target: Target, test_sign: bool) -> Result<Package> {
     let image = driver::build(target)?;
-    let root = workspace::root();
     let folder = workspace::target_folder().join("package").join(target.triple());
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
@@ -48,11 +47,7 @@ pub fn make(target: Target, test_sign: bool) -> Result<Package> {
     copy(&image.with_extension("pdb"), &folder.join("flowtag.pdb"))?;
     files.push(("flowtag.pdb", "its symbols, for WinDbg"));
 
-    let source = root.join("driver.inx");
-    let source = fs::read_to_string(&source).with_context(|| format!("read {}", source.display()))?;
-    let information = folder.join("flowtag.inf");
-    fs::write(&information, inf::stamp(&source, target, &inf::today()?, env!("CARGO_PKG_VERSION"))?)
-        .with_context(|| format!("write {}", information.display()))?;
+    write_inf(target, &folder.join("flowtag.inf"))?;
     files.push(("flowtag.inf", "driver.inx, stamped"));
 
     for (from, to, what) in [
@@ -61,10 +56,18 @@ pub fn make(target: Target, test_sign: bool) -> Result<Package> {
         ("LICENSE-APACHE", "LICENSE-APACHE", "the licence: this one"),
         ("LICENSE-MIT", "LICENSE-MIT", "or that one"),
     ] {
-        copy(&root.join(from), &folder.join(to))?;
+        copy(&workspace::root().join(from), &folder.join(to))?;
         files.push((to, what));
     }
     Ok(Package { target, folder, files, signed: test_sign })
+}
+
+/// Writes the package's INF.
+pub fn write_inf(target: Target, path: &Path) -> Result<()> {
+    let source = workspace::root().join("driver.inx");
+    let source = fs::read_to_string(&source).with_context(|| format!("read {}", source.display()))?;
+    fs::write(path, inf::stamp(&source, target, &inf::today()?, env!("CARGO_PKG_VERSION"))?)
+        .with_context(|| format!("write {}", path.display()))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -53,6 +53,11 @@ impl Case {
         Self { name: name.into(), run: Box::new(run) }
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The same case, where its name has to say under which circumstances.
     pub fn when(mut self, circumstances: &str) -> Self {
         self.name = format!("{}, {circumstances}", self.name);

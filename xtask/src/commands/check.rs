@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{bench_fixtures, commands::setup, driver, process, target::Target, workspace};
+use crate::{bench_fixtures, commands::setup, driver, process, target::Target, wine_stand_ins, workspace};
 
 /// Fails on the first warning.
 pub fn run() -> Result<()> {
@@ -19,10 +19,12 @@ pub fn everything(target: Target) -> Result<()> {
         workspace::cargo().args(["fmt", "--all", "--check"]),
         "rustfmt would change files: run `cargo fmt --all`",
     )?;
-    process::run(
-        workspace::cargo().args(["fmt", "--check", "--manifest-path", bench_fixtures::MANIFEST]),
-        "rustfmt would change files in bench/fixtures: run `cargo fmt` there",
-    )?;
+    for manifest in [bench_fixtures::MANIFEST, wine_stand_ins::MANIFEST] {
+        process::run(
+            workspace::cargo().args(["fmt", "--check", "--manifest-path", manifest]),
+            &format!("rustfmt would change files beside {manifest}: run `cargo fmt` there"),
+        )?;
+    }
 
     let mut clippy = workspace::host_cargo("clippy");
     workspace::select_members(&mut clippy).arg("--all-targets").args(["--", "--deny", "warnings"]);
@@ -31,6 +33,8 @@ pub fn everything(target: Target) -> Result<()> {
     process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about the driver")?;
     let mut clippy = bench_fixtures::cargo("clippy")?;
     process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about bench/fixtures")?;
+    let mut clippy = wine_stand_ins::cargo("clippy");
+    process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about tests/wine")?;
 
     let mut doc = workspace::host_cargo("doc");
     process::run(strict_docs(workspace::select_members(&mut doc)), "rustdoc complains")?;

@@ -28,6 +28,9 @@ pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
 /// Programs that fuzzing takes, each from the Debian package of its name: libFuzzer is C++.
 pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
 
+/// What runs the driver on Wine: Debian's package brings the 64-bit half with it.
+pub const WINE_PROGRAMS: &[&str] = &["wine"];
+
 /// Sets the machine up for every command and says so.
 pub fn run() -> Result<()> {
     everything()?;
@@ -38,7 +41,16 @@ pub fn run() -> Result<()> {
 /// Installs what any command may want.
 pub fn everything() -> Result<()> {
     ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS].concat())?;
-    ensure(Target::Arm64, &[])
+    ensure(Target::Arm64, &[])?;
+    wine_if_possible();
+    Ok(())
+}
+
+/// Installs Wine. Where it cannot be had, what takes it does not run and says so.
+pub fn wine_if_possible() {
+    if let Err(error) = ensure(Target::X64, WINE_PROGRAMS) {
+        eprintln!("Wine is not installed: {error:#}");
+    }
 }
 
 /// Installs what is missing of `programs` and of the tools that build for `target`.

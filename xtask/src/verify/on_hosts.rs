@@ -5,11 +5,15 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Request, Row, run_for_row};
-use crate::{commands::setup, driver, target::Target, workspace};
+use crate::{commands::setup, driver, package, target::Target, wine_stand_ins, workspace};
 
 /// The x64 image as a service of Wine's.
 pub fn wine(request: &Request) -> Result<Row> {
-    run(&mut host("wine", request)?, request)
+    setup::wine_if_possible();
+    let stand_ins = wine_stand_ins::build()?;
+    let inf = stand_ins.join("flowtag.inf");
+    package::write_inf(Target::X64, &inf)?;
+    run(host("wine", request)?.env("FLOWTAG_WINE_STAND_INS", stand_ins).env("FLOWTAG_INF", inf), request)
 }
 
 /// The x64 image in the emulator Speakeasy.

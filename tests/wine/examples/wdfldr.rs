@@ -1,0 +1,44 @@
+//! WDFLDR.SYS.
+#![no_std]
+
+use core::ffi::c_void;
+
+use flowtag_wine_stand_ins::{
+    kmdf::{self, BindInfo},
+    nt::{DriverObject, SUCCESS, Status, UnicodeString},
+};
+
+#[link(name = "fwpkclnt.sys", kind = "raw-dylib", modifiers = "+verbatim")]
+unsafe extern "C" {
+    safe fn StandInLeft();
+}
+
+/// Nothing: Wine does not call the entry point of a module that another one imports.
+#[unsafe(export_name = "DriverEntry")]
+pub extern "C" fn driver_entry() -> Status {
+    SUCCESS
+}
+
+/// # Safety
+/// As KMDF's loader asks.
+#[unsafe(export_name = "WdfVersionBind")]
+pub unsafe extern "C" fn version_bind(
+    driver: *mut DriverObject,
+    _registry_path: *const UnicodeString,
+    info: *mut BindInfo,
+    globals: *mut *mut c_void,
+) -> Status {
+    // SAFETY: the caller's promise.
+    unsafe { kmdf::bind(driver, info, globals) }
+}
+
+/// `WdfVersionUnbind`.
+#[unsafe(export_name = "WdfVersionUnbind")]
+pub extern "C" fn version_unbind(
+    _registry_path: *const UnicodeString,
+    _info: *mut BindInfo,
+    globals: *const c_void,
+) -> Status {
+    StandInLeft();
+    kmdf::unbind(globals)
+}
