@@ -30,6 +30,7 @@ class Stage:
                 expected = script.number(expected[0]) if expected else 0
                 status = host.start()
                 require(status == expected, f"DriverEntry answers {status:#010x}, not {expected:#010x}")
+                require(not host.machine.failing, f"the start did not come to {host.machine.failing}")
             case "stop", []:
                 host.stop()
             case "connect" | "accept", [name, *rest]:

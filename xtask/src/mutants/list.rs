@@ -26,6 +26,9 @@ pub struct Mutant {
     pub source: String,
     /// The only test that is to catch it, where another that fails would prove little.
     pub caught_by: Option<String>,
+    /// Whether the hosts that nobody here wrote must notice as well.
+    #[serde(default)]
+    pub on_hosts: bool,
     /// The edits that break it.
     pub edit: Vec<Edit>,
 }

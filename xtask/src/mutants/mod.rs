@@ -1,11 +1,12 @@
 //! The mutants: deliberate breakages of the driver, each a real bug of somebody's, and which tests catch them.
 
 mod list;
+mod on_hosts;
 mod suite;
 mod tree;
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::mpsc::{self, Receiver},
     thread,
     time::Instant,
@@ -17,9 +18,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::{
     list::Mutant,
     suite::{Search, Suite},
-    tree::Tree,
+    tree::{Broken, Tree},
 };
 use crate::{
+    commands::setup,
     target::Target,
     verify::{Request, Row},
 };
@@ -53,7 +55,11 @@ pub fn run(target: Target, part: &str) -> Result<Outcome> {
     let mutants = list::read(part)?;
     let mut suite = Suite::build()?;
     let tree = Tree::lay_out(target)?;
-    suite.learn(&tree.build_sound()?)?;
+    let sound = tree.build_sound()?;
+    suite.learn(&sound)?;
+    if mutants.iter().any(|mutant| mutant.on_hosts) {
+        setup::ensure(Target::Arm64, &[])?;
+    }
 
     let bar = ProgressBar::new(mutants.len() as u64);
     bar.set_style(ProgressStyle::with_template("{pos}/{len} mutants {wide_bar} {msg}")?);
@@ -68,22 +74,32 @@ pub fn run(target: Target, part: &str) -> Result<Outcome> {
                 }
             }
         });
-        Ok(hunt(mutants, images, &suite, &bar))
+        Ok(hunt(mutants, images, &suite, &sound, &bar))
     })
 }
 
 /// Looks for a test that fails on each image, and prints a row for each.
-fn hunt(mutants: &[Mutant], images: Receiver<Result<PathBuf>>, suite: &Suite, bar: &ProgressBar) -> Outcome {
+fn hunt(
+    mutants: &[Mutant],
+    images: Receiver<Result<Broken>>,
+    suite: &Suite,
+    sound: &Path,
+    bar: &ProgressBar,
+) -> Outcome {
     let width = mutants.iter().map(|mutant| mutant.name.chars().count()).max().unwrap_or(0);
     let mut outcome = Outcome { mutants: mutants.len(), caught: 0, runs: 0 };
-    for (Mutant { name, source, caught_by, .. }, image) in mutants.iter().zip(images) {
-        let found = match image.and_then(|image| suite.first_failure(&image, caught_by.as_deref())) {
-            Ok(Search { failed: Some(test), runs }) => {
-                outcome.caught += 1;
+    for (Mutant { name, source, caught_by, .. }, broken) in mutants.iter().zip(images) {
+        let searched = broken.and_then(|broken| {
+            let search = suite.first_failure(&broken.image, caught_by.as_deref())?;
+            Ok((search, on_hosts::show(&broken, sound)?))
+        });
+        let found = match searched {
+            Ok((Search { failed: Some(test), runs }, hosts)) => {
+                outcome.caught += usize::from(hosts.all_noticed);
                 outcome.runs += runs;
-                format!("{test} (run {runs})")
+                format!("{test} (run {runs}){}", hosts.said)
             }
-            Ok(Search { failed: None, runs }) => {
+            Ok((Search { failed: None, runs }, _)) => {
                 outcome.runs += runs;
                 format!("NOT CAUGHT in {runs} runs; from {source}")
             }

@@ -12,6 +12,14 @@ use anyhow::{Context, Result};
 use super::list::Mutant;
 use crate::{driver, process, target::Target, workspace};
 
+/// A mutant, built.
+pub struct Broken {
+    /// The image.
+    pub image: PathBuf,
+    /// The one for ARM64, where hosts are to see it.
+    pub arm64: Option<PathBuf>,
+}
+
 /// The copy.
 pub struct Tree {
     root: PathBuf,
@@ -63,18 +71,22 @@ impl Tree {
 
     /// Builds the driver as it is. Returns an image of its own that stays when the next one is built.
     pub fn build_sound(&self) -> Result<PathBuf> {
-        self.build("sound")
+        self.build(self.target, "sound")
     }
 
     /// Builds the `index`th mutant, and leaves the tree as it was.
-    pub fn build_broken(&self, mutant: &Mutant, index: usize) -> Result<PathBuf> {
-        let image = self.apply(mutant).and_then(|()| self.build(&index.to_string()));
+    pub fn build_broken(&self, mutant: &Mutant, index: usize) -> Result<Broken> {
+        let broken = self.apply(mutant).and_then(|()| {
+            let image = self.build(self.target, &index.to_string())?;
+            let arm64 = mutant.on_hosts.then(|| self.build(Target::Arm64, &format!("{index}-arm64"))).transpose()?;
+            Ok(Broken { image, arm64 })
+        });
         self.restore(mutant)?;
-        image
+        broken
     }
 
-    fn build(&self, name: &str) -> Result<PathBuf> {
-        let image = driver::build_in(&self.root, self.target)?;
+    fn build(&self, target: Target, name: &str) -> Result<PathBuf> {
+        let image = driver::build_in(&self.root, target)?;
         let folder = self.root.join("target/images").join(name);
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         for file in [&image, &image.with_extension("pdb")] {

@@ -12,6 +12,7 @@ use std::{ffi::OsString, path::Path, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 
+pub use on_hosts::HOSTS;
 pub use on_the_driver::run_for_row;
 pub use row::{Row, Status};
 
@@ -52,9 +53,9 @@ const CHECKS: &[Check] = &[
     Check { name: "thread_sanitizer", in_quick: false, run: host_checks::thread_sanitizer },
     Check { name: "fuzz", in_quick: true, run: fuzzing::check },
     Check { name: "third_party", in_quick: true, run: |request| on_the_driver::run("third-party", request) },
-    Check { name: "wine", in_quick: true, run: on_hosts::wine },
-    Check { name: "speakeasy", in_quick: true, run: on_hosts::speakeasy },
-    Check { name: "arm64", in_quick: true, run: on_hosts::arm64 },
+    Check { name: "wine", in_quick: true, run: |request| on_hosts::run("wine", request) },
+    Check { name: "speakeasy", in_quick: true, run: |request| on_hosts::run("speakeasy", request) },
+    Check { name: "arm64", in_quick: true, run: |request| on_hosts::run("arm64", request) },
     Check { name: "mutants", in_quick: true, run: mutants::check },
 ];
 

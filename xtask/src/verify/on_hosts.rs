@@ -2,30 +2,47 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Request, Row, run_for_row};
 use crate::{commands::setup, driver, package, target::Target, wine_stand_ins, workspace};
 
+/// Makes the command that runs a host, with what it needs built.
+type Prepare = fn(&Request) -> Result<Command>;
+
+/// The hosts.
+pub const HOSTS: [(&str, Prepare); 3] = [("wine", wine), ("speakeasy", speakeasy), ("arm64", arm64)];
+
+/// Runs the host of this name.
+pub fn run(name: &str, request: &Request) -> Result<Row> {
+    let host = HOSTS.into_iter().find(|(host, _)| *host == name);
+    let (_, prepare) = host.with_context(|| format!("there is no host {name}"))?;
+    run_for_row(&mut prepare(request)?, request.quick)
+}
+
 /// The x64 image as a service of Wine's.
-pub fn wine(request: &Request) -> Result<Row> {
+fn wine(request: &Request) -> Result<Command> {
     setup::wine_if_possible();
     let stand_ins = wine_stand_ins::build()?;
     let inf = stand_ins.join("flowtag.inf");
     package::write_inf(Target::X64, &inf)?;
-    run(host("wine", request)?.env("FLOWTAG_WINE_STAND_INS", stand_ins).env("FLOWTAG_INF", inf), request)
+    let mut command = host("wine", request)?;
+    command.env("FLOWTAG_WINE_STAND_INS", stand_ins).env("FLOWTAG_INF", inf);
+    Ok(command)
 }
 
 /// The x64 image in the emulator Speakeasy.
-pub fn speakeasy(request: &Request) -> Result<Row> {
-    run(&mut host("speakeasy", request)?, request)
+fn speakeasy(request: &Request) -> Result<Command> {
+    host("speakeasy", request)
 }
 
 /// The ARM64 image on unicorn.
-pub fn arm64(request: &Request) -> Result<Row> {
+fn arm64(request: &Request) -> Result<Command> {
     setup::ensure(Target::Arm64, &[])?;
     let image = driver::build(Target::Arm64)?;
-    run(host("arm64", request)?.env("FLOWTAG_SYS_ARM64", image), request)
+    let mut command = host("arm64", request)?;
+    command.env("FLOWTAG_SYS_ARM64", image);
+    Ok(command)
 }
 
 /// The command that runs one host; `FLOWTAG_SYS` is the x64 image, which the simulator runs beside it.
@@ -37,8 +54,4 @@ fn host(name: &str, request: &Request) -> Result<Command> {
     }
     command.args(request.arguments).env("FLOWTAG_SYS", request.image);
     Ok(command)
-}
-
-fn run(command: &mut Command, request: &Request) -> Result<Row> {
-    run_for_row(command, request.quick)
 }
