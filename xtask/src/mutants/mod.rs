@@ -21,7 +21,6 @@ use self::{
     tree::{Broken, Tree},
 };
 use crate::{
-    commands::setup,
     target::Target,
     verify::{Request, Row},
 };
@@ -57,9 +56,6 @@ pub fn run(target: Target, part: &str) -> Result<Outcome> {
     let tree = Tree::lay_out(target)?;
     let sound = tree.build_sound()?;
     suite.learn(&sound)?;
-    if mutants.iter().any(|mutant| mutant.on_hosts) {
-        setup::ensure(Target::Arm64, &[])?;
-    }
 
     let bar = ProgressBar::new(mutants.len() as u64);
     bar.set_style(ProgressStyle::with_template("{pos}/{len} mutants {wide_bar} {msg}")?);

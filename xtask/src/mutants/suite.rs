@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{process, workspace};
+use crate::{commands::setup, driver, process, target::Target, workspace};
 
 /// The test binaries that look at the image.
 const BINARIES: [&str; 2] = ["scenarios", "image"];
@@ -35,7 +35,11 @@ struct Test {
 }
 
 /// All tests.
-pub struct Suite(Vec<Test>);
+pub struct Suite {
+    tests: Vec<Test>,
+    /// Where the sound image for ARM64 is, which tests of both images look at as well.
+    arm64: PathBuf,
+}
 
 /// Tests that ran, by index.
 struct Runs {
@@ -64,26 +68,28 @@ impl Suite {
             let binary = messages.lines().find_map(|line| executable(line, name));
             tests.extend(tests_of(&binary.with_context(|| format!("cargo named no test binary {name}"))?)?);
         }
-        Ok(Self(tests))
+        setup::ensure(Target::Arm64, &[])?;
+        let arm64 = driver::build(Target::Arm64)?.parent().context("an image lies in a folder")?.to_owned();
+        Ok(Self { tests, arm64 })
     }
 
     /// Runs every test on the sound driver, and puts the quick ones first. Fails when one fails.
     pub fn learn(&mut self, sound: &Path) -> Result<()> {
         let Runs { failed, took } = self.run(sound, None)?;
         if let Some(index) = failed {
-            bail!("{} fails on the driver as it is: mend that first", self.0[index].path);
+            bail!("{} fails on the driver as it is: mend that first", self.tests[index].path);
         }
         for (index, took) in took {
-            self.0[index].takes = took;
+            self.tests[index].takes = took;
         }
-        self.0.sort_by_key(|test| test.takes);
+        self.tests.sort_by_key(|test| test.takes);
         Ok(())
     }
 
     /// Looks for a test that fails on `image`, or sees whether the `only` one does.
     pub fn first_failure(&self, image: &Path, only: Option<&str>) -> Result<Search> {
         let Runs { failed, took } = self.run(image, only)?;
-        Ok(Search { failed: failed.map(|index| self.0[index].path.clone()), runs: took.len() })
+        Ok(Search { failed: failed.map(|index| self.tests[index].path.clone()), runs: took.len() })
     }
 
     /// Runs the tests on `image` until one fails. Says which, and how long each took.
@@ -94,12 +100,12 @@ impl Suite {
         let work = || -> Result<()> {
             while failed.get().is_none() {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(test) = self.0.get(index) else { break };
+                let Some(test) = self.tests.get(index) else { break };
                 if only.is_some_and(|only| test.path != only) {
                     continue;
                 }
                 let start = Instant::now();
-                if !test.passes(image, || failed.get().is_some())? {
+                if !test.passes(image, &self.arm64, || failed.get().is_some())? {
                     // A test that was stopped because another has failed comes too late here.
                     let _ = failed.set(index);
                 }
@@ -118,10 +124,10 @@ impl Suite {
 
 impl Test {
     /// Whether it passes on `image`; it is stopped, and fails, when it takes too long or has become `needless`.
-    fn passes(&self, image: &Path, needless: impl Fn() -> bool) -> Result<bool> {
+    fn passes(&self, image: &Path, arm64: &Path, needless: impl Fn() -> bool) -> Result<bool> {
         let mut run = Command::new(&self.binary);
         run.args(["--exact", &self.path]).env("FLOWTAG_SYS", image).env("RUST_BACKTRACE", "0");
-        run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        run.env("FLOWTAG_PACKAGE_ARM64", arm64).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = run.spawn().with_context(|| format!("start {}", self.binary.display()))?;
         let deadline = Instant::now() + PATIENCE;
         let status = process::wait_unless(&mut child, || needless() || Instant::now() > deadline)?;
