@@ -1,6 +1,6 @@
 //! Hanging the record on the flow, and every way in which that goes wrong.
 
-use flowtag_simulator::wfp::{DyingFlow, status};
+use flowtag_simulator::wfp::{DyingFlow, HandleReuse, status};
 
 use flowtag_tests::rig::{Rig, field, outbound};
 
@@ -150,7 +150,7 @@ fn flow_tag() -> flowtag_simulator::kernel::pool::Tag {
 #[test]
 fn a_reused_handle_is_another_flow() {
     let rig = Rig::started();
-    rig.set(|switches| switches.reuse_handles = true);
+    rig.set(|switches| switches.handle_reuse = HandleReuse::AtOnce);
     let first = rig.open(&outbound());
     rig.close(first);
     let second = rig.open(&outbound());

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use flowtag_simulator::wfp::{Direction, FlowHandle, FlowSpec, Removal, status};
+use flowtag_simulator::wfp::{Direction, FlowHandle, FlowSpec, HandleReuse, Removal, status};
 
 use flowtag_tests::rig::{Rig, endpoint, field, outbound};
 
@@ -27,7 +27,7 @@ fn at(rig: &Rig, import: &'static str, nth: usize, happens: impl FnOnce() + Send
 
 /// Handles are used again as soon as a flow has ended, and no removal is held up.
 fn reusing(rig: &Rig) {
-    rig.set(|switches| switches.reuse_handles = true);
+    rig.set(|switches| switches.handle_reuse = HandleReuse::AtOnce);
 }
 
 /// The handle that the next flow gets, where none has been used before.

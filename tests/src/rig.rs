@@ -14,7 +14,7 @@ use flowtag_simulator::{
     Machine, Options,
     kernel::registry::Value,
     service::{Config, ServiceError, State},
-    wfp::{Direction, FlowHandle, FlowSpec, Packet, Switches},
+    wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Packet, SecondContext, Switches},
 };
 
 /// The protocol number of TCP.
@@ -30,6 +30,17 @@ pub const SERVICE: &str = "flowtag";
 /// The image under test.
 pub fn image() -> PathBuf {
     std::env::var_os("FLOWTAG_SYS").expect("FLOWTAG_SYS names flowtag.sys: run `cargo xtask test`").into()
+}
+
+/// What happens where a flow has a context already. The referee reports it, since the driver is to know what it has tagged;
+/// or, with `FLOWTAG_EXISTING_CONTEXT=folded`, Windows gives the answer that is not documented, and what comes of that
+/// shows by itself.
+fn existing_context() -> (ExistingContext, SecondContext) {
+    match std::env::var("FLOWTAG_EXISTING_CONTEXT").as_deref() {
+        Err(_) => (ExistingContext::NameExists, SecondContext::Reported),
+        Ok("folded") => (ExistingContext::Folded, SecondContext::Answered),
+        Ok(other) => panic!("FLOWTAG_EXISTING_CONTEXT={other}: only `folded` is known"),
+    }
 }
 
 /// A machine on which the service exists.
@@ -52,6 +63,8 @@ impl Rig {
         for &(name, value) in settings {
             machine.registry().set_parameter(SERVICE, name, Value::Dword(value));
         }
+        let existing = existing_context();
+        machine.wfp().set(|switches| (switches.existing_context, switches.second_context) = existing);
         Self { machine }
     }
 

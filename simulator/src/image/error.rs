@@ -63,6 +63,11 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// The name of the 32-bit processor.
+    pub(crate) const X86: &str = "32-bit x86";
+}
+
 fn unreadable_hint(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::PermissionDenied => "make it readable, or run the simulator as somebody who may read it",

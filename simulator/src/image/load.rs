@@ -92,7 +92,7 @@ fn check_machine(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     }
     match word(offset + 4) {
         Some(0x8664) => Ok(()),
-        Some(0x014C) => Err(LoadError::WrongMachine { path: path.into(), machine: "32-bit x86".into() }),
+        Some(0x014C) => Err(LoadError::WrongMachine { path: path.into(), machine: LoadError::X86.into() }),
         Some(0xAA64) => Err(LoadError::WrongMachine { path: path.into(), machine: "ARM64".into() }),
         Some(other) => Err(LoadError::WrongMachine { path: path.into(), machine: format!("machine {other:#x}") }),
         None => Err(damaged("the PE header is cut off")),

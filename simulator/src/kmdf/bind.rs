@@ -77,8 +77,15 @@ fn bind(call: &Call<'_>) -> u64 {
     if component != "KmdfLibrary" {
         return STATUS_INVALID_PARAMETER;
     }
-    if info.major != MAJOR || info.minor > MINOR {
+    // Guess: the loader's own checks are not published.
+    if info.major != MAJOR {
         return STATUS_REVISION_MISMATCH;
+    }
+    // Win32 error 87 is what users report of a driver that is newer than the framework (microsoft/windows-drivers-rs, issue
+    // 286; microsoft/Windows-driver-samples, issue 613), and the status of KMDF's fxlibrarycommon.cpp,
+    // `FxLibraryCommonRegisterClient`, for more functions than it has.
+    if info.minor > MINOR {
+        return STATUS_INVALID_PARAMETER;
     }
     if !FUNCTION_COUNTS.contains(&(info.minor, info.function_count)) {
         return STATUS_INVALID_PARAMETER;

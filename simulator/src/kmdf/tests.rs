@@ -167,7 +167,7 @@ pub(super) fn violation<T: std::fmt::Debug>(outcome: Result<T, BugCheck>) -> (u3
 
 #[test]
 fn a_version_that_is_too_new_is_refused() {
-    assert_eq!(Rig::unbound(35, 460).bind(), 0xC000_0059);
+    assert_eq!(Rig::unbound(35, 460).bind(), 0xC000_000D);
 }
 
 #[test]

@@ -366,6 +366,8 @@ fn load_error(error: &LoadError) -> Win32Error {
     match error {
         LoadError::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => Win32Error(5),
         LoadError::Unreadable { .. } => Win32Error(2),
+        // As x64 Windows answered somebody's driver: ZwLoadDriver 0xC000036B (JKornev/hidden, issue 36).
+        LoadError::WrongMachine { machine, .. } if machine == LoadError::X86 => Win32Error::DRIVER_BLOCKED,
         LoadError::NotPe { .. }
         | LoadError::WrongMachine { .. }
         | LoadError::NotDriver { .. }

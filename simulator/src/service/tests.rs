@@ -63,6 +63,13 @@ fn a_file_that_is_no_driver_is_error_193() {
 }
 
 #[test]
+fn a_driver_for_a_32_bit_processor_is_blocked() {
+    let x86 = LoadError::WrongMachine { path: "/flowtag.sys".into(), machine: LoadError::X86.into() };
+    let arm64 = LoadError::WrongMachine { path: "/flowtag.sys".into(), machine: "ARM64".into() };
+    assert_eq!([x86, arm64].map(|error| load_error(&error).0), [1275, 193]);
+}
+
+#[test]
 fn the_service_is_described_in_the_registry_until_it_is_deleted() {
     let machine = machine();
     machine.create_service("flowtag", config("/flowtag.sys")).unwrap();

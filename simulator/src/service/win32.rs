@@ -21,6 +21,8 @@ impl Win32Error {
     pub const SERVICE_MARKED_FOR_DELETE: Self = Self(1072);
     /// There is one of that name already.
     pub const SERVICE_EXISTS: Self = Self(1073);
+    /// Windows does not let the driver load.
+    pub const DRIVER_BLOCKED: Self = Self(1275);
     /// It was never started.
     pub const SERVICE_NEVER_STARTED: Self = Self(1077);
 

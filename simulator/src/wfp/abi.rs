@@ -297,6 +297,7 @@ pub mod metadata {
 pub mod condition_flag {
     pub const IS_LOOPBACK: u32 = 0x1;
     pub const IS_REAUTHORIZE: u32 = 0x4;
+    pub const IS_HONORING_POLICY_AUTHORIZE: u32 = 0x200_0000;
 }
 
 /// `FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE`.

@@ -16,7 +16,7 @@ use super::{
     frame::Frame,
     layer::{Layer, Point},
     policy::{Action, Filter, Policy, Role},
-    switches::{IrqlChoice, PathMemory, Switches, WriteRight},
+    switches::{HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight},
     values::{Arguments, Situation},
 };
 use crate::{
@@ -125,7 +125,9 @@ impl Classification<'_> {
             (callout, flow_context.unwrap_or(0))
         };
         let decision = self.call(step, &callout, role, flow_context, may_write);
-        interleave::point("a classify ends", contexts);
+        let reuse = self.switches.handle_reuse == HandleReuse::AfterClassifies;
+        let freed = if reuse { Touches::HANDLES } else { Touches::NOTHING };
+        interleave::point("a classify ends", contexts.and(freed));
         let owed = {
             let mut state = self.cpu.machine().wfp().state();
             state.callouts.call_ends(callout.id);

@@ -1,14 +1,14 @@
 //! `FwpsFlowAssociateContext0` and `FwpsFlowRemoveContext0`, and the calls of flowDeleteFn that they and the end of a
 //! flow bring about.
 //!
-//! Facts, sections 1 to 3. Guesses: `NOT_FOUND` for a flow that is not there, `INVALID_PARAMETER` for a callout that was
+//! Facts, sections 1 to 3. In a disassembly of one build: `NOT_FOUND` for a flow that is not there. Guesses: `INVALID_PARAMETER` for a callout that was
 //! added at another layer; a callout that is registered but was never added with `FwpmCalloutAdd0` takes contexts.
 
 use super::{
     flow::{Associated, Deletion, FlowId, Removed, Target},
     layer::Layer,
     status::{self, Status},
-    switches::{IrqlChoice, Removal},
+    switches::{DyingFlow, ExistingContext, HandleReuse, IrqlChoice, Removal, SecondContext, Switches},
 };
 use crate::{
     interleave::{self, Touches},
@@ -39,6 +39,8 @@ pub const EXPORTS: &[Export] = &[
     },
 ];
 
+const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+
 /// Counts a status and returns it.
 pub(super) fn answer(call: &Call<'_>, status: Status) -> u64 {
     call.machine.wfp().count_answer(call.name(), status);
@@ -56,7 +58,7 @@ fn associate(call: &Call<'_>) -> Status {
         if context == 0 || !takes || !state.callout_is_at(target) {
             return status::INVALID_PARAMETER;
         }
-        let associated = state.flows.associate(handle, target, context, switches.dying_flow);
+        let associated = state.flows.associate(handle, target, context, switches.dying_flow, switches.emptied);
         if matches!(associated, Associated::Done | Associated::DoneAndDeleted(_)) {
             state.callouts.context_added(target.callout);
         }
@@ -72,8 +74,31 @@ fn associate(call: &Call<'_>) -> Status {
             deliver_here(call.cpu, deletion);
             status::SUCCESS
         }
-        Associated::NameExists => status::OBJECT_NAME_EXISTS,
-        Associated::NoFlow => status::NOT_FOUND,
+        Associated::NameExists => second_context(call, &switches),
+        Associated::Dying if switches.dying_flow == DyingFlow::RefuseByChance && call.machine.random_below(2) == 0 => {
+            status::INVALID_PARAMETER
+        }
+        Associated::Dying | Associated::NoFlow => status::NOT_FOUND,
+    }
+}
+
+/// The callout has a context on that flow, and keeps it.
+fn second_context(call: &Call<'_>, switches: &Switches) -> Status {
+    if switches.second_context == SecondContext::Reported {
+        call.bug_check(
+            DRIVER_VERIFIER_DETECTED_VIOLATION,
+            [0, call.arg(0), call.arg(3), 0],
+            format!(
+                "Associate on a flow that has a context of this callout: flow {:#x}, new context {:#x}, which nobody will \
+                 give back if Windows answers STATUS_SUCCESS",
+                call.arg(0),
+                call.arg(3)
+            ),
+        );
+    }
+    match switches.existing_context {
+        ExistingContext::NameExists => status::OBJECT_NAME_EXISTS,
+        ExistingContext::Folded => status::SUCCESS,
     }
 }
 
@@ -107,7 +132,8 @@ fn remove(call: &Call<'_>) -> Status {
 pub(super) fn end_flow(cpu: &Cpu, flow: FlowId) {
     let wfp = cpu.machine().wfp();
     let handle = wfp.state().flows.get(flow).map_or(0, |flow| flow.handle);
-    let reused = if wfp.switches().reuse_handles { Touches::HANDLES } else { Touches::NOTHING };
+    let reuse = wfp.switches().handle_reuse != HandleReuse::Never;
+    let reused = if reuse { Touches::HANDLES } else { Touches::NOTHING };
     interleave::point("the flow ends", Touches::flow(handle).and(reused));
     let owed = cpu.machine().wfp().state().flows.end(flow);
     deliver(cpu, owed.unwrap_or_default());
@@ -126,15 +152,28 @@ pub(super) fn deliver(cpu: &Cpu, owed: Vec<Deletion>) {
 }
 
 /// Calls flowDeleteFn at the present IRQL: synchronously, as seen from the driver.
-fn deliver_here(cpu: &Cpu, Deletion { target, context }: Deletion) {
+fn deliver_here(cpu: &Cpu, deletion: Deletion) {
+    let Deletion { flow, target, context } = deletion;
     let wfp = cpu.machine().wfp();
     // The context keeps the callout registered: see `BusyUntil`.
-    let callout = wfp.state().callouts.deletion_begins(target.callout);
+    let callout = {
+        let mut state = wfp.state();
+        state.flows.deletion_begins(deletion);
+        state.callouts.deletion_begins(target.callout)
+    };
     if let Some(callout) = callout {
         cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
     }
-    interleave::point("flowDeleteFn has returned", Touches::CALLOUT_COUNTS);
-    wfp.state().callouts.context_deleted(target.callout);
+    interleave::point("flowDeleteFn has returned", Touches::CALLOUT_COUNTS.and(touches_flow(cpu, flow)));
+    let mut state = wfp.state();
+    state.flows.deletion_ends(deletion);
+    state.callouts.context_deleted(target.callout);
+}
+
+/// The flow's contexts; nothing when it is no longer known.
+fn touches_flow(cpu: &Cpu, flow: FlowId) -> Touches {
+    let state = cpu.machine().wfp().state();
+    state.flows.get(flow).map_or(Touches::NOTHING, |flow| Touches::flow(flow.handle))
 }
 
 /// Runs everything that pending removals owe; returns how many they were.
@@ -142,8 +181,16 @@ pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
     interleave::point("pending removals", Touches::DEFERRED);
     let owed = std::mem::take(&mut cpu.machine().wfp().state().deferred);
     let count = owed.len();
-    deliver(cpu, owed.into());
+    for deletion in owed {
+        deliver_late(cpu, deletion);
+    }
     count
+}
+
+/// Calls a flowDeleteFn that a pending removal owes.
+fn deliver_late(cpu: &Cpu, deletion: Deletion) {
+    interleave::point("a pending removal is done", Touches::CALLOUT_COUNTS.and(touches_flow(cpu, deletion.flow)));
+    deliver(cpu, vec![deletion]);
 }
 
 /// Time has passed: unless the test decides, another CPU may have ended its classify. Under
@@ -162,7 +209,9 @@ pub(crate) fn deliver_deferred_in_time(cpu: &Cpu) {
         }
         Removal::PendingByChance if cpu.machine().random_below(2) == 0 => {
             let owed = wfp.state().deferred.pop_front();
-            deliver(cpu, owed.into_iter().collect());
+            if let Some(deletion) = owed {
+                deliver_late(cpu, deletion);
+            }
         }
         Removal::PendingByChance | Removal::PendingUntilTold => {}
     }

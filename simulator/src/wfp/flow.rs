@@ -2,8 +2,9 @@
 //!
 //! A context belongs to a (flow, layer, callout). It is *associated* until somebody removes it or the flow ends;
 //! whoever takes it off owes the callout one flowDeleteFn. While a classify of that (flow, layer, callout) runs, the
-//! debt waits for its end: no classify sees a context whose flowDeleteFn has begun. Nothing here calls the driver: what
-//! is owed is returned as [`Deletion`]s, for the caller to deliver when it holds no lock.
+//! debt waits for its end: no classify sees a context whose flowDeleteFn has begun. What was taken off is in the way of
+//! another context for as long as [`Emptied`] says. Nothing here calls the driver: what is owed is returned as
+//! [`Deletion`]s, for the caller to deliver when it holds no lock.
 //!
 //! Facts, sections 1 to 3. That the end of a flow waits for a classify just as a removal does is a guess on which every
 //! Microsoft sample relies.
@@ -15,6 +16,7 @@ use std::{
 
 use super::{
     layer::{Family, Layer, Point},
+    switches::{DyingFlow, Emptied, HandleReuse},
     traffic::{Direction, FlowSpec},
 };
 
@@ -32,22 +34,9 @@ pub(super) struct Target {
 /// A flowDeleteFn that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Deletion {
+    pub(super) flow: FlowId,
     pub(super) target: Target,
     pub(super) context: u64,
-}
-
-/// What happens to an association with a flow that has ended but is still being classified.
-///
-/// Nothing is documented, so a driver must be right in every case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DyingFlow {
-    /// The association fails: `STATUS_NOT_FOUND`.
-    #[default]
-    Refuse,
-    /// It succeeds, and flowDeleteFn follows when the last classify of the flow ends.
-    DeleteLater,
-    /// It succeeds, and flowDeleteFn runs before it returns.
-    DeleteInline,
 }
 
 /// How an association went.
@@ -56,8 +45,12 @@ pub(super) enum Associated {
     Done,
     /// Done, and at once undone: the flow was dying.
     DoneAndDeleted(Deletion),
+    /// The callout has a context there, and keeps it.
     NameExists,
+    /// There is no such flow.
     NoFlow,
+    /// The flow has ended.
+    Dying,
 }
 
 /// How a removal went.
@@ -87,6 +80,10 @@ struct Slot {
     active: u32,
     /// Contexts taken off during those.
     owed: Vec<u64>,
+    /// Contexts taken off whose flowDeleteFn has not been called, those owed among them.
+    leaving: u32,
+    /// Contexts whose flowDeleteFn runs.
+    deleting: u32,
 }
 
 impl Flow {
@@ -105,7 +102,7 @@ impl Flow {
 
     fn slot(&mut self, target: Target) -> &mut Slot {
         let index = self.slots.iter().position(|slot| slot.target == target).unwrap_or_else(|| {
-            self.slots.push(Slot { target, context: None, active: 0, owed: Vec::new() });
+            self.slots.push(Slot { target, context: None, active: 0, owed: Vec::new(), leaving: 0, deleting: 0 });
             self.slots.len() - 1
         });
         &mut self.slots[index]
@@ -117,9 +114,25 @@ impl Flow {
 }
 
 impl Slot {
-    fn deletions(&mut self) -> impl Iterator<Item = Deletion> {
+    fn deletions(&mut self, flow: FlowId) -> impl Iterator<Item = Deletion> {
         let target = self.target;
-        self.owed.drain(..).map(move |context| Deletion { target, context })
+        self.owed.drain(..).map(move |context| Deletion { flow, target, context })
+    }
+
+    fn take_off(&mut self) -> Option<u64> {
+        let context = self.context.take();
+        self.leaving += u32::from(context.is_some());
+        context
+    }
+
+    /// Whether another context finds one there.
+    fn is_taken(&self, emptied: Emptied) -> bool {
+        let in_the_way = match emptied {
+            Emptied::AtOnce => 0,
+            Emptied::BeforeDelete => self.leaving,
+            Emptied::AfterDelete => self.leaving + self.deleting,
+        };
+        self.context.is_some() || in_the_way > 0
     }
 }
 
@@ -135,9 +148,17 @@ pub(super) struct Flows {
 }
 
 impl Flows {
-    /// Starts a flow. With `reuse` it gets the lowest handle that has become free.
-    pub(super) fn open(&mut self, spec: Arc<FlowSpec>, reuse: bool) -> FlowId {
-        let spare = if reuse { self.spare_handles.pop_first() } else { None };
+    /// Starts a flow. If handles are used again it gets the lowest that may be.
+    pub(super) fn open(&mut self, spec: Arc<FlowSpec>, reuse: HandleReuse) -> FlowId {
+        let spare = self.spare_handles.iter().copied().find(|handle| match reuse {
+            HandleReuse::Never => false,
+            // A flow that is still being classified is in the table.
+            HandleReuse::AfterClassifies => !self.by_handle.contains_key(handle),
+            HandleReuse::AtOnce => true,
+        });
+        if let Some(spare) = spare {
+            self.spare_handles.remove(&spare);
+        }
         let handle = spare.unwrap_or_else(|| {
             self.last_handle += 1;
             self.last_handle
@@ -170,41 +191,72 @@ impl Flows {
     }
 
     /// `FwpsFlowAssociateContext0`, once its parameters are known to be good.
-    pub(super) fn associate(&mut self, handle: u64, target: Target, context: u64, dying: DyingFlow) -> Associated {
-        let Some(flow) = self.by_handle.get(&handle).and_then(|id| self.table.get_mut(id)) else {
+    pub(super) fn associate(
+        &mut self,
+        handle: u64,
+        target: Target,
+        context: u64,
+        dying: DyingFlow,
+        emptied: Emptied,
+    ) -> Associated {
+        let Some((id, flow)) = self.by_handle.get(&handle).and_then(|&id| Some((id, self.table.get_mut(&id)?))) else {
             return Associated::NoFlow;
         };
         let ended = flow.ended;
         let slot = flow.slot(target);
         if ended {
             return match dying {
-                DyingFlow::Refuse => Associated::NoFlow,
-                DyingFlow::DeleteInline => Associated::DoneAndDeleted(Deletion { target, context }),
+                DyingFlow::Refuse | DyingFlow::RefuseByChance => Associated::Dying,
+                DyingFlow::DeleteInline => {
+                    slot.leaving += 1;
+                    Associated::DoneAndDeleted(Deletion { flow: id, target, context })
+                }
                 DyingFlow::DeleteLater => {
+                    slot.leaving += 1;
                     slot.owed.push(context);
                     Associated::Done
                 }
             };
         }
-        if slot.context.is_some() {
+        if slot.is_taken(emptied) {
             return Associated::NameExists;
         }
         slot.context = Some(context);
         Associated::Done
     }
 
+    /// A flowDeleteFn is about to be called.
+    pub(super) fn deletion_begins(&mut self, deletion: Deletion) {
+        self.change_slot(deletion, |slot| {
+            slot.leaving = slot.leaving.saturating_sub(1);
+            slot.deleting += 1;
+        });
+    }
+
+    /// It has returned.
+    pub(super) fn deletion_ends(&mut self, deletion: Deletion) {
+        self.change_slot(deletion, |slot| slot.deleting = slot.deleting.saturating_sub(1));
+    }
+
+    /// Changes what a context was taken off of, if the flow is still known.
+    fn change_slot(&mut self, deletion: Deletion, change: impl FnOnce(&mut Slot)) {
+        if let Some(flow) = self.table.get_mut(&deletion.flow) {
+            change(flow.slot(deletion.target));
+        }
+    }
+
     /// `FwpsFlowRemoveContext0`.
     pub(super) fn remove(&mut self, handle: u64, target: Target) -> Removed {
-        let Some(flow) = self.by_handle.get(&handle).and_then(|id| self.table.get_mut(id)) else {
+        let Some((id, flow)) = self.by_handle.get(&handle).and_then(|&id| Some((id, self.table.get_mut(&id)?))) else {
             return Removed::NoContext;
         };
         let slot = flow.slot(target);
-        let Some(context) = slot.context.take() else { return Removed::NoContext };
+        let Some(context) = slot.take_off() else { return Removed::NoContext };
         if slot.active > 0 {
             slot.owed.push(context);
             return Removed::Later;
         }
-        Removed::Now(Deletion { target, context })
+        Removed::Now(Deletion { flow: id, target, context })
     }
 
     /// The context that a classify starting now would be given.
@@ -227,10 +279,10 @@ impl Flows {
         slot.active = slot.active.saturating_sub(1);
         let mut owed = Vec::new();
         if slot.active == 0 {
-            owed.extend(slot.deletions());
+            owed.extend(slot.deletions(id));
         }
         if flow.ended && !flow.classified() {
-            owed.extend(flow.slots.iter_mut().flat_map(Slot::deletions));
+            owed.extend(flow.slots.iter_mut().flat_map(|slot| slot.deletions(id)));
             self.forget(id);
         }
         owed
@@ -242,9 +294,10 @@ impl Flows {
         flow.ended = true;
         let mut owed = Vec::new();
         for slot in &mut flow.slots {
-            slot.owed.extend(slot.context.take());
+            let taken_off = slot.take_off();
+            slot.owed.extend(taken_off);
             if slot.active == 0 {
-                owed.extend(slot.deletions());
+                owed.extend(slot.deletions(id));
             }
         }
         self.spare_handles.insert(flow.handle);

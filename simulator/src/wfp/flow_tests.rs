@@ -19,13 +19,13 @@ fn spec(direction: Direction) -> Arc<FlowSpec> {
 /// A table with one flow: its identity and handle.
 fn one_flow() -> (Flows, FlowId, u64) {
     let mut flows = Flows::default();
-    let id = flows.open(spec(Direction::Outbound), false);
+    let id = flows.open(spec(Direction::Outbound), HandleReuse::Never);
     let handle = flows.get(id).unwrap().handle;
     (flows, id, handle)
 }
 
 fn associate(flows: &mut Flows, handle: u64, target: Target, context: u64) -> Associated {
-    flows.associate(handle, target, context, DyingFlow::Refuse)
+    flows.associate(handle, target, context, DyingFlow::Refuse, Emptied::default())
 }
 
 #[test]
@@ -51,9 +51,9 @@ fn associating_with_an_unknown_flow_is_refused() {
 
 #[test]
 fn removing_is_immediate_while_nothing_is_classified() {
-    let (mut flows, _, handle) = one_flow();
+    let (mut flows, id, handle) = one_flow();
     associate(&mut flows, handle, OUT, 0x10);
-    assert_eq!(flows.remove(handle, OUT), Removed::Now(Deletion { target: OUT, context: 0x10 }));
+    assert_eq!(flows.remove(handle, OUT), Removed::Now(Deletion { flow: id, target: OUT, context: 0x10 }));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn removing_during_a_classify_waits_for_its_end() {
     associate(&mut flows, handle, OUT, 0x10);
     flows.enter(id, OUT);
     assert_eq!(flows.remove(handle, OUT), Removed::Later);
-    assert_eq!(flows.leave(id, OUT), [Deletion { target: OUT, context: 0x10 }]);
+    assert_eq!(flows.leave(id, OUT), [Deletion { flow: id, target: OUT, context: 0x10 }]);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn removing_waits_for_the_last_of_several_classifies() {
     flows.enter(id, OUT);
     flows.remove(handle, OUT);
     assert_eq!(flows.leave(id, OUT), []);
-    assert_eq!(flows.leave(id, OUT), [Deletion { target: OUT, context: 0x10 }]);
+    assert_eq!(flows.leave(id, OUT), [Deletion { flow: id, target: OUT, context: 0x10 }]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_classify_of_another_callout_does_not_defer_a_removal() {
     let (mut flows, id, handle) = one_flow();
     associate(&mut flows, handle, OUT, 0x10);
     flows.enter(id, IN);
-    assert_eq!(flows.remove(handle, OUT), Removed::Now(Deletion { target: OUT, context: 0x10 }));
+    assert_eq!(flows.remove(handle, OUT), Removed::Now(Deletion { flow: id, target: OUT, context: 0x10 }));
 }
 
 #[test]
@@ -101,13 +101,52 @@ fn a_classify_that_starts_after_a_removal_gets_no_context() {
     assert_eq!(flows.context(id, OUT), None);
 }
 
+/// Takes a context off, and says at each step until its flowDeleteFn has returned whether another one is taken.
+fn taken_at_each_step(emptied: Emptied) -> [bool; 3] {
+    let (mut flows, id, handle) = one_flow();
+    associate(&mut flows, handle, OUT, 0x10);
+    let Removed::Now(deletion) = flows.remove(handle, OUT) else { panic!("nothing is classified") };
+    let mut context = 0x10;
+    let mut is_taken = |flows: &mut Flows| {
+        context += 0x10;
+        if flows.associate(handle, OUT, context, DyingFlow::Refuse, emptied) == Associated::NameExists {
+            return false;
+        }
+        flows.get_mut(id).unwrap().slot(OUT).context = None;
+        true
+    };
+    let waits = is_taken(&mut flows);
+    flows.deletion_begins(deletion);
+    let runs = is_taken(&mut flows);
+    flows.deletion_ends(deletion);
+    [waits, runs, is_taken(&mut flows)]
+}
+
 #[test]
-fn a_context_can_be_associated_again_while_the_old_one_waits() {
+fn a_context_that_is_taken_off_is_in_the_way_until_its_delete_function_is_called() {
+    assert_eq!(taken_at_each_step(Emptied::BeforeDelete), [false, true, true]);
+}
+
+#[test]
+fn a_context_that_is_taken_off_may_be_in_the_way_until_its_delete_function_has_returned() {
+    assert_eq!(taken_at_each_step(Emptied::AfterDelete), [false, false, true]);
+}
+
+#[test]
+fn a_context_that_is_taken_off_may_be_out_of_the_way_at_once() {
+    assert_eq!(taken_at_each_step(Emptied::AtOnce), [true, true, true]);
+}
+
+#[test]
+fn a_context_that_waits_for_a_classify_is_in_the_way() {
     let (mut flows, id, handle) = one_flow();
     associate(&mut flows, handle, OUT, 0x10);
     flows.enter(id, OUT);
     flows.remove(handle, OUT);
-    assert_eq!(associate(&mut flows, handle, OUT, 0x20), Associated::Done);
+    let before = associate(&mut flows, handle, OUT, 0x20);
+    let owed = flows.leave(id, OUT);
+    flows.deletion_begins(owed[0]);
+    assert_eq!((before, associate(&mut flows, handle, OUT, 0x20)), (Associated::NameExists, Associated::Done));
 }
 
 #[test]
@@ -116,7 +155,10 @@ fn the_end_of_a_flow_deletes_every_context() {
     associate(&mut flows, handle, OUT, 0x10);
     associate(&mut flows, handle, IN, 0x20);
     let owed = flows.end(id).unwrap();
-    assert_eq!(owed, [Deletion { target: OUT, context: 0x10 }, Deletion { target: IN, context: 0x20 }]);
+    assert_eq!(
+        owed,
+        [Deletion { flow: id, target: OUT, context: 0x10 }, Deletion { flow: id, target: IN, context: 0x20 }]
+    );
 }
 
 #[test]
@@ -125,8 +167,8 @@ fn the_end_of_a_flow_waits_only_for_the_callout_being_classified() {
     associate(&mut flows, handle, OUT, 0x10);
     associate(&mut flows, handle, IN, 0x20);
     flows.enter(id, OUT);
-    assert_eq!(flows.end(id).unwrap(), [Deletion { target: IN, context: 0x20 }]);
-    assert_eq!(flows.leave(id, OUT), [Deletion { target: OUT, context: 0x10 }]);
+    assert_eq!(flows.end(id).unwrap(), [Deletion { flow: id, target: IN, context: 0x20 }]);
+    assert_eq!(flows.leave(id, OUT), [Deletion { flow: id, target: OUT, context: 0x10 }]);
 }
 
 #[test]
@@ -142,7 +184,7 @@ fn a_dying_flow_refuses_an_association() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
     flows.end(id);
-    assert_eq!(flows.associate(handle, OUT, 0x10, DyingFlow::Refuse), Associated::NoFlow);
+    assert_eq!(flows.associate(handle, OUT, 0x10, DyingFlow::Refuse, Emptied::default()), Associated::Dying);
 }
 
 #[test]
@@ -150,8 +192,8 @@ fn a_dying_flow_deletes_a_late_context_when_its_classify_ends() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
     flows.end(id);
-    assert_eq!(flows.associate(handle, OUT, 0x10, DyingFlow::DeleteLater), Associated::Done);
-    assert_eq!(flows.leave(id, IN), [Deletion { target: OUT, context: 0x10 }]);
+    assert_eq!(flows.associate(handle, OUT, 0x10, DyingFlow::DeleteLater, Emptied::default()), Associated::Done);
+    assert_eq!(flows.leave(id, IN), [Deletion { flow: id, target: OUT, context: 0x10 }]);
 }
 
 #[test]
@@ -159,8 +201,8 @@ fn a_dying_flow_can_delete_a_late_context_at_once() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
     flows.end(id);
-    let associated = flows.associate(handle, OUT, 0x10, DyingFlow::DeleteInline);
-    assert_eq!(associated, Associated::DoneAndDeleted(Deletion { target: OUT, context: 0x10 }));
+    let associated = flows.associate(handle, OUT, 0x10, DyingFlow::DeleteInline, Emptied::default());
+    assert_eq!(associated, Associated::DoneAndDeleted(Deletion { flow: id, target: OUT, context: 0x10 }));
 }
 
 #[test]
@@ -168,7 +210,7 @@ fn a_late_context_of_a_dying_flow_cannot_be_removed() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
     flows.end(id);
-    flows.associate(handle, OUT, 0x10, DyingFlow::DeleteLater);
+    flows.associate(handle, OUT, 0x10, DyingFlow::DeleteLater, Emptied::default());
     assert_eq!(flows.remove(handle, OUT), Removed::NoContext);
 }
 
@@ -176,15 +218,37 @@ fn a_late_context_of_a_dying_flow_cannot_be_removed() {
 fn a_handle_is_used_again_at_once_when_asked_for() {
     let (mut flows, id, handle) = one_flow();
     flows.end(id);
-    let next = flows.open(spec(Direction::Outbound), true);
+    let next = flows.open(spec(Direction::Outbound), HandleReuse::AtOnce);
     assert_eq!(flows.get(next).unwrap().handle, handle);
+}
+
+#[test]
+fn a_handle_can_be_used_again_before_any_context_of_the_old_flow_is_deleted() {
+    let (mut flows, id, handle) = one_flow();
+    associate(&mut flows, handle, OUT, 0x10);
+    let owed = flows.end(id).unwrap();
+    let next = flows.open(spec(Direction::Outbound), HandleReuse::AfterClassifies);
+    assert_eq!((flows.get(next).unwrap().handle, owed.len()), (handle, 1));
+    assert_eq!(associate(&mut flows, handle, OUT, 0x20), Associated::Done);
+}
+
+#[test]
+fn a_handle_can_be_used_again_only_after_the_classifies_of_its_flow() {
+    let (mut flows, id, handle) = one_flow();
+    flows.enter(id, OUT);
+    flows.end(id);
+    let during = flows.open(spec(Direction::Outbound), HandleReuse::AfterClassifies);
+    flows.leave(id, OUT);
+    let after = flows.open(spec(Direction::Outbound), HandleReuse::AfterClassifies);
+    assert_ne!(flows.get(during).unwrap().handle, handle);
+    assert_eq!(flows.get(after).unwrap().handle, handle);
 }
 
 #[test]
 fn a_handle_is_not_used_again_by_default() {
     let (mut flows, id, handle) = one_flow();
     flows.end(id);
-    let next = flows.open(spec(Direction::Outbound), false);
+    let next = flows.open(spec(Direction::Outbound), HandleReuse::Never);
     assert_ne!(flows.get(next).unwrap().handle, handle);
 }
 
@@ -193,7 +257,7 @@ fn a_handle_used_again_names_the_new_flow_while_the_old_one_dies() {
     let (mut flows, old, handle) = one_flow();
     flows.enter(old, OUT);
     flows.end(old);
-    let new = flows.open(spec(Direction::Outbound), true);
+    let new = flows.open(spec(Direction::Outbound), HandleReuse::AtOnce);
     flows.leave(old, OUT);
     assert_eq!(flows.live(handle), Some(new));
 }
@@ -210,8 +274,8 @@ fn an_ended_flow_leaves_nothing_behind() {
 #[test]
 fn only_flows_of_the_changed_layer_are_authorized_again() {
     let mut flows = Flows::default();
-    let outbound = flows.open(spec(Direction::Outbound), false);
-    let inbound = flows.open(spec(Direction::Inbound), false);
+    let outbound = flows.open(spec(Direction::Outbound), HandleReuse::Never);
+    let inbound = flows.open(spec(Direction::Inbound), HandleReuse::Never);
     flows.mark_for_reauthorization(Layer { point: Point::AuthConnect, family: Family::V4 });
     assert!(flows.get(outbound).unwrap().reauthorize);
     assert!(!flows.get(inbound).unwrap().reauthorize);

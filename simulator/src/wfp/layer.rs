@@ -175,7 +175,7 @@ impl Layer {
         }
     }
 
-    /// How many fields the layer has (`*_MAX`, Windows 10 1709).
+    /// How many fields the layer has (`FWPS_FIELDS_*_MAX`, Windows 10 2004).
     pub(super) fn field_count(self) -> usize {
         match self.point {
             Point::AuthConnect => 41,

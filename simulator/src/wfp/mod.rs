@@ -43,9 +43,11 @@ use std::{
 };
 
 pub use arbitration::Verdict;
-pub use flow::DyingFlow;
 pub use prepared::{FlowContext, Prepared};
-pub use switches::{BusyUntil, FlowHandleField, IrqlChoice, PathMemory, Removal, Switches, WriteRight};
+pub use switches::{
+    BusyUntil, DyingFlow, Emptied, ExistingContext, FlowHandleField, HandleReuse, IrqlChoice, PathMemory, Removal,
+    SecondContext, Switches, WriteRight,
+};
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 
 use self::{

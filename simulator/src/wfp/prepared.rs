@@ -41,6 +41,7 @@ impl Machine {
             spec: &flow.spec,
             flow_handle: Some(flow.handle),
             reauthorized_by: None,
+            before_redirection: false,
             packet: Some(packet),
         };
         let built = situation.build(&mut frame, &self.wfp().switches());

@@ -2,7 +2,7 @@
 //!
 //! The default is the documented behaviour where there is one, and the likeliest where there is none.
 
-use super::{flow::DyingFlow, layer::Field, status::Status};
+use super::{layer::Field, status::Status};
 use crate::kernel::Irql;
 
 /// The engine's behaviour where it has a choice.
@@ -10,6 +10,12 @@ use crate::kernel::Irql;
 pub struct Switches {
     /// At which IRQL callouts are called.
     pub irql: IrqlChoice,
+    /// What an association is answered where the callout has a context already.
+    pub existing_context: ExistingContext,
+    /// Whether the referee lets an association pass where the callout has a context already.
+    pub second_context: SecondContext,
+    /// When a context that is taken off stops being in the way of another one.
+    pub emptied: Emptied,
     /// What becomes of an association with a flow that has ended but is still being classified.
     pub dying_flow: DyingFlow,
     /// When flowDeleteFn runs after `FwpsFlowRemoveContext0`.
@@ -18,8 +24,10 @@ pub struct Switches {
     pub removal_error: Option<Status>,
     /// The flow ends inside the n-th successful `FwpsFlowAssociateContext0` from now, before it returns; 1 is the next.
     pub end_flow_after_associations: Option<u32>,
-    /// A flow gets the lowest handle that has become free, not a fresh one.
-    pub reuse_handles: bool,
+    /// Whether a flow gets the lowest handle that has become free, not a fresh one.
+    pub handle_reuse: HandleReuse,
+    /// A connect is classified twice, as a redirected one is: same handle, neither time as a reauthorization.
+    pub connect_twice: bool,
     /// So many attempts to unregister a callout are answered `STATUS_DEVICE_BUSY` without a reason.
     pub busy_answers: u32,
     /// How long a context keeps its callout registered.
@@ -48,11 +56,15 @@ impl Default for Switches {
     fn default() -> Self {
         Self {
             irql: IrqlChoice::default(),
+            existing_context: ExistingContext::default(),
+            second_context: SecondContext::default(),
+            emptied: Emptied::default(),
             dying_flow: DyingFlow::default(),
             removal: Removal::default(),
             removal_error: None,
             end_flow_after_associations: None,
-            reuse_handles: false,
+            handle_reuse: HandleReuse::default(),
+            connect_twice: false,
             busy_answers: 0,
             busy_until: BusyUntil::default(),
             refuse_contexts_when_leaving: false,
@@ -76,6 +88,68 @@ pub enum IrqlChoice {
     Random,
     /// Always this one.
     Fixed(Irql),
+}
+
+/// What `FwpsFlowAssociateContext0` answers where the callout has a context already. The old context stays either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExistingContext {
+    /// `STATUS_OBJECT_NAME_EXISTS`, as documented, and as NETIO answers in a disassembly of one build.
+    #[default]
+    NameExists,
+    /// `STATUS_SUCCESS`: fwpkclnt folds every status that is none of failure into this one. A guess: in a disassembly of
+    /// one build its `FwpsFlowRemoveContext0` does so, and nobody has seen its `FwpsFlowAssociateContext0`.
+    Folded,
+}
+
+/// What the referee says to an association where the callout has a context already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecondContext {
+    /// Nothing: the driver is answered.
+    #[default]
+    Answered,
+    /// A bug check, whatever the answer would be: this driver is to know what it has tagged.
+    Reported,
+}
+
+/// When a context that is taken off stops being in the way of another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emptied {
+    /// When it is taken off.
+    AtOnce,
+    /// When its flowDeleteFn is called: until the last classify with it has ended it is still there, only marked. So in a
+    /// disassembly of one build.
+    #[default]
+    BeforeDelete,
+    /// When its flowDeleteFn has returned (a guess: not found, not excluded for removals).
+    AfterDelete,
+}
+
+/// What happens to an association with a flow that has ended but is still being classified.
+///
+/// Nothing is documented, so a driver must be right in every case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DyingFlow {
+    /// The association fails: `STATUS_NOT_FOUND`.
+    #[default]
+    Refuse,
+    /// It fails by chance with that, or with `STATUS_INVALID_PARAMETER`: both are in a disassembly of one build.
+    RefuseByChance,
+    /// It succeeds, and flowDeleteFn follows when the last classify of the flow ends.
+    DeleteLater,
+    /// It succeeds, and flowDeleteFn runs before it returns.
+    DeleteInline,
+}
+
+/// Whether, and when, another flow gets the handle of one that has ended. Nothing is documented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HandleReuse {
+    /// Never.
+    #[default]
+    Never,
+    /// As soon as no classify of the old flow runs; its flowDeleteFn may be still to come.
+    AfterClassifies,
+    /// At once, and even while the old flow is being classified.
+    AtOnce,
 }
 
 /// When flowDeleteFn runs after a removal.

@@ -120,15 +120,18 @@ impl Machine {
     /// The bug check that the driver caused.
     pub fn open_flow(&self, spec: &FlowSpec) -> Result<FlowHandle, BugCheck> {
         self.run(|cpu| {
-            let reuse = self.wfp().switches().reuse_handles;
+            let switches = self.wfp().switches();
             interleave::point("a flow begins", Touches::HANDLES);
             let flow = {
                 let mut state = self.wfp().state();
-                let id = state.flows.open(Arc::new(spec.clone()), reuse);
+                let id = state.flows.open(Arc::new(spec.clone()), switches.handle_reuse);
                 snapshot(&state.flows, id).expect("just opened")
             };
             let handle = FlowHandle(flow.handle);
-            if authorize(cpu, &flow, None) == Verdict::Block {
+            let twice = switches.connect_twice && flow.authorized_at.point == Point::AuthConnect;
+            if (twice && authorize(cpu, &flow, Authorization::BeforeRedirection) == Verdict::Block)
+                || authorize(cpu, &flow, Authorization::First) == Verdict::Block
+            {
                 context::end_flow(cpu, flow.id);
                 return handle;
             }
@@ -181,8 +184,15 @@ impl Machine {
     ) -> Result<Verdict, BugCheck> {
         self.run(|cpu| {
             let layer = Layer { point: direction.transport(), family: family(spec) };
-            let packet = Some(packet);
-            classify(cpu, None, &Situation { layer, spec, flow_handle: None, reauthorized_by: None, packet })
+            let situation = Situation {
+                layer,
+                spec,
+                flow_handle: None,
+                reauthorized_by: None,
+                before_redirection: false,
+                packet: Some(packet),
+            };
+            classify(cpu, None, &situation)
         })
     }
 
@@ -216,15 +226,21 @@ impl Machine {
     /// # Errors
     /// The bug check that the driver caused.
     pub fn reauthorize(&self, flow: FlowHandle, direction: Direction) -> Result<Verdict, BugCheck> {
-        self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, Some(direction))))
+        self.authorize_live(flow, Authorization::Again(direction))
     }
 
-    /// Authorizes a flow again without saying so, as a connect that is classified twice.
+    /// Authorizes a flow again without saying so, as a connect that is classified twice: see [`Switches::connect_twice`].
+    ///
+    /// [`Switches::connect_twice`]: super::Switches::connect_twice
     ///
     /// # Errors
     /// The bug check that the driver caused.
     pub fn authorize_again(&self, flow: FlowHandle) -> Result<Verdict, BugCheck> {
-        self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, None)))
+        self.authorize_live(flow, Authorization::First)
+    }
+
+    fn authorize_live(&self, flow: FlowHandle, authorization: Authorization) -> Result<Verdict, BugCheck> {
+        self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, authorization)))
     }
 
     /// Another product blocks or permits everything at `layer`, from a sub-layer of this weight.
@@ -285,7 +301,7 @@ impl Machine {
             let mut state = self.wfp().state();
             state.flows.get_mut(flow.id).is_some_and(|flow| std::mem::take(&mut flow.reauthorize))
         };
-        if pending { authorize(cpu, flow, Some(direction)) } else { Verdict::Permit }
+        if pending { authorize(cpu, flow, Authorization::Again(direction)) } else { Verdict::Permit }
     }
 }
 
@@ -296,12 +312,41 @@ fn snapshot(flows: &super::Flows, id: FlowId) -> Option<Snapshot> {
 }
 
 fn situation(flow: &Snapshot, layer: Layer) -> Situation<'_> {
-    Situation { layer, spec: &flow.spec, flow_handle: Some(flow.handle), reauthorized_by: None, packet: None }
+    Situation {
+        layer,
+        spec: &flow.spec,
+        flow_handle: Some(flow.handle),
+        reauthorized_by: None,
+        before_redirection: false,
+        packet: None,
+    }
+}
+
+/// Why a flow is authorized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Authorization {
+    /// It is new.
+    First,
+    /// It is new, and will be redirected. In a disassembly of one build such a connect is classified with
+    /// `IS_HONORING_POLICY_AUTHORIZE` first, and then again without, under the same handle and never as a reauthorization.
+    /// (Simplification: both times with the same addresses.)
+    BeforeRedirection,
+    /// Policy has changed, and a packet in this direction came by.
+    Again(Direction),
 }
 
 /// ALE authorization. Only non-TCP flows bring their first packet along (a guess).
-fn authorize(cpu: &Cpu, flow: &Snapshot, reauthorized_by: Option<Direction>) -> Verdict {
+fn authorize(cpu: &Cpu, flow: &Snapshot, authorization: Authorization) -> Verdict {
     let first_packet = (flow.spec.protocol != TCP).then(|| Packet::new(flow.spec.protocol, 0));
-    let situation = Situation { reauthorized_by, packet: first_packet.as_ref(), ..situation(flow, flow.authorized_at) };
+    let reauthorized_by = match authorization {
+        Authorization::Again(direction) => Some(direction),
+        Authorization::First | Authorization::BeforeRedirection => None,
+    };
+    let situation = Situation {
+        reauthorized_by,
+        before_redirection: authorization == Authorization::BeforeRedirection,
+        packet: first_packet.as_ref(),
+        ..situation(flow, flow.authorized_at)
+    };
     classify(cpu, Some(flow.id), &situation)
 }

@@ -35,6 +35,8 @@ pub(super) struct Situation<'a> {
     pub(super) flow_handle: Option<u64>,
     /// When the flow is authorized again: the direction of the packet that caused it.
     pub(super) reauthorized_by: Option<Direction>,
+    /// It is the first of two authorizations of a redirected connect.
+    pub(super) before_redirection: bool,
     pub(super) packet: Option<&'a Packet>,
 }
 
@@ -102,7 +104,8 @@ impl Situation<'_> {
     fn flags(&self) -> u32 {
         let loopback = if self.spec.remote.ip().is_loopback() { condition_flag::IS_LOOPBACK } else { 0 };
         let again = if self.reauthorized_by.is_some() { condition_flag::IS_REAUTHORIZE } else { 0 };
-        loopback | again
+        let first = if self.before_redirection { condition_flag::IS_HONORING_POLICY_AUTHORIZE } else { 0 };
+        loopback | again | first
     }
 
     fn metadata(&self, frame: &mut Frame, switches: &Switches, path: Option<u64>) -> u64 {

@@ -23,7 +23,7 @@ fn spec() -> FlowSpec {
 }
 
 fn situation(layer: Layer, spec: &FlowSpec) -> Situation<'_> {
-    Situation { layer, spec, flow_handle: Some(0x2a1), reauthorized_by: None, packet: None }
+    Situation { layer, spec, flow_handle: Some(0x2a1), reauthorized_by: None, before_redirection: false, packet: None }
 }
 
 /// Builds `situation` and hands its addresses to `check` while they are valid.
@@ -128,6 +128,14 @@ fn authorizing_again_sets_the_flag() {
     let again = Situation { reauthorized_by: Some(Direction::Outbound), ..situation(CONNECT, &spec) };
     let flags = built(&again, &Switches::default(), |arguments| value_at(arguments, 12));
     assert_eq!(flags.value, u64::from(condition_flag::IS_REAUTHORIZE));
+}
+
+#[test]
+fn the_first_classify_of_a_redirected_connect_is_no_reauthorization() {
+    let spec = spec();
+    let first = Situation { before_redirection: true, ..situation(CONNECT, &spec) };
+    let flags = built(&first, &Switches::default(), |arguments| value_at(arguments, 12));
+    assert_eq!(flags.value, u64::from(condition_flag::IS_HONORING_POLICY_AUTHORIZE));
 }
 
 #[test]

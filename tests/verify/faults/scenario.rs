@@ -10,8 +10,8 @@ use flowtag_simulator::{
     kernel::{call_stack::CallStack, registry::Value},
     service::ServiceError,
     wfp::{
-        Direction, DyingFlow, FlowHandle, FlowSpec, Packet, PathMemory, Removal, Switches, Verdict, WriteRight,
-        layer::Field, status,
+        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, Packet, PathMemory, Removal, Switches, Verdict,
+        WriteRight, layer::Field, status,
     },
 };
 use flowtag_tests::rig::{ICMP, Rig, TCP, UDP, endpoint, field, path_blob};
@@ -96,7 +96,7 @@ impl Scenario {
         self.reauthorize_all(); // with the ring full
         self.close_every_second();
         self.reauthorize_all();
-        for dying in [DyingFlow::Refuse, DyingFlow::DeleteLater, DyingFlow::DeleteInline] {
+        for dying in [DyingFlow::Refuse, DyingFlow::RefuseByChance, DyingFlow::DeleteLater, DyingFlow::DeleteInline] {
             self.rig.set(|switches| switches.dying_flow = dying);
             for ends_after in [1, 2] {
                 self.flows_that_end_during_authorization(ends_after);
@@ -115,7 +115,7 @@ impl Scenario {
         self.rig.set(|switches| {
             switches.known_callout_flags = u32::MAX;
             switches.removal = Removal::PendingByChance;
-            switches.reuse_handles = true;
+            switches.handle_reuse = HandleReuse::AtOnce;
             switches.busy_answers = 2;
             switches.refuse_contexts_when_leaving = true;
             switches.write_right = WriteRight::ByChance;

@@ -39,6 +39,8 @@ pub enum Does {
     Connect,
     /// A flow is authorized again, as after a change of policy.
     Reauthorize(Flow),
+    /// A flow is authorized again as if for the first time, as a connect that is classified twice.
+    Again(Flow),
     /// A packet leaves.
     Send(Flow),
     /// A packet arrives.
@@ -58,7 +60,7 @@ pub enum Flow {
     Oldest,
     /// The youngest of those that were open before.
     Youngest,
-    /// The one that `Connect` opens, if it has done so.
+    /// The one that `Connect` opens, if it has done so, and has got no handle that was used before.
     New,
 }
 
@@ -78,6 +80,7 @@ impl Case {
         let done = match does {
             Does::Connect => machine.open_flow(&outbound()).map(drop),
             Does::Reauthorize(flow) => machine.reauthorize(self.handle(flow), Direction::Outbound).map(drop),
+            Does::Again(flow) => machine.authorize_again(self.handle(flow)).map(drop),
             Does::Send(flow) => machine.transport(self.handle(flow), Direction::Outbound, &packet).map(drop),
             Does::Receive(flow) => machine.transport(self.handle(flow), Direction::Inbound, &packet).map(drop),
             Does::End(flow) => machine.close_flow(self.handle(flow)),

@@ -2,7 +2,10 @@
 
 use flowtag_simulator::{
     kernel::registry::Value,
-    wfp::{BusyUntil, DyingFlow, PathMemory, Removal, WriteRight, layer::Field, status},
+    wfp::{
+        BusyUntil, DyingFlow, Emptied, ExistingContext, HandleReuse, PathMemory, Removal, SecondContext, WriteRight,
+        layer::Field, status,
+    },
 };
 use flowtag_tests::rig::Rig;
 use rand::{RngExt, seq::IndexedRandom};
@@ -25,7 +28,9 @@ pub fn change(rig: &Rig, random: &mut ChaCha8Rng) {
         switches.busy_answers = random.random_range(0..4);
         switches.busy_until = one_of(random, &[BusyUntil::Returned, BusyUntil::Deleting]);
         switches.refuse_contexts_when_leaving = random.random();
-        switches.reuse_handles = random.random();
+        switches.handle_reuse =
+            one_of(random, &[HandleReuse::Never, HandleReuse::AfterClassifies, HandleReuse::AtOnce]);
+        switches.connect_twice = random.random();
         switches.empty_on_reauthorization =
             if random.random() { vec![Field::LocalPort, Field::RemotePort] } else { Vec::new() };
         // Paging the path in and out is dear.
@@ -40,7 +45,14 @@ pub fn change_amidst(rig: &Rig, random: &mut ChaCha8Rng) {
     rig.set(|switches| {
         switches.removal = one_of(random, &[Removal::AsDocumented, Removal::PendingByChance]);
         switches.removal_error = one_of(random, &[None, None, None, Some(status::UNSUCCESSFUL)]);
-        switches.dying_flow = one_of(random, &[DyingFlow::Refuse, DyingFlow::DeleteLater, DyingFlow::DeleteInline]);
+        switches.dying_flow = one_of(
+            random,
+            &[DyingFlow::Refuse, DyingFlow::RefuseByChance, DyingFlow::DeleteLater, DyingFlow::DeleteInline],
+        );
+        switches.existing_context = one_of(random, &[ExistingContext::NameExists, ExistingContext::Folded]);
+        switches.second_context = one_of(random, &[SecondContext::Answered, SecondContext::Reported]);
+        // Not AfterDelete: that flowtag takes for excluded (docs/architecture.md).
+        switches.emptied = one_of(random, &[Emptied::AtOnce, Emptied::BeforeDelete]);
         switches.write_right = one_of(random, &[WriteRight::AsArbitrated, WriteRight::ByChance]);
     });
 }

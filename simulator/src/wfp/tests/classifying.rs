@@ -11,6 +11,32 @@ fn an_authorization_reaches_the_callout_with_the_flows_handle() {
 }
 
 #[test]
+fn a_connect_that_is_redirected_is_classified_twice_under_one_handle() {
+    let (rig, _) = Rig::inspecting(CONNECT, 0);
+    rig.set(|switches| switches.connect_twice = true);
+    let flow = rig.open_flow();
+    assert_eq!(told_layers(), [CONNECT.id(), CONNECT.id()]);
+    assert!(told().iter().all(|told| told.handle == flow.0));
+}
+
+#[test]
+fn only_a_connect_is_classified_twice() {
+    let accept = Layer { point: Point::AuthRecvAccept, family: Family::V4 };
+    let (rig, _) = Rig::inspecting(accept, 0);
+    rig.set(|switches| switches.connect_twice = true);
+    rig.machine.open_flow(&FlowSpec { direction: Direction::Inbound, ..spec() }).unwrap();
+    assert_eq!(told_layers(), [accept.id()]);
+}
+
+#[test]
+fn a_flow_can_be_authorized_once_more() {
+    let (rig, _) = Rig::inspecting(CONNECT, 0);
+    let flow = rig.open_flow();
+    rig.machine.authorize_again(flow).unwrap();
+    assert_eq!((told().len(), told()[1].handle), (2, flow.0));
+}
+
+#[test]
 fn a_packet_without_filters_meets_no_callout() {
     let rig = Rig::new();
     rig.register(2, 0);

@@ -38,6 +38,51 @@ fn a_second_context_answers_name_exists() {
 }
 
 #[test]
+fn a_second_context_may_be_answered_success_and_the_first_one_stays() {
+    let (rig, callout) = Rig::inspecting(OUT, 0);
+    rig.set(|switches| switches.existing_context = ExistingContext::Folded);
+    let flow = rig.open_flow();
+    rig.associate(flow.0, OUT, callout, 7);
+    assert_eq!(rig.associate(flow.0, OUT, callout, 8), status::SUCCESS);
+    rig.machine.close_flow(flow).unwrap();
+    assert_eq!((deleted(), rig.machine.wfp().contexts()), (vec![7], 0));
+}
+
+#[test]
+fn a_second_context_is_a_bug_check_if_the_driver_is_to_know_better() {
+    for answer in [ExistingContext::NameExists, ExistingContext::Folded] {
+        let (rig, callout) = Rig::inspecting(OUT, 0);
+        rig.set(|switches| {
+            switches.existing_context = answer;
+            switches.second_context = SecondContext::Reported;
+        });
+        let flow = rig.open_flow();
+        assert_eq!(rig.associate(flow.0, OUT, callout, 7), status::SUCCESS);
+        let associate = exports::address("fwpkclnt.sys", "FwpsFlowAssociateContext0").unwrap();
+        let arguments = [flow.0, OUT.id().into(), callout.into(), 8];
+        let again = rig.machine.run(|cpu| cpu.call(associate, "FwpsFlowAssociateContext0", &arguments));
+        let bug_check = again.expect_err("a bug check");
+        assert!(
+            bug_check.reason().starts_with("Associate on a flow that has a context of this callout"),
+            "{bug_check}"
+        );
+    }
+}
+
+#[test]
+fn a_context_whose_removal_is_pending_is_in_the_way_of_another_one() {
+    let (rig, callout) = Rig::inspecting(OUT, 0);
+    rig.set(|switches| switches.removal = Removal::PendingUntilTold);
+    let flow = rig.open_flow();
+    rig.associate(flow.0, OUT, callout, 7);
+    rig.remove(flow.0, OUT, callout);
+    let meanwhile = rig.associate(flow.0, OUT, callout, 8);
+    rig.machine.run_deferred_deletes().unwrap();
+    let afterwards = rig.associate(flow.0, OUT, callout, 8);
+    assert_eq!((meanwhile, afterwards, deleted()), (status::OBJECT_NAME_EXISTS, status::SUCCESS, vec![7]));
+}
+
+#[test]
 fn an_unknown_flow_answers_not_found() {
     let (rig, callout) = Rig::inspecting(OUT, 0);
     assert_eq!(rig.associate(999, OUT, callout, 7), status::NOT_FOUND);
@@ -160,6 +205,21 @@ fn ends_between_associations(dying: DyingFlow) -> (Vec<Status>, Vec<u64>) {
 fn a_flow_that_ends_between_two_associations_can_refuse_the_second() {
     let outcome = ends_between_associations(DyingFlow::Refuse);
     assert_eq!(outcome, (vec![status::SUCCESS, status::NOT_FOUND], vec![1]));
+}
+
+#[test]
+fn a_flow_that_ends_between_two_associations_can_refuse_the_second_in_two_ways() {
+    let (rig, _) = Rig::inspecting(CONNECT, 0);
+    let (first, second) = (rig.register(3, CONDITIONAL), rig.register(4, CONDITIONAL));
+    rig.set(|switches| switches.dying_flow = DyingFlow::RefuseByChance);
+    let opened = (0..20).flat_map(|_| {
+        rig.set(|switches| switches.end_flow_after_associations = Some(1));
+        associate_twice(&rig, first, second)
+    });
+    let mut seen: Vec<_> = opened.collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [status::SUCCESS, status::INVALID_PARAMETER, status::NOT_FOUND]);
 }
 
 #[test]

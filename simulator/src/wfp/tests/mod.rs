@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    DyingFlow, IrqlChoice, PathMemory, Removal, Switches, WriteRight,
+    DyingFlow, ExistingContext, HandleReuse, IrqlChoice, PathMemory, Removal, SecondContext, Switches, WriteRight,
     abi::{
         FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, FwpsCallout, FwpsClassifyOut,
         FwpsIncomingMetadataValues, FwpsIncomingValues, Guid, SESSION_FLAG_DYNAMIC, action,

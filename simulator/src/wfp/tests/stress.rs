@@ -63,7 +63,7 @@ fn every_context_is_deleted_once_and_never_during_its_classify() {
     rig.set(|switches| {
         switches.irql = IrqlChoice::Random;
         switches.removal = Removal::PendingByChance;
-        switches.reuse_handles = true;
+        switches.handle_reuse = HandleReuse::AtOnce;
     });
     let callout = FwpsCallout {
         callout_key: key(2),
