@@ -28,7 +28,7 @@ pub fn cargo(verb: &str) -> Command {
         .args(["--target", target.triple(), "--target-dir"])
         .arg(folder())
         .env(format!("CARGO_TARGET_{}_LINKER", target.variable_suffix().to_uppercase()), "rust-lld")
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        // None, and none of .cargo/config.toml either: control flow guard takes a kit.
+        .env("CARGO_ENCODED_RUSTFLAGS", "");
     command
 }
