@@ -175,6 +175,8 @@ pub enum Known {
 }
 
 impl Known {
+    #[expect(clippy::inline_always, reason = "where most authorizations of a busy machine end")]
+    #[inline(always)]
     fn from(occupant: &Occupant<'_, InSlot>, tag: &Tag) -> Self {
         if !occupant.draining && occupant.record.record().tag.fits(tag) { Self::Tagged } else { Self::Busy }
     }
@@ -203,19 +205,19 @@ impl NewFlow {
     /// Captures a flow. [`None`] when memory is short.
     ///
     /// IRQL: that at which the authorization was entered, since the path may be pageable there
-    pub fn allocate(tag: Tag, path: &Path) -> Option<Self> {
+    pub fn allocate(tag: &Tag, path: &Path) -> Option<Self> {
         let block = pool::allocate(size_of::<Flow>().wrapping_add(path.stored_len()), pool::FLOW)?;
         let flow = block.cast::<Flow>();
         let record = Flow {
-            out: Side::new(flow.as_ptr(), Direction::Out, &tag),
-            r#in: Side::new(flow.as_ptr(), Direction::In, &tag),
+            out: Side::new(flow.as_ptr(), Direction::Out, tag),
+            r#in: Side::new(flow.as_ptr(), Direction::In, tag),
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
             // The close line alone wants it.
             opened_at: if print::level() >= level::FLOWS { time::milliseconds() } else { 0 },
             path_len: path.stored_len(),
             opened: AtomicBool::new(false),
-            tag,
+            tag: *tag,
         };
         // SAFETY: the block is large and aligned enough, and ours.
         unsafe { flow.write(record) };

@@ -41,13 +41,44 @@ pub enum Address {
     V6([u8; 16]),
 }
 
+/// A number, if Windows gave it. In one word, so that two are compared at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given(u32);
+
+impl Given {
+    /// Not given.
+    pub const NOTHING: Self = Self(0);
+
+    /// Given.
+    #[must_use]
+    pub const fn number(number: u16) -> Self {
+        Self((number as u32).wrapping_add(1))
+    }
+
+    /// What was given.
+    #[must_use]
+    pub const fn get(self) -> Option<u32> {
+        self.0.checked_sub(1)
+    }
+
+    fn fits(self, other: Self) -> bool {
+        self == other || self == Self::NOTHING || other == Self::NOTHING
+    }
+}
+
+impl<T: Into<u16>> From<Option<T>> for Given {
+    fn from(number: Option<T>) -> Self {
+        number.map_or(Self::NOTHING, |number| Self::number(number.into()))
+    }
+}
+
 /// One end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its address.
     pub address: Address,
     /// Its port in host order. With ICMP the local end has the type here and the remote end the code.
-    pub port: Option<u16>,
+    pub port: Given,
 }
 
 /// `IPPROTO_ICMP`.
@@ -71,7 +102,7 @@ pub struct Tag {
     /// The other end.
     pub remote: Endpoint,
     /// Number of the transport protocol.
-    pub protocol: Option<u8>,
+    pub protocol: Given,
     /// Version of the Internet Protocol.
     pub family: Family,
     /// Who opened it.
@@ -84,30 +115,40 @@ impl Tag {
     /// Whether ports are type and code, and packets have no payload apart from their header.
     #[must_use]
     pub const fn is_icmp(&self) -> bool {
-        matches!(self.protocol, Some(ICMP | ICMPV6))
+        const ICMP: Given = Given::number(self::ICMP as u16);
+        const ICMPV6: Given = Given::number(self::ICMPV6 as u16);
+        matches!(self.protocol, ICMP | ICMPV6)
     }
 
     /// Whether `other` can be of the same flow: nothing that both know differs. Windows may leave fields out when it
     /// authorizes a flow again. Who opened it is left aside, since that follows from the layer, which Windows chooses.
     #[must_use]
     pub fn fits(&self, other: &Self) -> bool {
+        // Nearly always that is the end of it.
+        let equal = self.pid == other.pid
+            && self.local == other.local
+            && self.remote == other.remote
+            && self.protocol == other.protocol
+            && self.family == other.family;
+        equal || self.fits_as_far_as_known(other)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fits_as_far_as_known(&self, other: &Self) -> bool {
         self.pid == other.pid
-            && self.family == other.family
-            && may_be_equal(self.protocol, other.protocol)
             && self.local.fits(other.local)
             && self.remote.fits(other.remote)
+            && self.protocol.fits(other.protocol)
+            && self.family == other.family
     }
 }
 
 impl Endpoint {
     fn fits(self, other: Self) -> bool {
         let unknown = self.address == Address::Unknown || other.address == Address::Unknown;
-        (unknown || self.address == other.address) && may_be_equal(self.port, other.port)
+        (unknown || self.address == other.address) && self.port.fits(other.port)
     }
-}
-
-fn may_be_equal<T: Copy + PartialEq>(one: Option<T>, other: Option<T>) -> bool {
-    one.is_none() || other.is_none() || one == other
 }
 
 #[cfg(test)]
@@ -117,9 +158,9 @@ mod tests {
     const CONNECT: Tag = Tag {
         flow: 1,
         pid: 4242,
-        local: Endpoint { address: Address::V4([10, 0, 0, 5]), port: Some(50123) },
-        remote: Endpoint { address: Address::V4([93, 184, 216, 34]), port: Some(443) },
-        protocol: Some(TCP),
+        local: Endpoint { address: Address::V4([10, 0, 0, 5]), port: Given::number(50123) },
+        remote: Endpoint { address: Address::V4([93, 184, 216, 34]), port: Given::number(443) },
+        protocol: Given::number(TCP as u16),
         family: Family::V4,
         direction: Direction::Out,
         origin: Origin::New,
@@ -132,8 +173,8 @@ mod tests {
 
     #[test]
     fn what_one_side_does_not_know_fits() {
-        let unknown = Endpoint { address: Address::Unknown, port: None };
-        let little = Tag { local: unknown, remote: unknown, protocol: None, ..CONNECT };
+        let unknown = Endpoint { address: Address::Unknown, port: Given::NOTHING };
+        let little = Tag { local: unknown, remote: unknown, protocol: Given::NOTHING, ..CONNECT };
         assert!(CONNECT.fits(&little));
         assert!(little.fits(&CONNECT));
     }
@@ -149,11 +190,11 @@ mod tests {
         for other in [
             Tag { pid: 4243, ..CONNECT },
             Tag { family: Family::V6, ..CONNECT },
-            Tag { protocol: Some(UDP), ..CONNECT },
+            Tag { protocol: Given::number(UDP as u16), ..CONNECT },
             Tag { local: Endpoint { address, ..CONNECT.local }, ..CONNECT },
-            Tag { local: Endpoint { port: Some(1), ..CONNECT.local }, ..CONNECT },
+            Tag { local: Endpoint { port: Given::number(1), ..CONNECT.local }, ..CONNECT },
             Tag { remote: Endpoint { address, ..CONNECT.remote }, ..CONNECT },
-            Tag { remote: Endpoint { port: Some(1), ..CONNECT.remote }, ..CONNECT },
+            Tag { remote: Endpoint { port: Given::number(1), ..CONNECT.remote }, ..CONNECT },
         ] {
             assert!(!CONNECT.fits(&other), "{other:?}");
         }

@@ -4,7 +4,7 @@
 use crate::{
     address,
     line::Line,
-    tag::{Address, Direction, Endpoint, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
+    tag::{Address, Direction, Endpoint, Given, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
 };
 
 /// How much is traced: the values of the `TraceLevel` setting.
@@ -114,14 +114,13 @@ const fn direction(direction: Direction) -> &'static str {
     }
 }
 
-fn protocol(line: &mut Line, protocol: Option<u8>) {
-    match protocol {
-        Some(ICMP) => line.text("icmp"),
-        Some(TCP) => line.text("tcp"),
-        Some(UDP) => line.text("udp"),
-        Some(ICMPV6) => line.text("icmpv6"),
-        Some(other) => line.decimal(other),
-        None => line.byte(b'-'),
+fn protocol(line: &mut Line, protocol: Given) {
+    match protocol.get().map(u8::try_from) {
+        Some(Ok(ICMP)) => line.text("icmp"),
+        Some(Ok(TCP)) => line.text("tcp"),
+        Some(Ok(UDP)) => line.text("udp"),
+        Some(Ok(ICMPV6)) => line.text("icmpv6"),
+        _ => number(line, protocol),
     }
 }
 
@@ -145,8 +144,8 @@ fn bare(line: &mut Line, address: Address) {
     }
 }
 
-fn number(line: &mut Line, number: Option<u16>) {
-    match number {
+fn number(line: &mut Line, number: Given) {
+    match number.get() {
         Some(number) => line.decimal(number),
         None => line.byte(b'-'),
     }
@@ -162,9 +161,9 @@ mod tests {
     const CURL: Tag = Tag {
         flow: 0x2a1,
         pid: 4242,
-        local: Endpoint { address: Address::V4([10, 0, 0, 5]), port: Some(50123) },
-        remote: Endpoint { address: Address::V4([93, 184, 216, 34]), port: Some(443) },
-        protocol: Some(TCP),
+        local: Endpoint { address: Address::V4([10, 0, 0, 5]), port: Given::number(50123) },
+        remote: Endpoint { address: Address::V4([93, 184, 216, 34]), port: Given::number(443) },
+        protocol: Given::number(TCP as u16),
         family: Family::V4,
         direction: Direction::Out,
         origin: Origin::New,
@@ -205,9 +204,9 @@ mod tests {
     fn the_open_line_of_an_ipv6_flow_is_as_documented() {
         let remote = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let tag = Tag {
-            local: Endpoint { address: Address::V6([0xff; 16]), port: Some(53) },
-            remote: Endpoint { address: Address::V6(remote), port: Some(443) },
-            protocol: Some(UDP),
+            local: Endpoint { address: Address::V6([0xff; 16]), port: Given::number(53) },
+            remote: Endpoint { address: Address::V6(remote), port: Given::number(443) },
+            protocol: Given::number(UDP as u16),
             family: Family::V6,
             direction: Direction::In,
             origin: Origin::Reauth,
@@ -230,9 +229,9 @@ mod tests {
     fn the_open_line_of_an_icmp_flow_is_as_documented() {
         let tag = Tag {
             pid: 4,
-            local: Endpoint { port: Some(8), ..CURL.local },
-            remote: Endpoint { port: Some(0), ..CURL.remote },
-            protocol: Some(ICMP),
+            local: Endpoint { port: Given::number(8), ..CURL.local },
+            remote: Endpoint { port: Given::number(0), ..CURL.remote },
+            protocol: Given::number(ICMP as u16),
             ..CURL
         };
         let line = written(|line| open(line, &tag, b"System"));
@@ -268,14 +267,14 @@ mod tests {
 
     #[test]
     fn what_windows_did_not_tell_is_a_dash() {
-        let unknown = Endpoint { address: Address::Unknown, port: None };
-        let tag = Tag { local: unknown, remote: unknown, protocol: None, ..CURL };
+        let unknown = Endpoint { address: Address::Unknown, port: Given::NOTHING };
+        let tag = Tag { local: unknown, remote: unknown, protocol: Given::NOTHING, ..CURL };
         assert!(opened(&tag).contains(" proto=- -:- -> -:- "));
     }
 
     #[test]
     fn a_protocol_without_name_is_its_number() {
-        assert!(opened(&Tag { protocol: Some(132), ..CURL }).contains(" proto=132 "));
+        assert!(opened(&Tag { protocol: Given::number(132), ..CURL }).contains(" proto=132 "));
     }
 
     #[test]
@@ -292,15 +291,15 @@ mod tests {
 
     #[test]
     fn the_longest_open_line_ends_with_its_path() {
-        let port = Some(u16::MAX);
+        let port = Given::number(u16::MAX);
         let long = Endpoint { address: Address::V6([0xff; 16]), port };
-        for protocol in [Some(UDP), Some(ICMPV6)] {
+        for protocol in [UDP, ICMPV6] {
             let tag = Tag {
                 flow: u64::MAX,
                 pid: u64::MAX,
                 local: long,
                 remote: long,
-                protocol,
+                protocol: Given::number(protocol.into()),
                 origin: Origin::Reauth,
                 ..CURL
             };
@@ -322,7 +321,7 @@ mod tests {
             any::<[u8; 4]>().prop_map(Address::V4),
             any::<[u8; 16]>().prop_map(Address::V6),
         ];
-        (address, any::<Option<u16>>()).prop_map(|(address, port)| Endpoint { address, port })
+        (address, any::<Option<u16>>()).prop_map(|(address, port)| Endpoint { address, port: port.into() })
     }
 
     proptest! {
@@ -331,7 +330,7 @@ mod tests {
             flow: u64, pid: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
             path in prop::collection::vec(0x21..0x7f_u8, 0..=path::LONGEST),
         ) {
-            let tag = Tag { flow, pid, local, remote, protocol, ..CURL };
+            let tag = Tag { flow, pid, local, remote, protocol: protocol.into(), ..CURL };
             let line = written(|line| open(line, &tag, &path));
             prop_assert!(line.len() <= Line::LONGEST && line.ends_with('\n'));
         }

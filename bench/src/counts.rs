@@ -69,6 +69,7 @@ pub fn all() -> Result<Counted> {
             counted.insert(format!("flow_life{trace}{path}"), life(&Subject::flowtag(level, 16)?, length)?);
         }
     }
+    counted.insert("reauthorize_tagged".into(), reauthorize(&Subject::flowtag(2, 16)?)?);
     let full = Subject::flowtag(0, 1_000)?;
     full.open_many(1_000)?;
     counted.insert("flow_life_evicting".into(), evicting(&full)?);
@@ -81,6 +82,16 @@ pub fn classify(subject: &Subject, flow: FlowHandle, packet: &Packet) -> Result<
     let send = || subject.machine.transport(flow, Direction::Outbound, packet);
     send()?;
     let (verdict, counts) = count(&subject.machine, send)?;
+    verdict?;
+    Ok(counts)
+}
+
+/// One more authorization of a flow that has its tag.
+fn reauthorize(subject: &Subject) -> Result<Counts> {
+    let flow = subject.open(&flow(60))?;
+    let again = || subject.machine.reauthorize(flow, Direction::Outbound);
+    again()?;
+    let (verdict, counts) = count(&subject.machine, again)?;
     verdict?;
     Ok(counts)
 }

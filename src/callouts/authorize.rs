@@ -5,7 +5,7 @@ use core::{ffi::c_void, mem};
 
 use wdk_sys::{STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_OBJECT_NAME_EXISTS, STATUS_SUCCESS};
 
-use super::{CALLOUTS, Role, associate, go_on, remove};
+use super::{associate, go_on, remove};
 use crate::{
     flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
     path::Path,
@@ -20,7 +20,8 @@ use crate::{
             FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_ADDRESS, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_PORT,
             FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS,
             FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS,
-            FWPS_INCOMING_METADATA_VALUES0, FWPS_INCOMING_VALUES0,
+            FWPS_INCOMING_METADATA_VALUES0, FWPS_INCOMING_VALUES0, FWPS_LAYER_ALE_AUTH_CONNECT_V4,
+            FWPS_LAYER_ALE_AUTH_CONNECT_V6, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         },
         metadata::Metadata,
         values::Values,
@@ -56,50 +57,46 @@ pub unsafe extern "C" fn classify(
     // SAFETY: as above.
     let metadata = unsafe { Metadata::new(metadata) };
 
-    // Step 1. A tagged flow is known again here: nothing is allocated for it, and nobody has to make room.
-    let Some(tag) = describe(values, metadata) else {
-        print::lost(&TOTALS.unnamed, "unnamed", None);
-        return;
-    };
-    if let Some(known) = flow::known(&tag) {
-        count_known(known);
-        return;
-    }
-    // Step 2. The path is read here, at the entry IRQL: nobody promises that it is in nonpaged memory.
-    let path = Path::of(metadata.process_path().unwrap_or_default());
-    match NewFlow::allocate(tag, &path) {
-        Some(flow) => tag_flow(flow),
-        None => print::lost(&TOTALS.alloc_failed, "alloc_failed", None),
+    const CONNECT: u32 = FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS;
+    const ACCEPT: u32 = FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS;
+    match values.layer() {
+        FWPS_LAYER_ALE_AUTH_CONNECT_V4 => describe(values, metadata, Direction::Out, Family::V4, CONNECT),
+        FWPS_LAYER_ALE_AUTH_CONNECT_V6 => describe(values, metadata, Direction::Out, Family::V6, CONNECT),
+        FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 => describe(values, metadata, Direction::In, Family::V4, ACCEPT),
+        FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6 => describe(values, metadata, Direction::In, Family::V6, ACCEPT),
+        _ => {}
     }
 }
 
-/// What this authorization tells of its flow; [`None`] if it does not name flow and process.
+/// Step 1. Reads what the authorization tells of its flow, and goes on if it names flow and process. Apart from the
+/// flags, the four layers have the same fields in the same places.
 ///
 /// IRQL: that at which the classify was entered
-fn describe(values: Values, metadata: Metadata) -> Option<Tag> {
-    let layer = values.layer();
-    let callout = CALLOUTS.iter().find(|callout| callout.role == Role::Authorize && callout.layer_id == layer)?;
-    let flags = match callout.direction {
-        Direction::Out => FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS,
-        Direction::In => FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS,
+#[expect(clippy::inline_always, reason = "once a layer, each without what the others need")]
+#[inline(always)]
+fn describe(values: Values, metadata: Metadata, direction: Direction, family: Family, flags: u32) {
+    let Some((flow, pid)) = metadata.flow_and_process() else {
+        print::lost(&TOTALS.unnamed, "unnamed", None);
+        return;
     };
-    let reauthorized = values.u32(flags).unwrap_or_default() & FWP_CONDITION_FLAG_IS_REAUTHORIZE != 0;
-    Some(Tag {
-        flow: metadata.flow_handle()?,
-        pid: metadata.process_id()?,
+    let reauthorized = values.u32(flags).is_some_and(|flags| flags & FWP_CONDITION_FLAG_IS_REAUTHORIZE != 0);
+    let tag = Tag {
+        flow,
+        pid,
         local: Endpoint {
-            address: address(values, callout.family, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_ADDRESS),
-            port: values.u16(FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_PORT),
+            address: address(values, family, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_ADDRESS),
+            port: values.u16(FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_PORT).into(),
         },
         remote: Endpoint {
-            address: address(values, callout.family, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS),
-            port: values.u16(FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT),
+            address: address(values, family, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS),
+            port: values.u16(FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT).into(),
         },
-        protocol: values.u8(FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL),
-        family: callout.family,
-        direction: callout.direction,
+        protocol: values.u8(FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL).into(),
+        family,
+        direction,
         origin: if reauthorized { Origin::Reauth } else { Origin::New },
-    })
+    };
+    know_or_capture(&tag, metadata);
 }
 
 fn address(values: Values, family: Family, field: u32) -> Address {
@@ -109,6 +106,31 @@ fn address(values: Values, family: Family, field: u32) -> Address {
         Family::V6 => values.bytes16(field).map(Address::V6),
     }
     .unwrap_or(Address::Unknown)
+}
+
+/// A tagged flow is known again here: nothing is allocated for it, and nobody has to make room.
+///
+/// IRQL: that at which the classify was entered
+#[inline(never)]
+fn know_or_capture(tag: &Tag, metadata: Metadata) {
+    match flow::known(tag) {
+        Some(known) => count_known(known),
+        None => capture(tag, metadata),
+    }
+}
+
+/// Step 2. The path is read here, at the entry IRQL: nobody promises that it is in nonpaged memory.
+///
+/// Apart from classify, so that knowing a flow again does not pay for the registers that this saves.
+///
+/// IRQL: that at which the classify was entered
+#[inline(never)]
+fn capture(tag: &Tag, metadata: Metadata) {
+    let path = Path::of(metadata.process_path().unwrap_or_default());
+    match NewFlow::allocate(tag, &path) {
+        Some(flow) => tag_flow(flow),
+        None => print::lost(&TOTALS.alloc_failed, "alloc_failed", None),
+    }
 }
 
 /// Steps 3 to 7. The guards drop in the order that step 7 asks for: reference, rundown, IRQL.

@@ -8,7 +8,7 @@ use core::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use wdk_sys::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_SUCCESS};
+use wdk_sys::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
     failure::{Failure, check},
@@ -50,8 +50,6 @@ pub struct Callout {
     /// of the classify that makes it.
     layer_id: u16,
     role: Role,
-    direction: Direction,
-    family: Family,
     id: AtomicU32,
     registered: AtomicBool,
 }
@@ -63,69 +61,67 @@ pub static CALLOUTS: [Callout; 8] = [
         layer: FWPM_LAYER_ALE_AUTH_CONNECT_V4,
         layer_id: FWPS_LAYER_ALE_AUTH_CONNECT_V4,
         name: wide!("flowtag connect IPv4"),
-        ..Callout::new(Role::Authorize, Direction::Out, Family::V4)
+        ..Callout::new(Role::Authorize)
     },
     Callout {
         key: GUID::new(0xc251_b864, 0xbf1a, 0x4347, 0x8d3b_677d_501f_1744),
         layer: FWPM_LAYER_ALE_AUTH_CONNECT_V6,
         layer_id: FWPS_LAYER_ALE_AUTH_CONNECT_V6,
         name: wide!("flowtag connect IPv6"),
-        ..Callout::new(Role::Authorize, Direction::Out, Family::V6)
+        ..Callout::new(Role::Authorize)
     },
     Callout {
         key: GUID::new(0x6546_90a0, 0x9bc4, 0x42c5, 0x8874_fa90_1b8d_fe83),
         layer: FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
         layer_id: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
         name: wide!("flowtag accept IPv4"),
-        ..Callout::new(Role::Authorize, Direction::In, Family::V4)
+        ..Callout::new(Role::Authorize)
     },
     Callout {
         key: GUID::new(0x0205_0392, 0xb641, 0x4649, 0xb383_087d_fcd7_2e2d),
         layer: FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         layer_id: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         name: wide!("flowtag accept IPv6"),
-        ..Callout::new(Role::Authorize, Direction::In, Family::V6)
+        ..Callout::new(Role::Authorize)
     },
     Callout {
         key: GUID::new(0xc0c0_59c2, 0x7a50, 0x425c, 0xb768_08ee_c3e8_d49b),
         layer: FWPM_LAYER_OUTBOUND_TRANSPORT_V4,
         layer_id: FWPS_LAYER_OUTBOUND_TRANSPORT_V4,
         name: wide!("flowtag outbound IPv4"),
-        ..Callout::new(Role::Transport, Direction::Out, Family::V4)
+        ..Callout::new(Role::Transport)
     },
     Callout {
         key: GUID::new(0x5ccf_84ef, 0x8777, 0x4a67, 0xb9fa_1e9f_4a85_9b3b),
         layer: FWPM_LAYER_OUTBOUND_TRANSPORT_V6,
         layer_id: FWPS_LAYER_OUTBOUND_TRANSPORT_V6,
         name: wide!("flowtag outbound IPv6"),
-        ..Callout::new(Role::Transport, Direction::Out, Family::V6)
+        ..Callout::new(Role::Transport)
     },
     Callout {
         key: GUID::new(0x31f7_d674, 0xc999, 0x40dc, 0xaec3_d0b9_f5dc_c7c0),
         layer: FWPM_LAYER_INBOUND_TRANSPORT_V4,
         layer_id: FWPS_LAYER_INBOUND_TRANSPORT_V4,
         name: wide!("flowtag inbound IPv4"),
-        ..Callout::new(Role::Transport, Direction::In, Family::V4)
+        ..Callout::new(Role::Transport)
     },
     Callout {
         key: GUID::new(0xf35b_4976, 0x5d79, 0x4dc1, 0xb0b2_f848_1284_2c20),
         layer: FWPM_LAYER_INBOUND_TRANSPORT_V6,
         layer_id: FWPS_LAYER_INBOUND_TRANSPORT_V6,
         name: wide!("flowtag inbound IPv6"),
-        ..Callout::new(Role::Transport, Direction::In, Family::V6)
+        ..Callout::new(Role::Transport)
     },
 ];
 
 impl Callout {
-    const fn new(role: Role, direction: Direction, family: Family) -> Self {
+    const fn new(role: Role) -> Self {
         Self {
             key: GUID::ZERO,
             layer: GUID::ZERO,
             name: &[],
             layer_id: 0,
             role,
-            direction,
-            family,
             id: AtomicU32::new(0),
             registered: AtomicBool::new(false),
         }
@@ -134,10 +130,14 @@ impl Callout {
     /// The callout that reads one way of a family's flows.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`
-    fn transport(direction: Direction, family: Family) -> Option<&'static Self> {
-        CALLOUTS.iter().find(|callout| {
-            callout.role == Role::Transport && callout.direction == direction && callout.family == family
-        })
+    fn transport(direction: Direction, family: Family) -> &'static Self {
+        let [_, _, _, _, out_v4, out_v6, in_v4, in_v6] = &CALLOUTS;
+        match (direction, family) {
+            (Direction::Out, Family::V4) => out_v4,
+            (Direction::Out, Family::V6) => out_v6,
+            (Direction::In, Family::V4) => in_v4,
+            (Direction::In, Family::V6) => in_v6,
+        }
     }
 
     /// Set before the filters are committed, and so before any classify asks for it.
@@ -208,7 +208,7 @@ pub fn unregister(callout: &Callout) -> NTSTATUS {
 ///
 /// IRQL: <= `DISPATCH_LEVEL`, without the ring's lock
 fn associate(contexts: Contexts, direction: Direction, context: u64) -> NTSTATUS {
-    let Some(callout) = Callout::transport(direction, contexts.family) else { return STATUS_NOT_FOUND };
+    let callout = Callout::transport(direction, contexts.family);
     // SAFETY: the callout is registered, or no authorization would run.
     unsafe { FwpsFlowAssociateContext0(contexts.flow, callout.layer_id, callout.id(), context) }
 }
@@ -217,7 +217,7 @@ fn associate(contexts: Contexts, direction: Direction, context: u64) -> NTSTATUS
 ///
 /// IRQL: <= `DISPATCH_LEVEL`, without the ring's lock
 pub fn remove(contexts: Contexts, direction: Direction) -> NTSTATUS {
-    let Some(callout) = Callout::transport(direction, contexts.family) else { return STATUS_NOT_FOUND };
+    let callout = Callout::transport(direction, contexts.family);
     // SAFETY: the callout is registered until the last flow is drained.
     unsafe { FwpsFlowRemoveContext0(contexts.flow, callout.layer_id, callout.id()) }
 }

@@ -26,16 +26,12 @@ impl<'a> Metadata<'a> {
         self.0.currentMetadataValues & bit == bit
     }
 
-    /// The flow that contexts can be associated with. Listed for our layers, yet optional in each call.
+    /// The flow that contexts can be associated with, and the process that owns its endpoint, which is not always the one
+    /// in whose context the call runs. Both are listed for our layers, yet optional in each call.
     #[must_use]
-    pub fn flow_handle(self) -> Option<u64> {
-        (self.has(FWPS_METADATA_FIELD_FLOW_HANDLE) && self.0.flowHandle != 0).then_some(self.0.flowHandle)
-    }
-
-    /// The process that owns the endpoint: not always the one in whose context the call runs.
-    #[must_use]
-    pub fn process_id(self) -> Option<u64> {
-        self.has(FWPS_METADATA_FIELD_PROCESS_ID).then_some(self.0.processId)
+    pub fn flow_and_process(self) -> Option<(u64, u64)> {
+        let both = self.has(FWPS_METADATA_FIELD_FLOW_HANDLE | FWPS_METADATA_FIELD_PROCESS_ID);
+        (both && self.0.flowHandle != 0).then_some((self.0.flowHandle, self.0.processId))
     }
 
     /// The bytes of the owner's path, UTF-16LE. They may be pageable and last only for this call.
@@ -89,10 +85,7 @@ mod tests {
         let raw = metadata(EVERYTHING, ptr::null());
         // SAFETY: there is no path.
         let read = unsafe { Metadata::new(&raw) };
-        assert_eq!(
-            (read.flow_handle(), read.process_id(), read.transport_header_size()),
-            (Some(0x2a1), Some(4242), 32)
-        );
+        assert_eq!((read.flow_and_process(), read.transport_header_size()), (Some((0x2a1, 4242)), 32));
     }
 
     #[test]
@@ -100,10 +93,17 @@ mod tests {
         let raw = metadata(0, ptr::null());
         // SAFETY: there is no path.
         let read = unsafe { Metadata::new(&raw) };
-        assert_eq!(
-            (read.flow_handle(), read.process_id(), read.process_path(), read.transport_header_size()),
-            (None, None, None, 0)
-        );
+        assert_eq!((read.flow_and_process(), read.process_path(), read.transport_header_size()), (None, None, 0));
+    }
+
+    #[test]
+    fn a_flow_without_process_and_a_process_without_flow_are_missing() {
+        for bit in [FWPS_METADATA_FIELD_FLOW_HANDLE, FWPS_METADATA_FIELD_PROCESS_ID] {
+            let raw = metadata(bit, ptr::null());
+            // SAFETY: there is no path.
+            let read = unsafe { Metadata::new(&raw) };
+            assert_eq!(read.flow_and_process(), None);
+        }
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         raw.flowHandle = 0;
         // SAFETY: there is no path.
         let read = unsafe { Metadata::new(&raw) };
-        assert_eq!(read.flow_handle(), None);
+        assert_eq!(read.flow_and_process(), None);
     }
 
     #[test]

@@ -1,21 +1,65 @@
 //! What a tag costs the driver, counted instruction by instruction. `cargo xtask bench` measures more.
 
-use flowtag_simulator::wfp::{Direction, FlowHandle, Packet};
+use flowtag_simulator::wfp::{Direction, FlowHandle, FlowSpec, Packet};
 
 use flowtag_tests::rig::{Rig, TCP, outbound};
 
+/// Instructions of the driver meanwhile.
+fn instructions<T>(rig: &Rig, operation: impl FnOnce() -> T) -> u64 {
+    rig.machine.run(|cpu| cpu.count_instructions(operation)).unwrap().1.count()
+}
+
 /// Instructions of the driver for one more packet.
 fn packet(rig: &Rig, flow: FlowHandle) -> u64 {
-    let send = || rig.machine.transport(flow, Direction::Outbound, &Packet::new(TCP, 100)).unwrap();
-    rig.machine.run(|cpu| cpu.count_instructions(send)).unwrap().1.count()
+    instructions(rig, || rig.machine.transport(flow, Direction::Outbound, &Packet::new(TCP, 100)).unwrap())
+}
+
+/// The driver runs without lines about flows.
+fn silent(max_flows: u32) -> Rig {
+    Rig::with_settings(&[("TraceLevel", 0), ("MaxFlows", max_flows)])
+}
+
+/// A flow without path.
+fn pathless() -> FlowSpec {
+    FlowSpec { path: None, ..outbound() }
 }
 
 #[test]
-fn a_packet_of_a_tagged_flow_takes_sixty_instructions_at_most() {
+fn a_packet_of_a_tagged_flow_takes_fifty_instructions_at_most() {
     let rig = Rig::started();
     let flow = rig.open(&outbound());
     rig.send(flow, 100);
-    assert!((1..=60).contains(&packet(&rig, flow)));
+    assert!((1..=50).contains(&packet(&rig, flow)));
+}
+
+#[test]
+fn a_life_without_path_takes_640_instructions_at_most() {
+    let rig = silent(16);
+    let live = || rig.close(rig.open(&pathless()));
+    live();
+    assert!((1..=640).contains(&instructions(&rig, live)));
+}
+
+#[test]
+fn an_eviction_takes_900_instructions_at_most() {
+    let rig = silent(16);
+    for _ in 0..16 {
+        rig.open(&pathless());
+    }
+    assert!((1..=900).contains(&instructions(&rig, || rig.open(&pathless()))));
+    rig.stop();
+    assert_eq!(rig.total("evicted"), 1);
+}
+
+#[test]
+fn authorizing_a_tagged_flow_again_takes_200_instructions_at_most_and_no_import_but_the_irql_pair() {
+    let rig = Rig::started();
+    let flow = rig.open(&outbound());
+    let again = || rig.machine.reauthorize(flow, Direction::Outbound).unwrap();
+    again();
+    let before = rig.machine.faults().all_calls();
+    assert!((1..=200).contains(&instructions(&rig, again)));
+    assert_eq!(rig.machine.faults().all_calls() - before, 2);
 }
 
 #[test]
