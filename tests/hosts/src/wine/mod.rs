@@ -7,7 +7,7 @@ mod service;
 
 use std::{env, fs, path::PathBuf, rc::Rc};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use flowtag_simulator::service::Win32Error;
 
 use self::prefix::Prefix;
@@ -76,7 +76,8 @@ fn act(prefix: &Prefix, script: &Script, answer: &str) -> Result<Transcript> {
                 Ok(())
             }
         };
-        acted.with_context(|| format!("Wine, line {number} of {}: {line}", script.path.display()))?;
+        let place = || format!("Wine, line {number} of {}: {line}", script.path.display());
+        acted.map_err(|error| anyhow!("{error:#}\n{}", service::last_lines(prefix))).with_context(place)?;
     }
     service::delete(prefix, service::FLOWTAG)?;
     Ok(Transcript::new(service::lines(prefix)?))

@@ -24,8 +24,8 @@ pub fn create(prefix: &Prefix, service: &str, path: &str) -> Result<()> {
 
 /// Starts a service and sees it run.
 pub fn start(prefix: &Prefix, service: &str) -> Result<()> {
-    must(prefix, &["sc", "start", service])?;
-    expect(prefix, service, "RUNNING")
+    let shown = must(prefix, &["sc", "start", service])?;
+    expect(prefix, service, "RUNNING", shown)
 }
 
 /// Starts a service that must not start, with the number of this error.
@@ -34,13 +34,13 @@ pub fn start_failing(prefix: &Prefix, service: &str, error: u32) -> Result<()> {
     ensure!(!output.success, "{service} starts, and is to fail with error {error}:\n{}", output.text);
     let number = output.text.split_once("failed to start service ").map(|(_, number)| number.trim());
     ensure!(number == Some(error.to_string().as_str()), "not error {error}, but {}", output.text);
-    expect(prefix, service, "STOPPED")
+    expect(prefix, service, "STOPPED", query(prefix, service)?)
 }
 
 /// Stops a service and waits until it has.
 pub fn stop(prefix: &Prefix, service: &str) -> Result<()> {
-    must(prefix, &["sc", "stop", service])?;
-    expect(prefix, service, "STOPPED")
+    let shown = must(prefix, &["sc", "stop", service])?;
+    expect(prefix, service, "STOPPED", shown)
 }
 
 /// Deletes a service, which then is none.
@@ -58,19 +58,21 @@ pub fn must(prefix: &Prefix, command: &[&str]) -> Result<Output> {
     Ok(output)
 }
 
-/// Waits until `sc query` shows a state.
-fn expect(prefix: &Prefix, service: &str, state: &str) -> Result<()> {
+fn query(prefix: &Prefix, service: &str) -> Result<Output> {
+    must(prefix, &["sc", "query", service])
+}
+
+/// Waits until a service is in a state, which a command may have shown already.
+fn expect(prefix: &Prefix, service: &str, state: &str, mut shown: Output) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let output = must(prefix, &["sc", "query", service])?;
-        if output.text.split_whitespace().any(|word| word == state) {
-            return Ok(());
-        }
+    while !shown.text.split_whitespace().any(|word| word == state) {
         if Instant::now() > deadline {
-            bail!("{service} is not {state}:\n{}", output.text.trim());
+            bail!("{service} is not {state}:\n{}", shown.text.trim());
         }
         thread::sleep(Duration::from_millis(50));
+        shown = query(prefix, service)?;
     }
+    Ok(())
 }
 
 /// The driver's lines in what was printed; an error if anything else was that should not be.
@@ -79,6 +81,14 @@ pub fn lines(prefix: &Prefix) -> Result<Vec<String>> {
     let complaints: Vec<_> = printed.lines().filter(|line| line.contains(COMPLAINT)).collect();
     ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
     Ok(printed.lines().filter_map(driver_line).map(str::to_owned).collect())
+}
+
+/// The end of what was printed, for whoever has to find out what failed.
+pub fn last_lines(prefix: &Prefix) -> String {
+    let printed = prefix.printed().unwrap_or_default();
+    let lines: Vec<_> = printed.lines().filter_map(|line| line.split_once(":vDbgPrintExWithPrefix ")).collect();
+    let last: Vec<_> = lines.iter().rev().take(3).rev().map(|(_, text)| *text).collect();
+    format!("the drivers printed last:\n{}", last.join("\n"))
 }
 
 /// What a driver printed, of a line of Wine's debug output.
