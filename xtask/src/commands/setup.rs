@@ -28,8 +28,8 @@ pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
 /// Programs that fuzzing takes, each from the Debian package of its name: libFuzzer is C++.
 pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
 
-/// What runs the driver on Wine: Debian's package brings the 64-bit half with it.
-pub const WINE_PROGRAMS: &[&str] = &["wine"];
+/// Programs that hosts of the driver take: Wine, whose package brings the 64-bit half with it, and pip for those in Python.
+const HOST_PROGRAMS: &[&str] = &["wine", "pip3"];
 
 /// Sets the machine up for every command and says so.
 pub fn run() -> Result<()> {
@@ -42,20 +42,22 @@ pub fn run() -> Result<()> {
 pub fn everything() -> Result<()> {
     ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS].concat())?;
     ensure(Target::Arm64, &[])?;
-    wine_if_possible();
+    hosts_if_possible();
     Ok(())
 }
 
-/// Installs Wine. Where it cannot be had, what takes it does not run and says so.
-pub fn wine_if_possible() {
-    if let Err(error) = ensure(Target::X64, WINE_PROGRAMS) {
-        eprintln!("Wine is not installed: {error:#}");
+/// Installs what hosts of the driver take. Where one of them cannot be had, the host does not run and says so.
+pub fn hosts_if_possible() {
+    for program in HOST_PROGRAMS {
+        if let Err(error) = ensure(Target::X64, &[program]) {
+            eprintln!("{program} is not installed: {error:#}");
+        }
     }
 }
 
 /// Installs what is missing of `programs` and of the tools that build for `target`.
 pub fn ensure(target: Target, programs: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_in_path(program)).collect();
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_in_path(program)).map(package).collect();
     let llvm_is_missing = Llvm::find().is_none();
     if llvm_is_missing || !missing.is_empty() {
         install(&missing, llvm_is_missing)?;
@@ -64,14 +66,19 @@ pub fn ensure(target: Target, programs: &[&str]) -> Result<()> {
     complete_toolchain(target)
 }
 
+/// The Debian package that a program is in.
+fn package(program: &str) -> &str {
+    if program == "pip3" { "python3-pip" } else { program }
+}
+
 fn is_in_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// Installs `programs`, and LLVM in the best version that the distribution has.
-fn install(programs: &[&str], llvm: bool) -> Result<()> {
-    let mut packages: Vec<String> = programs.iter().map(|&program| program.to_owned()).collect();
+/// Installs packages, and LLVM in the best version that the distribution has.
+fn install(packages: &[&str], llvm: bool) -> Result<()> {
+    let mut packages: Vec<String> = packages.iter().map(|&package| package.to_owned()).collect();
     let llvm_packages = |version: u32| ["clang", "llvm", "libclang1"].map(|name| format!("{name}-{version}"));
     let preferred = if llvm { llvm_packages(VERSIONS[0]).join(" ") } else { String::new() };
     let wanted = format!("{} {preferred}", packages.join(" "));

@@ -22,7 +22,6 @@ pub fn run(name: &str, request: &Request) -> Result<Row> {
 
 /// The x64 image as a service of Wine's.
 fn wine(request: &Request) -> Result<Command> {
-    setup::wine_if_possible();
     let stand_ins = wine_stand_ins::build()?;
     let inf = stand_ins.join("flowtag.inf");
     package::write_inf(Target::X64, &inf)?;
@@ -47,6 +46,7 @@ fn arm64(request: &Request) -> Result<Command> {
 
 /// The command that runs one host; `FLOWTAG_SYS` is the x64 image, which the simulator runs beside it.
 fn host(name: &str, request: &Request) -> Result<Command> {
+    setup::hosts_if_possible();
     let mut command = Command::new(workspace::build_binary("flowtag-hosts")?);
     command.arg(name);
     if request.quick {
