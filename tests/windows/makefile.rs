@@ -85,6 +85,16 @@ fn a_task_that_replaces_one_of_wdk_build_keeps_nothing_of_it() {
 }
 
 #[test]
+fn what_the_guide_takes_out_when_the_kit_lacks_the_guard_is_there() {
+    let guide = crate::guide::text();
+    let rows = crate::guide::rows(&guide);
+    let row = rows.iter().find(|row| row[0].contains("`__guard_…`")).expect("a row for the link error");
+    let flags = row[2].split('`').nth(1).expect("the flags in backticks");
+    assert!(row[2].contains("`.cargo/config.toml`"), "{row:?}");
+    assert!(files::text(&root().join(".cargo/config.toml")).contains(flags), "{flags}");
+}
+
+#[test]
 fn the_release_image_is_built_from_the_lock_file() {
     let makefile = ours();
     let init = text(&makefile["config"]["init_task"], "init_task");
