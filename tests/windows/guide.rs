@@ -74,7 +74,7 @@ fn type_all(shell: &mut Shell, headings: &[&str]) -> usize {
 
 #[test]
 fn every_command_is_of_a_known_program() {
-    let known = ["sc", "reg", "shutdown", "bcdedit", "certutil", "manage-bde", "pnputil", "verifier"];
+    let known = ["sc", "reg", "shutdown", "bcdedit", "certutil", "manage-bde", "pnputil", "rundll32", "verifier"];
     for command in commands(&text()) {
         let program = command.split(' ').next().unwrap_or_default();
         assert!(known.contains(&program), "{command}");
