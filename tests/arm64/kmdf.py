@@ -30,7 +30,7 @@ class Kmdf:
         self._reset()
         served = {
             "WdfControlDeviceInitAllocate": self.allocate_init,
-            "WdfControlFinishInitializing": self.finish_initializing,
+            "WdfControlFinishInitializing": lambda globals_, device: self._expect(globals_, device, DEVICE),
             "WdfDeviceCreate": self.create_device,
             "WdfDeviceInitFree": self.free_init,
             "WdfDeviceInitSetCharacteristics": self.set_characteristics,
@@ -50,7 +50,6 @@ class Kmdf:
     def _reset(self):
         self.objects = set()
         self.characteristics = 0
-        self.finished = False
         self.evt_unload = 0
         self.driver_object = 0
 
@@ -157,10 +156,6 @@ class Kmdf:
         self.machine.put(init, 0)
         self.machine.put(device, DEVICE)
         return number("STATUS_SUCCESS")
-
-    def finish_initializing(self, globals_, device):
-        self._expect(globals_, device, DEVICE)
-        self.finished = True
 
     def device_object(self, globals_, device):
         self._expect(globals_, device, DEVICE)

@@ -13,7 +13,7 @@ kernel points to the processor's KPCR.
 import inspect
 import struct
 
-from unicorn import UC_ARCH_ARM64, UC_HOOK_CODE, UC_MODE_ARM, UC_PROT_NONE, UC_PROT_READ, UC_PROT_WRITE, Uc, UcError
+from unicorn import UC_ARCH_ARM64, UC_HOOK_CODE, UC_MODE_ARM, UC_PROT_READ, UC_PROT_WRITE, Uc, UcError
 from unicorn import arm64_const as arm64
 
 import facts
@@ -58,9 +58,9 @@ class Machine:
         self.failing = []  # imports whose next call fails, each with what it answers
         self.problem = None
         self.irql = facts.number("PASSIVE_LEVEL")
-        self.kept, self.lent = KEPT, []
+        self.kept = KEPT
+        self.lent, self.lent_end = [], LENT
         self.image = None
-        self.calls = 0
 
     # Memory
 
@@ -104,18 +104,18 @@ class Machine:
     def lend(self, data):
         """Memory that ends at a page that is not there, until the call into the driver returns. Its address does not
         come again."""
-        start = self.lent[-1][1] + PAGE if self.lent else getattr(self, "lent_end", LENT) + PAGE
+        start = self.lent_end + PAGE
         size = (len(data) + PAGE - 1) // PAGE * PAGE or PAGE
         self.map(start, size)
-        self.lent.append((start, start + size))
+        self.lent_end = start + size
+        self.lent.append((start, size))
         address = (start + size - len(data)) & ~7
         self.write(address, data)
         return address
 
     def take_back(self):
-        for start, end in self.lent:
-            self.uc.mem_unmap(start, end - start)
-            self.lent_end = end
+        for start, size in self.lent:
+            self.uc.mem_unmap(start, size)
         self.lent = []
 
     def string(self, address):
@@ -211,7 +211,6 @@ class Machine:
         require(not inside and index < len(self.functions), f"a jump to {address:#x}")
         name, function, count = self.functions[index]
         return_address = self.uc.reg_read(arm64.UC_ARM64_REG_LR)
-        self.calls += 1
         highest = facts.highest_irql(name)
         require(self.irql <= highest, f"{name} at IRQL {self.irql}; it may be called up to {highest}")
         planned = next((plan for plan in self.failing if plan[0] == name), None)
