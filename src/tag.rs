@@ -190,7 +190,7 @@ mod tests {
         for other in [
             Tag { pid: 4243, ..CONNECT },
             Tag { family: Family::V6, ..CONNECT },
-            Tag { protocol: Given::number(UDP as u16), ..CONNECT },
+            Tag { protocol: Given::number(UDP.into()), ..CONNECT },
             Tag { local: Endpoint { address, ..CONNECT.local }, ..CONNECT },
             Tag { local: Endpoint { port: Given::number(1), ..CONNECT.local }, ..CONNECT },
             Tag { remote: Endpoint { address, ..CONNECT.remote }, ..CONNECT },

@@ -206,7 +206,7 @@ mod tests {
         let tag = Tag {
             local: Endpoint { address: Address::V6([0xff; 16]), port: Given::number(53) },
             remote: Endpoint { address: Address::V6(remote), port: Given::number(443) },
-            protocol: Given::number(UDP as u16),
+            protocol: Given::number(UDP.into()),
             family: Family::V6,
             direction: Direction::In,
             origin: Origin::Reauth,
@@ -231,7 +231,7 @@ mod tests {
             pid: 4,
             local: Endpoint { port: Given::number(8), ..CURL.local },
             remote: Endpoint { port: Given::number(0), ..CURL.remote },
-            protocol: Given::number(ICMP as u16),
+            protocol: Given::number(ICMP.into()),
             ..CURL
         };
         let line = written(|line| open(line, &tag, b"System"));

@@ -31,6 +31,10 @@ use crate::{
 /// Held by every authorization that associates. Unload waits for them all before it drains, and then there are no more.
 pub static AUTHORIZING: Rundown = Rundown::new();
 
+/// Where a connect and an accept have their flags, whatever the family.
+const CONNECT: u32 = FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS;
+const ACCEPT: u32 = FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS;
+
 /// classifyFn of the four authorization callouts.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
@@ -57,8 +61,6 @@ pub unsafe extern "C" fn classify(
     // SAFETY: as above.
     let metadata = unsafe { Metadata::new(metadata) };
 
-    const CONNECT: u32 = FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS;
-    const ACCEPT: u32 = FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS;
     match values.layer() {
         FWPS_LAYER_ALE_AUTH_CONNECT_V4 => describe(values, metadata, Direction::Out, Family::V4, CONNECT),
         FWPS_LAYER_ALE_AUTH_CONNECT_V6 => describe(values, metadata, Direction::Out, Family::V6, CONNECT),

@@ -10,7 +10,7 @@ use super::ffi::{
 /// As many values as any reader of this driver asks for; each of its layers has more (`FWPS_FIELDS_…` of fwpsk.h).
 const READ: usize = 13;
 
-const _: () = assert!(FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS < READ as u32);
+const _: () = assert!((FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS as usize) < READ);
 
 /// The values of one classify call.
 #[derive(Clone, Copy)]
