@@ -20,7 +20,8 @@ use crate::{
 /// The device, from its creation until unload.
 static DEVICE: DispatchMutex<Option<ControlDevice>> = DispatchMutex::new(None);
 
-/// Loads the driver, or undoes what was done of it: KMDF does not call `EvtDriverUnload` for a `DriverEntry` that fails.
+/// Loads the driver, or undoes what was done of it: KMDF does not call `EvtDriverUnload` for a `DriverEntry` that fails
+/// (fxlibrarycommon.cpp, `FxLibraryCommonUnregisterClient`).
 ///
 /// # Safety
 /// The arguments are those of `DriverEntry`.

@@ -20,14 +20,14 @@ use crate::{
     wide::wide,
 };
 
-/// A sublayer of our own, so that no filter of others can hide traffic from ours within it.
+/// A sublayer of our own, so that no filter of others can hide traffic from ours within it (Win32, "Filter arbitration").
 const SUBLAYER: GUID = GUID::new(0xf591_52a0, 0xa16a, 0x45b6, 0xad79_d2b7_3a6c_3d3b);
 
 /// The open session, or NULL.
 static ENGINE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
 /// Adds the filters. From the commit on the callouts are called, also when the commit says that it failed: it may have
-/// failed after it took effect.
+/// failed after it took effect (a guess: nothing says that it cannot).
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn start() -> Result<(), Failure> {
@@ -101,7 +101,7 @@ fn add_sublayer(engine: HANDLE) -> Result<(), Failure> {
         flags: 0,
         providerKey: ptr::null(),
         providerData: FWP_BYTE_BLOB::EMPTY,
-        weight: 0, // the lowest: everybody who decides comes first
+        weight: 0, // the lowest (FWPM_SUBLAYER0): everybody who decides comes first
     };
     // SAFETY: the session is open, and the sublayer is copied.
     check("FwpmSubLayerAdd0", unsafe { FwpmSubLayerAdd0(engine, &raw const sublayer, ptr::null()) })

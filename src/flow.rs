@@ -53,7 +53,8 @@ const _: () = assert!(size_of::<Side>() == 64);
 
 impl Side {
     fn new(flow: *const Flow, direction: Direction, tag: &Tag) -> Self {
-        // Outbound packets begin at the transport header, inbound ones at the payload. ICMP is all header.
+        // Outbound packets begin at the transport header, inbound ones at the payload (WDK, "Data offset positions").
+        // ICMP is all header.
         let header = direction == Direction::Out && !tag.is_icmp();
         Self {
             flow,
@@ -70,8 +71,7 @@ impl Side {
     /// IRQL: any
     ///
     /// # Safety
-    /// The value is 0 or an associated context, and the association outlives `'a`: WFP does not run flowDeleteFn
-    /// while a classify with the context runs.
+    /// The value is 0 or an associated context, and its flowDeleteFn does not run during `'a`.
     pub unsafe fn from_context<'a>(context: u64) -> Option<&'a Self> {
         let side = ptr::with_exposed_provenance::<Self>(usize::try_from(context).ok()?);
         // SAFETY: the caller's promise.

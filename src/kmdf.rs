@@ -26,7 +26,8 @@ macro_rules! call {
         // SAFETY: FxDriverEntry binds the table before it calls DriverEntry, and never again.
         let table = unsafe { WdfFunctions };
         let entry = table.wrapping_add(_WDFFUNCENUM::$function as usize);
-        // SAFETY: a driver is only loaded where the table is at least as long as in its own KMDF version.
+        // SAFETY: a driver is only bound where the table is at least as long as in its own KMDF version (KMDF's
+        // fxlibrarycommon.cpp, FxLibraryCommonRegisterClient).
         let entry = unsafe { *entry };
         // SAFETY: the entry with this index has this type; both are generated from one header.
         let function = unsafe { mem::transmute::<wdk_sys::WDFFUNC, $type>(entry) };

@@ -17,8 +17,8 @@ const QUIET_AFTER: u64 = 2_000;
 /// Removes every context. Nobody associates any more, so the number of live records only falls.
 ///
 /// One pass over the slots is not enough. A removal may be pending until a classify ends; and
-/// `STATUS_UNSUCCESSFUL`, which should mean that there is no context, has been seen where there was one. So only
-/// the number of records says when it is done.
+/// `STATUS_UNSUCCESSFUL`, which should mean that there is no context, has been seen where there was one (tnodir/fort
+/// aborts such a flow). So only the number of records says when it is done.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn drain() {

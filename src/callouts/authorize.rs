@@ -189,7 +189,8 @@ fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
             (Err(NoSlot::Full), Origin::New) => ring.evict(InSlot::keep),
             (outcome, _) => {
                 drop(ring);
-                // When filters change, Windows reauthorizes every flow in turn: those would push each other out.
+                // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
+                // push each other out.
                 return has_slot(outcome, &TOTALS.reauth_skipped, "reauth_skipped");
             }
         }
@@ -242,7 +243,7 @@ fn hand_over(flow: &FlowRef, direction: Direction) -> bool {
         STATUS_OBJECT_NAME_EXISTS => {
             TOTALS.busy.count();
         }
-        // What Windows answers for a flow that has ended since it was classified.
+        // What Windows answers for a flow that has ended since it was classified: seen in one build, documented nowhere.
         STATUS_NOT_FOUND | STATUS_INVALID_PARAMETER => {
             TOTALS.gone.count();
         }

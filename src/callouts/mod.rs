@@ -172,7 +172,7 @@ impl Callout {
     }
 }
 
-/// Flags without which Windows turns these offloads off for all traffic that a callout sees.
+/// Flags without which Windows turns these offloads off for all traffic that a callout sees (DDI `FWPS_CALLOUT2`).
 const OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_OFFLOAD | FWP_CALLOUT_FLAG_ALLOW_RSC;
 /// The same, for offloads that older versions of Windows have not.
 const NEW_OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_USO | FWP_CALLOUT_FLAG_ALLOW_URO;

@@ -31,7 +31,9 @@ pub unsafe extern "C" fn classify(
 ) {
     // SAFETY: from the filter engine.
     unsafe { go_on(out) };
-    // SAFETY: the context is ours, and its flowDeleteFn does not run before this classify has returned.
+    // SAFETY: the context is ours, and its flowDeleteFn does not run before this classify has returned. That is documented
+    // for a removal (STATUS_PENDING of FwpsFlowRemoveContext0). For the end of a flow it is a guess, on which Microsoft's
+    // samples (msnmntr, stmedit) rely as well: they free in flowDeleteFn what their classify reads.
     let Some(side) = (unsafe { Side::from_context(flow_context) }) else { return };
     // SAFETY: from the filter engine, for the time of this call.
     let Some(metadata) = (unsafe { metadata.as_ref() }) else { return };
