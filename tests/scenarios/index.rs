@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use flowtag_simulator::wfp::{Direction, FlowHandle, FlowSpec, HandleReuse, Removal, status};
+use flowtag_simulator::wfp::{
+    Direction, Emptied, ExistingContext, FlowHandle, FlowSpec, HandleReuse, Removal, SecondContext, status,
+};
 
 use flowtag_tests::rig::{Rig, endpoint, field, outbound};
 
@@ -152,6 +154,31 @@ fn a_flow_whose_tag_is_being_taken_back_is_busy() {
     rig.set(|switches| switches.removal = Removal::AsDocumented);
     rig.stop();
     assert_eq!(["opened", "busy", "already_tagged"].map(|name| rig.total(name)), [0, 1, 0]);
+}
+
+/// The driver takes for granted that WFP empties its entry before it calls flowDeleteFn. Where it does so afterwards, an
+/// association between the two is refused, and that is all: if WFP says so. Were it answered success, its record would stay.
+#[test]
+fn a_flow_whose_entry_is_emptied_after_its_context_is_deleted_is_busy() {
+    let rig = Rig::with_small_ring();
+    rig.set(|switches| {
+        switches.emptied = Emptied::AfterDelete;
+        switches.existing_context = ExistingContext::NameExists;
+        switches.second_context = SecondContext::Answered;
+        switches.removal = Removal::PendingUntilTold;
+    });
+    let flows: Vec<_> = (0..16).map(|_| rig.open(&outbound())).collect();
+    rig.open(&outbound());
+    let (machine, victim) = (rig.machine.clone(), flows[0]);
+    // The second flowDeleteFn has freed the slot, and not returned.
+    at(&rig, "ExFreePoolWithTag", 1, move || {
+        machine.reauthorize(victim, Direction::Outbound).unwrap();
+    });
+    rig.machine.run_deferred_deletes().unwrap();
+    rig.machine.run_deferred_deletes().unwrap();
+    rig.set(|switches| switches.removal = Removal::AsDocumented);
+    rig.stop();
+    assert_eq!(["busy", "already_tagged"].map(|name| rig.total(name)), [1, 0]);
 }
 
 #[test]
