@@ -291,33 +291,36 @@ fn a_flow_that_is_known_is_known_in_a_full_ring_too() {
     assert_eq!(ring.reserve(contexts(7), 8), Err(known));
 }
 
-/// How many slots a look-up reads, for the one of these handles that takes most.
-fn longest_chain(handles: impl Iterator<Item = u64>) -> usize {
-    const FLOWS: usize = 65_536;
-    let mut slots = vec![Slot::FREE; FLOWS];
-    let mut chains = vec![0; FLOWS];
+/// Asserts that a full ring of flows with these handles has chains as chance would make them: of balls thrown into as many
+/// bins the fullest hardly ever gets more than ten, and a ball lies in a bin of two on average.
+fn assert_chains_are_short(flows: usize, handles: impl Iterator<Item = u64>, what: &str) {
+    let (mut slots, mut chains) = (vec![Slot::FREE; flows], vec![0; flows]);
     let mut ring: Ring = FlowRing::new(&mut slots, &mut chains);
-    for handle in handles.take(FLOWS) {
+    for handle in handles.take(flows) {
         reserve(&mut ring, handle).unwrap();
     }
     let length = |first: u32| {
         std::iter::successors(ring.slots.get(slot_at(first)), |slot| ring.slots.get(slot_at(slot.next))).count()
     };
-    ring.chains.iter().map(|first| length(*first)).max().unwrap()
+    let lengths: Vec<usize> = ring.chains.iter().map(|first| length(*first)).collect();
+    assert!(lengths.iter().all(|length| *length <= 12), "{what}: a chain of {:?} slots", lengths.iter().max());
+    let seen: usize = lengths.iter().map(|length| length * length).sum();
+    assert!(seen * 10 <= flows * 22, "{what}: a flow lies in a chain of {seen}/{flows} slots");
 }
-
-/// Of 65,536 balls thrown by chance into as many bins, the fullest hardly ever gets more than ten.
-const LONGEST: usize = 12;
 
 #[test]
 fn chains_stay_short_for_numbers_in_a_row_and_for_addresses() {
     for shift in [0, 1, 3, 4, 6, 8, 12, 16, 20, 32] {
         for start in [1, 0xffff_a50c_1234_5000] {
             let handles = (0..).map(|number: u64| (number << shift).wrapping_add(start));
-            let longest = longest_chain(handles);
-            assert!(longest <= LONGEST, "{longest} slots in a chain: {start:#x} and steps of 2^{shift}");
+            assert_chains_are_short(16_384, handles, &format!("{start:#x} and steps of 2^{shift}"));
         }
     }
+}
+
+#[test]
+fn chains_stay_short_in_a_ring_of_a_million() {
+    assert_chains_are_short(1 << 20, 1.., "numbers in a row");
 }
 
 #[test]
@@ -325,8 +328,7 @@ fn chains_stay_short_for_handles_by_chance() {
     // Knuth's MMIX generator.
     let next =
         |handle: &u64| Some(handle.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
-    let longest = longest_chain(std::iter::successors(Some(1), next));
-    assert!(longest <= LONGEST, "{longest} slots in a chain");
+    assert_chains_are_short(65_536, std::iter::successors(Some(1), next), "chance");
 }
 
 const CAPACITY: usize = 5;

@@ -150,12 +150,14 @@ pub(super) struct Flows {
 impl Flows {
     /// Starts a flow. If handles are used again it gets the lowest that may be.
     pub(super) fn open(&mut self, spec: Arc<FlowSpec>, reuse: HandleReuse) -> FlowId {
-        let spare = self.spare_handles.iter().copied().find(|handle| match reuse {
-            HandleReuse::Never => false,
+        let spare = match reuse {
+            HandleReuse::Never => None,
             // A flow that is still being classified is in the table.
-            HandleReuse::AfterClassifies => !self.by_handle.contains_key(handle),
-            HandleReuse::AtOnce => true,
-        });
+            HandleReuse::AfterClassifies => {
+                self.spare_handles.iter().copied().find(|handle| !self.by_handle.contains_key(handle))
+            }
+            HandleReuse::AtOnce => self.spare_handles.first().copied(),
+        };
         if let Some(spare) = spare {
             self.spare_handles.remove(&spare);
         }
