@@ -2,7 +2,7 @@
 //!
 //! A record lives while it has references. The authorizer holds one, every association that WFP may hold has one, taken
 //! before the association is made and given back when it fails, and so does whoever evicts it. Whoever drops the last
-//! one frees first the slot, then the record, then decrements the number of live records; nobody else ever frees either.
+//! one frees first the slot, then the record, then decrements the number of live records; nobody else ever frees a live one.
 use core::{
     mem,
     ops::Deref,
@@ -145,7 +145,10 @@ impl Flow {
 /// A slot's pointer to its record. The ring hands it out under its lock and only while the slot is not free, and a record
 /// is freed after its slot: so long it may be read.
 #[derive(Clone, Copy)]
+#[repr(transparent)] // so that zeros are no pointer in an `Option` of it, as fresh memory has to be
 pub struct InSlot(NonNull<Flow>);
+
+const _: () = assert!(size_of::<Slot<InSlot>>() == 32);
 
 // SAFETY: a record is reached from any processor.
 unsafe impl Send for InSlot {}
@@ -159,8 +162,11 @@ impl InSlot {
     /// Takes a reference, which may outlive the lock. [`None`] if the record is dying: whoever dropped the last one waits
     /// for the lock to free the slot.
     ///
-    /// IRQL: `DISPATCH_LEVEL`, under the ring's lock
-    pub fn keep(self) -> Option<FlowRef> {
+    /// IRQL: `DISPATCH_LEVEL`
+    ///
+    /// # Safety
+    /// The ring has just handed it out, and its lock is still held.
+    pub unsafe fn keep(self) -> Option<FlowRef> {
         self.record().references.take_if_alive().then(|| FlowRef(self.0))
     }
 }
@@ -290,7 +296,8 @@ impl FlowRef {
     ///
     /// There are three references then, the authorizer's and one for each association; fewer, and one of the contexts
     /// has been given back already. If the flow's handle was used again before the second association, that one even
-    /// hangs on another flow. So nobody is to be told that the flow is tagged, and both contexts have to go.
+    /// hangs on another flow. So nobody is to be told that the flow is tagged, and both contexts have to go. What is left is a
+    /// handle that is used again before the first context's flowDeleteFn is called, while this classify of the flow runs.
     ///
     /// IRQL: `DISPATCH_LEVEL`, without the ring's lock
     pub fn commit(&self, irql: &AtDispatch) -> bool {

@@ -41,7 +41,7 @@ pub struct Totals {
     pub associate_failed: Total,
     /// Authorizations of flows that had their tag already.
     pub already_tagged: Total,
-    /// Authorizations of flows whose handle has a slot that is not, or no longer, theirs.
+    /// Authorizations of flows whose handle has a slot that is not, or no longer, theirs, or which Windows says are tagged.
     pub busy: Total,
     /// Flows that ended while they were being tagged.
     pub gone: Total,

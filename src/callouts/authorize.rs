@@ -7,7 +7,7 @@ use wdk_sys::{STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_OBJECT_NAME_EXI
 
 use super::{associate, go_on, remove};
 use crate::{
-    flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
+    flow::{self, FlowRef, Known, NewFlow, NoSlot, RING},
     path::Path,
     print,
     sync::{AtDispatch, Rundown},
@@ -179,14 +179,17 @@ fn tag_flow(flow: NewFlow) {
 /// authorized the same flow. Whatever WFP holds of ours has a record, a record has a slot that is not free, and the slot
 /// bears the handle; so a flow that gets a slot here has no context of ours. This takes for granted that WFP empties its
 /// entry before it calls flowDeleteFn, as was seen in one build for the end of a flow. If it does so afterwards, Associate
-/// refuses, and `busy` counts that.
+/// refuses, and `busy` counts that; should it answer success instead, the record stays and unload waits for ever.
 ///
 /// IRQL: `DISPATCH_LEVEL`, inside the rundown
 fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     let evicted = {
         let mut ring = RING.lock_raised(irql);
         match (flow.reserve(&mut ring), flow.tag().origin) {
-            (Err(NoSlot::Full), Origin::New) => ring.evict(InSlot::keep),
+            (Err(NoSlot::Full), Origin::New) => ring.evict(|record| {
+                // SAFETY: it is the ring that calls this, and its lock is held.
+                unsafe { record.keep() }
+            }),
             (outcome, _) => {
                 drop(ring);
                 // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
@@ -243,7 +246,8 @@ fn hand_over(flow: &FlowRef, direction: Direction) -> bool {
         STATUS_OBJECT_NAME_EXISTS => {
             TOTALS.busy.count();
         }
-        // What Windows answers for a flow that has ended since it was classified: seen in one build, documented nowhere.
+        // What Windows answers for a flow that has ended since it was classified: seen in one build. The page documents the
+        // second for arguments that are wrong, which ours are not.
         STATUS_NOT_FOUND | STATUS_INVALID_PARAMETER => {
             TOTALS.gone.count();
         }

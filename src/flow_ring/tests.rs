@@ -1,34 +1,30 @@
-//! What the ring promises, step by step and against a model.
-use std::collections::VecDeque;
-
-use proptest::prelude::*;
-
+//! What the ring promises, step by step.
 use super::*;
 
 /// A record is only a number here: that of its flow, unless a test says otherwise.
-type Ring<'a> = FlowRing<'a, u64>;
+pub(super) type Ring<'a> = FlowRing<'a, u64>;
 
 /// The memory of a ring.
-struct Memory<const SLOTS: usize> {
+pub(super) struct Memory<const SLOTS: usize> {
     slots: [Slot<u64>; SLOTS],
     chains: [u32; SLOTS],
 }
 
 impl<const SLOTS: usize> Memory<SLOTS> {
-    fn fresh() -> Self {
+    pub(super) fn fresh() -> Self {
         Self { slots: [Slot::FREE; SLOTS], chains: [0; SLOTS] }
     }
 
-    fn ring(&mut self) -> Ring<'_> {
+    pub(super) fn ring(&mut self) -> Ring<'_> {
         FlowRing::new(&mut self.slots, &mut self.chains)
     }
 }
 
-fn contexts(flow: u64) -> Contexts {
+pub(super) fn contexts(flow: u64) -> Contexts {
     Contexts { flow, family: Family::V4 }
 }
 
-fn reserve(ring: &mut Ring, flow: u64) -> Option<u32> {
+pub(super) fn reserve(ring: &mut Ring, flow: u64) -> Option<u32> {
     ring.reserve(contexts(flow), flow).ok()
 }
 
@@ -40,13 +36,13 @@ fn live(ring: &mut Ring, flow: u64) -> u32 {
 }
 
 /// Evicts, if the record is not dying.
-fn evict(ring: &mut Ring) -> Option<u64> {
+pub(super) fn evict(ring: &mut Ring) -> Option<u64> {
     let (contexts, kept) = ring.evict(Some)?;
     assert_eq!(contexts.flow, kept, "the record is that of the flow");
     Some(contexts.flow)
 }
 
-fn drained(ring: &mut Ring) -> Vec<u64> {
+pub(super) fn drained(ring: &mut Ring) -> Vec<u64> {
     let mut flows = Vec::new();
     let mut batch = Batch::start();
     while ring.drain(&mut batch) {
@@ -329,117 +325,4 @@ fn chains_stay_short_for_handles_by_chance() {
     let next =
         |handle: &u64| Some(handle.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
     assert_chains_are_short(65_536, std::iter::successors(Some(1), next), "chance");
-}
-
-const CAPACITY: usize = 5;
-/// Few, so that they come again, and that chains have several.
-const HANDLES: u64 = 9;
-
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Reserve(u64),
-    Commit(usize),
-    Abandon(usize),
-    Release(usize),
-    Evict,
-    Drain,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let any_slot = 0..CAPACITY;
-    let step = prop_oneof![
-        4 => (1..=HANDLES).prop_map(Step::Reserve),
-        4 => any_slot.clone().prop_map(Step::Commit),
-        1 => any_slot.clone().prop_map(Step::Abandon),
-        3 => any_slot.prop_map(Step::Release),
-        2 => Just(Step::Evict),
-        1 => Just(Step::Drain),
-    ];
-    prop::collection::vec(step, 0..200)
-}
-
-/// The same, without cleverness: slots taken with their flow, and live ones by age.
-#[derive(Default)]
-struct Model {
-    taken: Vec<(u32, u64)>,
-    live: VecDeque<u64>,
-}
-
-impl Model {
-    fn apply(&mut self, ring: &mut Ring, step: Step) {
-        match step {
-            Step::Reserve(flow) => {
-                let known = self.taken.iter().any(|(_, taken)| *taken == flow);
-                let full = self.taken.len() == CAPACITY;
-                match ring.reserve(contexts(flow), flow) {
-                    Ok(slot) => {
-                        assert!(!known && !full, "a slot, where there is one for a new handle");
-                        self.taken.push((slot, flow));
-                    }
-                    Err(Refused::Known(occupant)) => assert!(known && *occupant.record == flow, "known"),
-                    Err(Refused::Full) => assert!(full && !known, "full exactly at its capacity"),
-                }
-            }
-            Step::Commit(which) => {
-                let Some(&(slot, flow)) = self.taken.get(which) else { return };
-                let reserved = ring.slots[slot as usize].state == State::Reserved;
-                ring.commit(slot);
-                self.live.extend(reserved.then_some(flow));
-            }
-            Step::Abandon(which) => {
-                let Some(&(slot, _)) = self.taken.get(which) else { return };
-                ring.abandon(slot);
-            }
-            Step::Release(which) => {
-                if which >= self.taken.len() {
-                    return;
-                }
-                let (slot, flow) = self.taken.swap_remove(which);
-                ring.release(slot);
-                self.live.retain(|live| *live != flow);
-            }
-            Step::Evict => {
-                assert_eq!(evict(ring), self.live.pop_front(), "the oldest first");
-            }
-            Step::Drain => {
-                let mut flows = drained(ring);
-                flows.sort_unstable();
-                let mut expected: Vec<u64> = self.taken.iter().map(|(_, flow)| *flow).collect();
-                expected.sort_unstable();
-                assert_eq!(flows, expected, "every slot that is not free");
-                self.live.clear();
-            }
-        }
-        for handle in 1..=HANDLES {
-            let taken = self.taken.iter().any(|(_, flow)| *flow == handle);
-            assert_eq!(ring.find(handle).is_some(), taken, "found if it has a slot: {handle}");
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn the_ring_behaves_like_its_model(steps in steps()) {
-        let mut memory = Memory::<CAPACITY>::fresh();
-        let mut ring = memory.ring();
-        let mut model = Model::default();
-        for step in steps {
-            model.apply(&mut ring, step);
-        }
-    }
-
-    #[test]
-    fn no_slot_is_lost(steps in steps()) {
-        let mut memory = Memory::<CAPACITY>::fresh();
-        let mut ring = memory.ring();
-        let mut model = Model::default();
-        for step in steps {
-            model.apply(&mut ring, step);
-        }
-        for (slot, _) in model.taken {
-            ring.release(slot);
-        }
-        let reserved = (1..).take(CAPACITY).filter_map(|flow| reserve(&mut ring, flow)).count();
-        prop_assert_eq!(reserved, CAPACITY);
-    }
 }

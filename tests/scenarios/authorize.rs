@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{FlowHandleField, FlowSpec, PathMemory, WriteRight};
 
-use flowtag_tests::rig::{ICMP, Rig, UDP, endpoint, field, inbound, outbound, over_v6, path_blob};
+use flowtag_tests::rig::{ICMP, ICMPV6, Rig, UDP, endpoint, field, inbound, outbound, over_v6, path_blob};
 
 #[test]
 fn an_outbound_flow_is_tagged_with_process_path_and_tuple() {
@@ -57,6 +57,20 @@ fn an_icmp_flow_shows_type_and_code_instead_of_ports() {
         FlowSpec { protocol: ICMP, local: endpoint("10.0.0.5", 8), remote: endpoint("93.184.216.34", 0), ..outbound() };
     let flow = rig.open(&spec);
     assert!(rig.line("open", flow).contains(" proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new "));
+    rig.stop();
+}
+
+#[test]
+fn an_icmpv6_flow_shows_type_and_code_instead_of_ports() {
+    let rig = Rig::started();
+    let spec = FlowSpec {
+        protocol: ICMPV6,
+        local: endpoint("fe80::2", 128),
+        remote: endpoint("2001:db8::1", 0),
+        ..outbound()
+    };
+    let flow = rig.open(&spec);
+    assert!(rig.line("open", flow).contains(" proto=icmpv6 fe80::2 -> 2001:db8::1 type=128 code=0 origin=new "));
     rig.stop();
 }
 

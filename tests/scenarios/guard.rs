@@ -1,7 +1,7 @@
 //! Control flow guard: the driver hands over no function that its image does not list, and the referee sees one that it
 //! does not.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use flowtag_simulator::{
     Machine, Options,
@@ -19,7 +19,7 @@ const ROLES: [&str; 6] =
 
 /// A machine with this image as its driver, which is not running.
 fn machine(test: &str, bytes: &[u8]) -> Machine {
-    let path: PathBuf = std::env::temp_dir().join(format!("flowtag-guard-{test}-{}.sys", std::process::id()));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("guard-{test}.sys"));
     fs::write(&path, bytes).unwrap();
     let machine = Machine::new(Options::default());
     let config = Config { binary_path: path.display().to_string(), ..Config::default() };
@@ -54,16 +54,13 @@ fn a_function_that_the_driver_hands_over_and_its_guard_table_lacks_is_a_bug_chec
     let guard = GuardTable::read(&PeFile64::parse(&*bytes).unwrap()).expect("control flow guard");
     let mut missed = BTreeSet::new();
     for (index, function) in guard.functions().iter().enumerate() {
-        let machine = machine("without", &without(&bytes, guard.functions(), index));
+        let machine = machine(&format!("without-{index}"), &without(&bytes, guard.functions(), index));
         match live(&machine) {
             Ok(()) => {} // listed, and nothing but the driver's own code calls it
             Err(ServiceError::BugCheck(bug_check)) => {
                 assert_eq!((bug_check.code(), bug_check.parameters()[0]), (0x139, 10), "{bug_check}");
                 let reason = bug_check.reason();
-                assert!(
-                    reason.contains(&format!("flowtag-guard-without-{}.sys+{function:#x} as ", std::process::id())),
-                    "{reason}"
-                );
+                assert!(reason.contains(&format!("guard-without-{index}.sys+{function:#x} as ")), "{reason}");
                 missed.extend(ROLES.into_iter().filter(|role| reason.contains(&format!(" as {role},"))));
             }
             Err(error) => panic!("{error}"),

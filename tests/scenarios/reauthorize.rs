@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{Direction, layer::Field};
 
-use flowtag_tests::rig::{Rig, field, inbound, outbound};
+use flowtag_tests::rig::{Rig, field, inbound, outbound, over_v6};
 
 #[test]
 fn an_outbound_flow_older_than_the_driver_is_tagged_at_its_next_packet() {
@@ -34,6 +34,20 @@ fn an_accepted_flow_older_than_the_driver_is_tagged() {
     let line = rig.line("open", older);
     assert_eq!((field(&line, "origin"), field(&line, "dir")), ("reauth", "in"));
     rig.stop();
+}
+
+#[test]
+fn ipv6_flows_older_than_the_driver_are_told_from_new_ones() {
+    for spec in [outbound(), inbound()] {
+        let rig = Rig::installed(&[("TraceLevel", 1)]);
+        let older = rig.open(&over_v6(spec.clone()));
+        rig.start().unwrap();
+        rig.send(older, 10);
+        let newer = rig.open(&over_v6(spec));
+        assert_eq!(field(&rig.line("open", older), "origin"), "reauth");
+        assert_eq!(field(&rig.line("open", newer), "origin"), "new");
+        rig.stop();
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{Direction, FlowSpec, Packet};
 
-use flowtag_tests::rig::{ICMP, Rig, UDP, field, inbound, outbound, over_v6};
+use flowtag_tests::rig::{ICMP, ICMPV6, Rig, UDP, field, inbound, outbound, over_v6};
 
 /// The close line of a flow on which `traffic` ran.
 fn close_line(spec: &FlowSpec, traffic: impl FnOnce(&Rig, flowtag_simulator::wfp::FlowHandle)) -> String {
@@ -60,6 +60,17 @@ fn an_icmp_message_is_all_payload() {
         rig.machine.transport(flow, Direction::Outbound, &Packet::new(ICMP, 64)).unwrap();
     });
     assert_eq!(field(&line, "bytes"), "64/0");
+}
+
+#[test]
+fn the_header_of_an_icmp_message_counts_as_payload() {
+    let message = Packet { payloads: vec![56], transport_header: 8 };
+    for spec in [FlowSpec { protocol: ICMP, ..outbound() }, over_v6(FlowSpec { protocol: ICMPV6, ..outbound() })] {
+        let line = close_line(&spec, |rig, flow| {
+            rig.machine.transport(flow, Direction::Outbound, &message).unwrap();
+        });
+        assert_eq!(field(&line, "bytes"), "64/0", "protocol {}", spec.protocol);
+    }
 }
 
 #[test]

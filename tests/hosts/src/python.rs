@@ -46,6 +46,9 @@ fn python() -> Command {
     python
 }
 
+/// What is said where there is no pip, or no way to an index.
+const OUT_OF_REACH: [&str; 4] = ["No module named pip", "onnection", "timed out", "name resolution"];
+
 fn fetch(requirements: &Path, folder: &Path) -> Result<(), Unavailable> {
     let mut pip = python();
     pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-compile"])
@@ -67,9 +70,9 @@ fn fetch(requirements: &Path, folder: &Path) -> Result<(), Unavailable> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    // What pip says when a file is there and is another one.
-    if said.contains("DO NOT MATCH THE HASHES") {
-        return Err(Unavailable::Broken(anyhow::anyhow!("{}: {}", requirements.display(), said.trim())));
+    if OUT_OF_REACH.iter().any(|words| said.contains(words)) && !said.contains("DO NOT MATCH THE HASHES") {
+        return Err(missing(said.trim()));
     }
-    Err(missing(said.trim()))
+    // The index is there, and what it has is not what is pinned.
+    Err(Unavailable::Broken(anyhow::anyhow!("{}: {}", requirements.display(), said.trim())))
 }

@@ -105,7 +105,11 @@ impl Driver {
 
     /// Authorizes a flow. When the ring is full, the oldest flow is evicted, unless this is a reauthorization.
     pub fn authorize(&self, flow: u64, reauthorization: bool) {
-        if self.ring("look", |ring| ring.find(flow).is_some()) {
+        let known = self.ring("look", |ring| {
+            let known = ring.find(flow);
+            known.inspect(|occupant| self.record(*occupant.record).read()).is_some()
+        });
+        if known {
             return;
         }
         let record = Record::new();
