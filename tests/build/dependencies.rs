@@ -31,6 +31,7 @@ fn every_package_is_from_crates_io_or_a_member_of_the_workspace() {
         "flowtag",
         "flowtag-bench",
         "flowtag-fuzz",
+        "flowtag-hosts",
         "flowtag-interleavings",
         "flowtag-on-host",
         "flowtag-simulator",

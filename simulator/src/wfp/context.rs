@@ -131,10 +131,9 @@ fn remove(call: &Call<'_>) -> Status {
 /// Ends `flow`: its contexts are deleted, except those that a classify is using.
 pub(super) fn end_flow(cpu: &Cpu, flow: FlowId) {
     let wfp = cpu.machine().wfp();
-    let handle = wfp.state().flows.get(flow).map_or(0, |flow| flow.handle);
     let reuse = wfp.switches().handle_reuse != HandleReuse::Never;
     let reused = if reuse { Touches::HANDLES } else { Touches::NOTHING };
-    interleave::point("the flow ends", Touches::flow(handle).and(reused));
+    interleave::point("the flow ends", Touches::flow(flow.handle).and(reused));
     let owed = cpu.machine().wfp().state().flows.end(flow);
     deliver(cpu, owed.unwrap_or_default());
 }
@@ -164,16 +163,10 @@ fn deliver_here(cpu: &Cpu, deletion: Deletion) {
     if let Some(callout) = callout {
         cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
     }
-    interleave::point("flowDeleteFn has returned", Touches::CALLOUT_COUNTS.and(touches_flow(cpu, flow)));
+    interleave::point("flowDeleteFn has returned", Touches::CALLOUT_COUNTS.and(Touches::flow(flow.handle)));
     let mut state = wfp.state();
     state.flows.deletion_ends(deletion);
     state.callouts.context_deleted(target.callout);
-}
-
-/// The flow's contexts; nothing when it is no longer known.
-fn touches_flow(cpu: &Cpu, flow: FlowId) -> Touches {
-    let state = cpu.machine().wfp().state();
-    state.flows.get(flow).map_or(Touches::NOTHING, |flow| Touches::flow(flow.handle))
 }
 
 /// Runs everything that pending removals owe; returns how many they were.
@@ -189,7 +182,7 @@ pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
 
 /// Calls a flowDeleteFn that a pending removal owes.
 fn deliver_late(cpu: &Cpu, deletion: Deletion) {
-    interleave::point("a pending removal is done", Touches::CALLOUT_COUNTS.and(touches_flow(cpu, deletion.flow)));
+    interleave::point("a pending removal is done", Touches::CALLOUT_COUNTS.and(Touches::flow(deletion.flow.handle)));
     deliver(cpu, vec![deletion]);
 }
 

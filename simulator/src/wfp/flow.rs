@@ -22,7 +22,11 @@ use super::{
 
 /// A flow's identity inside the engine: unlike its handle it is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct FlowId(u64);
+pub(super) struct FlowId {
+    number: u64,
+    /// Its handle, which is known for longer than the flow is.
+    pub(super) handle: u64,
+}
 
 /// What a context is looked up by, within its flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,7 +170,7 @@ impl Flows {
             self.last_handle
         });
         self.opened += 1;
-        let id = FlowId(self.opened);
+        let id = FlowId { number: self.opened, handle };
         self.table.insert(id, Flow { handle, spec, reauthorize: false, ended: false, slots: Vec::new() });
         self.by_handle.insert(handle, id);
         id
