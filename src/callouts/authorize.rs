@@ -110,7 +110,8 @@ fn address(values: Values, family: Family, field: u32) -> Address {
     .unwrap_or(Address::Unknown)
 }
 
-/// A tagged flow is known again here: nothing is allocated for it, and nobody has to make room.
+/// A tagged flow is known again here: nothing is allocated for it, and nobody has to make room. Once for all layers, which
+/// is why it is apart from classify.
 ///
 /// IRQL: that at which the classify was entered
 #[inline(never)]
@@ -123,7 +124,7 @@ fn know_or_capture(tag: &Tag, metadata: Metadata) {
 
 /// Step 2. The path is read here, at the entry IRQL: nobody promises that it is in nonpaged memory.
 ///
-/// Apart from classify, so that knowing a flow again does not pay for the registers that this saves.
+/// Apart from its caller, so that knowing a flow again does not pay for the registers that this saves.
 ///
 /// IRQL: that at which the classify was entered
 #[inline(never)]

@@ -183,7 +183,8 @@ const NEW_OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_USO | FWP_CALLOUT_FLAG_ALLOW_UR
 pub fn register(device: *mut c_void) -> Result<(), Failure> {
     for (index, callout) in CALLOUTS.iter().enumerate() {
         let mut status = callout.register(device, OFFLOADS | NEW_OFFLOADS);
-        // What a flag that is not known would bring, if Windows looks at them at all. Any other failure says itself below.
+        // A guess: what a flag that is not known would bring, if Windows looks at them at all. Any other failure says itself
+        // below.
         if status == STATUS_INVALID_PARAMETER {
             print::life(|line| life::without_flags(line, index, status));
             status = callout.register(device, OFFLOADS);
