@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use flowtag_simulator::{
     Machine, Options,
-    kernel::{Irql, pool::PoolKind, registry::Value},
+    computer::Irql,
+    kernel::{pool::PoolKind, registry::Value},
     referee::Watch,
     service::Config,
     wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice},

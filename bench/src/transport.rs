@@ -5,7 +5,7 @@ use std::{sync::Barrier, thread};
 use anyhow::{Context, Result};
 use flowtag_simulator::{
     Machine,
-    kernel::Cpu,
+    computer::Cpu,
     wfp::{Direction, FlowHandle, Packet, Prepared},
 };
 

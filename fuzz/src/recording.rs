@@ -1,6 +1,6 @@
 //! The simulator's recordings: text that is none, or a damaged one.
 
-use flowtag_simulator::traffic::recorded;
+use flowtag_simulator::demo::recorded;
 
 /// Reads the text; what was read can be written and read again.
 pub fn run(input: &[u8]) {

@@ -59,5 +59,5 @@ fn every_target_has_its_test() {
 #[test]
 fn the_sound_image_in_the_corpus_loads() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/image/driver");
-    assert!(flowtag_simulator::image::Image::load(&path).is_ok());
+    assert!(flowtag_simulator::windows::load_image(&path).is_ok());
 }

@@ -165,7 +165,7 @@ fn a_paged_path_is_read_before_raising_irql() {
     let rig = Rig::started();
     rig.set(|switches| {
         switches.process_path = PathMemory::Paged;
-        switches.irql = flowtag_simulator::wfp::IrqlChoice::Fixed(flowtag_simulator::kernel::Irql::PASSIVE);
+        switches.irql = flowtag_simulator::wfp::IrqlChoice::Fixed(flowtag_simulator::computer::Irql::PASSIVE);
     });
     let flow = rig.open(&outbound());
     assert!(rig.line("open", flow).ends_with(r"\curl.exe"));

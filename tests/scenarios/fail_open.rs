@@ -1,8 +1,9 @@
 //! Whatever fails, traffic is permitted.
 
 use flowtag_simulator::{
-    kernel::{Fails, exports},
+    computer::Fails,
     wfp::{Direction, FlowSpec, Packet, Verdict},
+    windows,
 };
 
 use flowtag_tests::rig::{Rig, TCP, inbound, outbound, over_v6};
@@ -22,7 +23,7 @@ fn assert_traffic_permitted(rig: &Rig, context: &str) {
 }
 
 fn fallible() -> impl Iterator<Item = &'static str> {
-    exports::all().filter(|export| export.fails != Fails::Never).map(|export| export.name)
+    windows::imports().all().filter(|export| export.fails != Fails::Never).map(|export| export.name)
 }
 
 #[test]

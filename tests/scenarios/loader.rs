@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use flowtag_simulator::{
-    image::{Image, LoadError},
-    referee::Frame,
+    image::{Frame, LoadError},
+    windows,
 };
 
 use flowtag_tests::rig::{Rig, image, outbound};
@@ -21,7 +21,7 @@ fn altered(test: &str, change: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
 #[test]
 fn a_truncated_image_is_damaged() {
     let path = altered("truncated", |bytes| bytes.truncate(bytes.len() / 2));
-    let error = Image::load(&path).err().unwrap();
+    let error = windows::load_image(&path).err().unwrap();
     assert!(matches!(error, LoadError::Damaged { .. }), "{error}");
 }
 
@@ -34,7 +34,7 @@ fn an_image_with_an_unknown_import_names_it() {
             bytes[at..at + name.len()].copy_from_slice(b"FwpmZebraAdd00");
         }
     });
-    let error = Image::load(&path).err().unwrap();
+    let error = windows::load_image(&path).err().unwrap();
     let LoadError::UnknownImports { imports, .. } = error else { panic!("{error}") };
     assert_eq!(imports, ["fwpkclnt.sys!FwpmZebraAdd00"]);
 }

@@ -10,8 +10,9 @@ use std::{
 };
 
 use flowtag_simulator::{
-    kernel::{Call, Fails, Irql, exports},
+    computer::{Call, Fails, Irql},
     wfp::{BusyUntil, FlowHandle},
+    windows,
 };
 
 use flowtag_tests::rig::{Rig, outbound};
@@ -146,7 +147,7 @@ fn nothing_that_can_fail_follows_the_commit() {
     });
     rig.start().unwrap();
     let calls = after_commit.lock().unwrap().take().expect("a commit");
-    let can_fail = |name: &&&str| exports::named(name).is_some_and(|export| export.fails != Fails::Never);
+    let can_fail = |name: &&&str| windows::imports().named(name).is_some_and(|export| export.fails != Fails::Never);
     assert_eq!(calls.iter().find(can_fail), None);
     rig.stop();
 }

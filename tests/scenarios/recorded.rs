@@ -1,9 +1,6 @@
 //! Real traffic, replayed.
 
-use flowtag_simulator::{
-    demo::{replay::replay, run::Run, simulated::Simulated, verdict::Mode},
-    traffic::recorded,
-};
+use flowtag_simulator::demo::{recorded, replay::replay, run::Run, simulated::Simulated, verdict::Mode};
 
 use flowtag_tests::rig::image;
 

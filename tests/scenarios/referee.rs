@@ -6,8 +6,10 @@ use std::sync::{
 };
 
 use flowtag_simulator::{
-    kernel::{Irql, pool::Tag},
-    referee::{BugCheck, Frame},
+    computer::Irql,
+    image::Frame,
+    kernel::pool::Tag,
+    referee::BugCheck,
     service::ServiceError,
     wfp::{Direction, Packet},
 };
@@ -77,7 +79,7 @@ fn a_write_before_a_record_is_found_when_it_is_freed() {
     let blocks = rig.machine.pool().live_blocks();
     let is_new = |address| !before.iter().any(|block| block.address == address);
     let record = blocks.iter().find(|block| is_new(block.address)).unwrap();
-    flowtag_simulator::kernel::memory::write(record.address - 1, 1u8).unwrap();
+    flowtag_simulator::computer::memory::write(record.address - 1, 1u8).unwrap();
     let bug_check = rig.machine.close_flow(flow).unwrap_err();
     assert_eq!((bug_check.code(), bug_check.parameters()[3]), (0xC1, 0x23), "{bug_check}");
 }

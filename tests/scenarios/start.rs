@@ -1,10 +1,6 @@
 //! `sc start`: every step of `DriverEntry` failing in turn.
 
-use flowtag_simulator::{
-    kernel::{Fails, exports},
-    service::ServiceError,
-    wfp::status,
-};
+use flowtag_simulator::{computer::Fails, service::ServiceError, wfp::status, windows};
 
 use flowtag_tests::rig::{Rig, outbound};
 
@@ -157,7 +153,7 @@ fn with_the_base_filtering_engine_stopped_start_fails_cleanly() {
 
 #[test]
 fn whatever_fails_once_during_start_the_driver_runs_or_is_gone() {
-    let fallible = exports::all().filter(|export| export.fails != Fails::Never);
+    let fallible = windows::imports().all().filter(|export| export.fails != Fails::Never);
     // A session that does not close at unload stays: `unload.rs` has a test of its own for it.
     for export in fallible.filter(|export| export.name != "FwpmEngineClose0") {
         let rig = Rig::installed(&[("TraceLevel", 1), ("MaxFlows", 16)]);

@@ -15,6 +15,7 @@ use flowtag_simulator::{
     kernel::registry::Value,
     service::{Config, ServiceError, State},
     wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Packet, SecondContext, Switches},
+    windows::Release,
 };
 
 /// The protocol number of TCP.
@@ -45,6 +46,15 @@ fn existing_context() -> (ExistingContext, SecondContext) {
     }
 }
 
+/// Which Windows the machine runs: 2004, or with `FLOWTAG_WINDOWS=11` a newer one.
+fn release() -> Release {
+    match std::env::var("FLOWTAG_WINDOWS").as_deref() {
+        Err(_) => Release::WINDOWS_10_2004,
+        Ok("11") => Release::WINDOWS_11_21H2,
+        Ok(other) => panic!("FLOWTAG_WINDOWS={other}: only `11` is known"),
+    }
+}
+
 /// A machine on which the service exists.
 pub struct Rig {
     /// The machine.
@@ -59,7 +69,7 @@ impl Rig {
 
     /// The same on a machine with these options.
     pub fn with_options(options: Options, settings: &[(&str, u32)]) -> Self {
-        let machine = Machine::new(options);
+        let machine = Machine::new(Options { release: release(), ..options });
         let config = Config { binary_path: image().display().to_string(), ..Config::default() };
         machine.create_service(SERVICE, config).unwrap();
         for &(name, value) in settings {

@@ -7,8 +7,9 @@ use std::{
 };
 
 use flowtag_simulator::{
-    kernel::{Fails, exports},
+    computer::Fails,
     service::{ServiceError, Win32Error},
+    windows,
 };
 use flowtag_tests::rig::Rig;
 
@@ -32,7 +33,7 @@ fn row_of(status: u32, guide: &str) -> Vec<String> {
 /// The statuses that start fails with, and the steps that its line names, over every documented failure of each import.
 fn failures() -> BTreeMap<u32, BTreeSet<String>> {
     let mut failures = BTreeMap::<u32, BTreeSet<String>>::new();
-    for export in exports::all().filter(|export| !UNDOING.contains(&export.name)) {
+    for export in windows::imports().all().filter(|export| !UNDOING.contains(&export.name)) {
         let statuses: Vec<Option<u32>> = match export.fails {
             Fails::Never => continue,
             Fails::Null | Fails::False => vec![None],

@@ -15,16 +15,14 @@ use sha2::{Digest, Sha256};
 use crate::{
     demo::{
         live::{self, INTERRUPTED},
+        recorded::{self, Recorder},
         replay::replay,
         run::{Judged, Run},
         simulated::Simulated,
         summary,
         verdict::Mode,
     },
-    traffic::{
-        live::Capture,
-        recorded::{self, Recorder},
-    },
+    traffic::live::Capture,
 };
 
 /// Show the driver tagging what real programs do on this machine's network.

@@ -6,11 +6,11 @@ pub mod live;
 mod model;
 pub mod peer;
 pub mod programs;
+pub mod recorded;
 pub mod replay;
 pub mod report;
 pub mod run;
 pub mod simulated;
 pub mod summary;
-
 pub mod trace;
 pub mod verdict;

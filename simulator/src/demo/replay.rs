@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::{driver::Driver, run::Run};
-use crate::traffic::recorded::Step;
+use super::{driver::Driver, recorded::Step, run::Run};
 
 /// Lets everything in the recording happen again, as fast as it goes.
 ///
@@ -26,13 +25,12 @@ pub fn replay<D: Driver>(run: &mut Run<'_, D>, steps: Vec<Step>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        demo::{
-            model::Model,
-            verdict::{Mode, Verdict},
-        },
-        traffic::{event::Event, recorded},
+    use crate::demo::{
+        model::Model,
+        recorded,
+        verdict::{Mode, Verdict},
     };
+    use crate::traffic::event::Event;
 
     fn demo() -> Vec<Step> {
         recorded::read(recorded::DEMO, "the recording").unwrap()

@@ -7,15 +7,12 @@ use indicatif::ProgressBar;
 
 use super::{
     driver::Driver,
+    recorded::{Recorder, Step},
     report::Report,
     trace,
     verdict::{Evidence, Mode, Verdict},
 };
-use crate::traffic::{
-    event::Event,
-    pump::Pump,
-    recorded::{Recorder, Step},
-};
+use crate::traffic::{event::Event, pump::Pump};
 
 /// A run.
 pub struct Run<'a, D: Driver> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     BugCheck, Machine, Options,
-    image::{Image, LoadError},
+    image::LoadError,
     kernel::{registry::Value, time::ClockKind},
     service::{Config, ServiceError},
     traffic::{
@@ -21,6 +21,7 @@ use crate::{
         pump::Sink,
     },
     wfp::traffic as engine,
+    windows,
 };
 
 /// The service's name.
@@ -42,7 +43,7 @@ impl Simulated {
     /// The file is not a driver that the simulator can load.
     pub fn new(image: &Path) -> Result<Self, LoadError> {
         // What is wrong with the file is said before any program is started.
-        drop(Image::load(image)?);
+        drop(windows::load_image(image)?);
         let machine = Machine::new(Options { clock: ClockKind::Real, ..Options::default() });
         // Errors are always shown; the lines about flows only to those who ask for them.
         machine.registry().set(DEBUG_PRINT_FILTER, "IHVNETWORK", Value::Dword(0xf));

@@ -71,7 +71,8 @@ fn per_process(flows: &[Tagged]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{demo::trace::Counted, traffic::event::Direction};
+    use crate::demo::trace::Counted;
+    use crate::traffic::event::Direction;
 
     #[test]
     fn the_flows_of_a_process_are_added_up() {

@@ -1,5 +1,5 @@
+use super::super::trace::Counted;
 use super::*;
-use crate::demo::trace::Counted;
 
 fn report() -> Report {
     Report {

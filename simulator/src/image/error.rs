@@ -46,7 +46,7 @@ pub enum LoadError {
         what: String,
     },
     /// The image needs what the simulator does not have.
-    #[error("{} imports what the simulator does not have:\n{}\n  the simulator knows what flowtag.sys needs; another driver's imports have to be added to simulator/src/kernel/exports.rs", path.display(), list(imports))]
+    #[error("{} imports what the simulator does not have:\n{}\n  the simulator knows what flowtag.sys needs; another driver's imports have to be added: docs/architecture.md says how", path.display(), list(imports))]
     UnknownImports {
         /// The file.
         path: PathBuf,

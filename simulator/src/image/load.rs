@@ -8,8 +8,7 @@ use object::{
     read::pe::{ImageThunkData, PeFile64},
 };
 
-use super::{Image, LoadError, Mapping, guard::GuardTable, symbols::Symbols, unwind::UnwindTable};
-use crate::kernel::exports;
+use super::{Image, LoadError, Mapping, Resolve, guard::GuardTable, symbols::Symbols, unwind::UnwindTable};
 
 /// An image larger than this is damaged, not large: drivers are a few MiB at most.
 const LARGEST: u32 = 256 << 20;
@@ -18,7 +17,7 @@ const MOST_IMPORTS: usize = 4_096;
 /// The longest name of an export is a mangled one of a few hundred bytes.
 const LONGEST_NAME: usize = 1_024;
 
-pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
+pub(super) fn load(path: &Path, bytes: &[u8], resolve: Resolve<'_>) -> Result<Image, LoadError> {
     let kind = kind(bytes);
     if let Some(kind) = kind {
         return Err(LoadError::NotPe { path: path.into(), kind });
@@ -45,7 +44,7 @@ pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<Image, LoadError> {
     copy_sections(&file, bytes, memory).ok_or_else(|| inconsistent("a section lies outside the file or the image"))?;
     let delta = (mapping.base as u64).wrapping_sub(header.image_base.get(LE));
     relocate(&file, memory, delta).map_err(damaged)?.ok_or_else(|| inconsistent("a relocation lies outside"))?;
-    bind(path, &file, memory).map_err(|error| match error {
+    bind(path, &file, memory, resolve).map_err(|error| match error {
         BindError::Damaged(error) => damaged(error),
         BindError::Inconsistent(what) => inconsistent(what),
         BindError::Unknown(error) => error,
@@ -162,8 +161,8 @@ impl From<object::Error> for BindError {
     }
 }
 
-/// Fills the import address table with the simulator's stubs.
-fn bind(path: &Path, file: &PeFile64<'_>, memory: &mut [u8]) -> Result<(), BindError> {
+/// Fills the import address table.
+fn bind(path: &Path, file: &PeFile64<'_>, memory: &mut [u8], resolve: Resolve<'_>) -> Result<(), BindError> {
     let Some(table) = file.import_table()? else { return Ok(()) };
     let mut unknown = Vec::new();
     let mut count = 0;
@@ -182,7 +181,7 @@ fn bind(path: &Path, file: &PeFile64<'_>, memory: &mut [u8]) -> Result<(), BindE
             } else {
                 name(table.hint_name(thunk.address())?.1)?
             };
-            match exports::address(&module, &name) {
+            match resolve(&module, &name) {
                 Some(address) => {
                     let outside = BindError::Inconsistent("an import lies outside the image");
                     *word_mut(memory, slot).ok_or(outside)? = address.to_le_bytes();

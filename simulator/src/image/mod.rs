@@ -1,6 +1,7 @@
-//! A driver image: mapped, bound to the simulator's exports, and able to say where in the source an address is.
+//! A driver image: mapped, bound to the exports that it is handed, and able to say where in the source an address is.
 
 mod error;
+mod frame;
 pub mod guard;
 mod load;
 mod symbols;
@@ -11,11 +12,13 @@ pub mod unwind;
 use std::{ops::Range, path::Path, ptr, slice};
 
 pub use error::LoadError;
+pub use frame::Frame;
 use guard::GuardTable;
 use symbols::Symbols;
 use unwind::{Registers, UnwindTable};
 
-use crate::referee::Frame;
+/// Says what address an import is bound to, by module and name; `None` when there is no such export.
+pub type Resolve<'a> = &'a dyn Fn(&str, &str) -> Option<u64>;
 
 /// A mapped driver image.
 pub struct Image {
@@ -36,17 +39,17 @@ impl Image {
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
+    pub fn load(path: &Path, resolve: Resolve<'_>) -> Result<Self, LoadError> {
         let bytes = std::fs::read(path).map_err(|cause| LoadError::Unreadable { path: path.into(), cause })?;
-        Self::from_bytes(path, &bytes)
+        Self::from_bytes(path, &bytes, resolve)
     }
 
     /// Loads the driver that these bytes are, as if they had been read from `path`.
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with them.
-    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, LoadError> {
-        load::load(path, bytes)
+    pub fn from_bytes(path: &Path, bytes: &[u8], resolve: Resolve<'_>) -> Result<Self, LoadError> {
+        load::load(path, bytes, resolve)
     }
 
     /// The address of the entry point.

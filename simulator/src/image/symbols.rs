@@ -7,7 +7,7 @@ use std::{
 
 use pdb_addr2line::{ContextPdbData, pdb};
 
-use crate::referee::Frame;
+use super::Frame;
 
 /// The PDB, read when the first report needs it.
 pub(super) struct Symbols {

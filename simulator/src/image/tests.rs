@@ -2,7 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
-use super::{Image, LoadError};
+use super::LoadError;
+use crate::windows::load_image as load;
 
 /// A file with `bytes`, named for the test that asks for it.
 fn file(test: &str, bytes: &[u8]) -> PathBuf {
@@ -23,14 +24,14 @@ fn headers(machine: u16) -> Vec<u8> {
 
 fn error(test: &str, bytes: &[u8]) -> LoadError {
     let path = file(test, bytes);
-    let error = Image::load(&path).err().expect("this file must not load");
+    let error = load(&path).err().expect("this file must not load");
     fs::remove_file(path).unwrap();
     error
 }
 
 #[test]
 fn a_missing_file_is_unreadable() {
-    let error = Image::load("/nowhere/flowtag.sys".as_ref()).err().unwrap();
+    let error = load("/nowhere/flowtag.sys".as_ref()).err().unwrap();
     assert!(matches!(error, LoadError::Unreadable { .. }));
 }
 

@@ -5,8 +5,6 @@
 
 use std::{iter, ops::Range};
 
-use crate::kernel::memory;
-
 /// The registers that unwinding needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Registers {
@@ -51,9 +49,8 @@ impl Registers {
     }
 
     /// Steps over a call through a wild pointer: the return address is on top of the stack.
-    pub(crate) fn pop_return_address(&mut self) {
-        self.rip = memory::read(self.rsp).unwrap_or(0);
-        self.rsp = self.rsp.wrapping_add(8);
+    pub(crate) fn pop_return_address(&mut self, on_stack: impl Fn(u64) -> bool) {
+        self.rip = pop(&mut self.rsp, &on_stack);
     }
 }
 
@@ -203,7 +200,7 @@ fn pop(rsp: &mut u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
     word
 }
 
-/// A word of the driver's stack; 0 where `address` is not on it. Not by [`memory::read`]: a system call for each word
+/// A word of the driver's stack; 0 where `address` is not on it. Read directly: a system call for each word
 /// would make stacks too dear to be taken at every call.
 fn stack_word(address: u64, on_stack: &impl Fn(u64) -> bool) -> u64 {
     if !on_stack(address) {

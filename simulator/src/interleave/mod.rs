@@ -3,7 +3,7 @@
 //! Threads of a [`Crew`] sit at a [`table`]; one goes at a time, from one *point* to the next. Points are before every
 //! import call of the driver, behind those that touch what threads share, at every entry into the driver, and wherever
 //! the filtering platform looks at a flow or changes it. A run is therefore repeatable from the order in which threads
-//! went. Driver code between two points is one step; the driver's lock is only held within such steps, so its
+//! went. What a step touches is said by whoever takes it: the parts of Windows name what they share ([`Part`]). Driver code between two points is one step; the driver's lock is only held within such steps, so its
 //! contention is not seen here.
 //!
 //! - [`explore`]: every order of a case, once each, as far as the budget goes.
@@ -25,6 +25,6 @@ pub mod touches;
 
 pub use crew::{Crew, Job, Plan, Run, stay_on};
 pub use seat::point;
-pub(crate) use seat::{driver_is_entered, import_begins, import_ends, pause, random_below, wait_until};
-pub use table::{Choice, Explores, Step, Strategy, Waits};
-pub use touches::Touches;
+pub(crate) use seat::{is_seated, pause, random_below, wait_until, when_a_turn_comes};
+pub use table::{Choice, Explores, Halt, Step, Strategy, Waits};
+pub use touches::{Part, Touches};

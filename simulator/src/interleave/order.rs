@@ -89,7 +89,8 @@ pub fn read(trace: &str) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::touches::Touches, *};
+    use super::*;
+    use crate::interleave::touches::Touches;
 
     fn step(thread: usize, thing: u8) -> Step {
         Step { thread, name: "step", touches: Touches::thing(thing) }

@@ -12,10 +12,6 @@ use super::{
     table::{Halt, Intent, Table, Until},
     touches::Touches,
 };
-use crate::kernel::{Call, Cpu};
-
-/// Bug check: somebody ended the machine by hand.
-const MANUALLY_INITIATED_CRASH: u32 = 0xE2;
 
 struct Seat {
     table: Arc<Table>,
@@ -24,9 +20,23 @@ struct Seat {
     random: ChaCha8Rng,
 }
 
+type Hook = fn(Option<Halt>);
+
 thread_local! {
     static SEATED: Cell<bool> = const { Cell::new(false) };
     static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    static WHEN_A_TURN_COMES: Cell<Option<Hook>> = const { Cell::new(None) };
+}
+
+/// Calls `hook` on this thread whenever it has waited for its turn, with what ends the run, if something does. Without a
+/// hook a run that cannot go on is a panic.
+pub(crate) fn when_a_turn_comes(hook: Option<Hook>) {
+    WHEN_A_TURN_COMES.set(hook);
+}
+
+/// Whether the calling thread takes turns.
+pub(crate) fn is_seated() -> bool {
+    SEATED.get()
 }
 
 /// Sits down; `seed` is where the thread's randomness comes from.
@@ -75,70 +85,13 @@ pub(crate) fn random_below(limit: u64) -> Option<u64> {
     SEAT.with_borrow_mut(|seat| seat.as_mut().map(|seat| seat.random.random_range(0..limit)))
 }
 
-/// Driver code is about to run.
-pub(crate) fn driver_is_entered(name: &'static str) {
-    point(name, Touches::DRIVER_CODE);
-}
-
-/// An import is about to be served.
-pub(crate) fn import_begins(call: &Call<'_>) {
-    if SEATED.get() {
-        let touches = touches_of(call).unwrap_or(Touches::DRIVER_CODE);
-        arrive(Intent { name: call.name(), touches, until: Until::Now });
-    }
-}
-
-/// An import has been served: what it did to others comes before what its caller does next.
-pub(crate) fn import_ends(call: &Call<'_>) {
-    if SEATED.get() && touches_of(call).is_some() {
-        arrive(Intent { name: "…", touches: Touches::DRIVER_CODE, until: Until::Now });
-    }
-}
-
-/// What an import touches besides the caller's own; `None` for nothing: then the driver code behind it belongs to the
-/// same step. An import that is not listed touches everything.
-fn touches_of(call: &Call<'_>) -> Option<Touches> {
-    Some(match call.name() {
-        // A fresh block is nobody else's, IRQL and stack are the thread's own, and trace lines and the time are not
-        // what the driver's threads do depends on. Points of their own have the waits.
-        "KfRaiseIrql"
-        | "KeLowerIrql"
-        | "KeQueryUnbiasedInterruptTime"
-        | "DbgPrintEx"
-        | "ExAllocatePool2"
-        | "KeDelayExecutionThread"
-        | "ExWaitForRundownProtectionRelease" => return None,
-        "ExFreePoolWithTag" | "ExFreePool" => Touches::DRIVER_MEMORY,
-        "ExAcquireRundownProtection" | "ExReleaseRundownProtection" => Touches::RUNDOWN,
-        "FwpsFlowAssociateContext0" => {
-            let ends_flows = call.machine.wfp().switches().end_flow_after_associations.is_some();
-            let contexts = Touches::flow(call.arg(0)).and(Touches::CALLOUT_COUNTS);
-            if ends_flows { Touches::EVERYTHING } else { contexts }
-        }
-        _ if call.may_be_made_to_fail() => Touches::EVERYTHING,
-        "FwpsFlowRemoveContext0" => Touches::flow(call.arg(0)).and(Touches::DEFERRED),
-        "FwpsCalloutUnregisterById0" => Touches::CALLOUTS.and(Touches::DEFERRED),
-        "FwpmEngineClose0" => Touches::NEW_POLICY,
-        name if name.starts_with("Wdf") => Touches::FRAMEWORK,
-        _ => Touches::EVERYTHING,
-    })
-}
-
 fn arrive(intent: Intent) {
     let seat = SEAT.with_borrow(|seat| seat.as_ref().map(|seat| (Arc::clone(&seat.table), seat.number)));
     let Some((table, number)) = seat else { return };
     let halt = table.arrive(number, intent).err();
-    Cpu::with_current(|cpu| match (cpu, halt) {
-        (Some(cpu), halt) => {
-            cpu.check_alive();
-            let why = match halt {
-                None | Some(Halt::Failed) => return,
-                Some(Halt::Stuck) => "every thread waits, and none can go on",
-                Some(Halt::Endless) => "the run goes on and on",
-            };
-            cpu.bug_check(MANUALLY_INITIATED_CRASH, [0; 4], why);
-        }
+    match (WHEN_A_TURN_COMES.get(), halt) {
+        (Some(hook), halt) => hook(halt),
         (None, None | Some(Halt::Failed)) => {}
         (None, Some(halt)) => panic!("the run cannot go on: {halt:?}"),
-    });
+    }
 }

@@ -86,7 +86,7 @@ enum Place {
 
 /// Why a run cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Halt {
+pub enum Halt {
     /// Everybody waits for somebody.
     Stuck,
     /// It has gone on for too long.

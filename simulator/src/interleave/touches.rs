@@ -1,94 +1,94 @@
 //! What a step of a thread touches: two steps that touch nothing in common can change places without any effect.
 
+/// A piece of the state that threads share, by a number of its owner's choice. Two owners that choose the same one are taken
+/// for one: that makes orders out of steps that could change places, and leaves none out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part(u32);
+
+impl Part {
+    /// The driver's memory: its image and its pool.
+    const DRIVER: Self = Self(1);
+
+    /// The part numbered `number`, from 1 to 31.
+    ///
+    /// # Panics
+    /// When the number is another one.
+    #[must_use]
+    pub const fn numbered(number: u32) -> Self {
+        assert!(number > 0 && number < 32, "parts are numbered from 1 to 31");
+        Self(1 << number)
+    }
+}
+
 /// What a step reads and writes of the state that threads share. It may say too much, never too little.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Touches {
-    reads: u8,
-    writes: u8,
-    /// The handle of the flow whose contexts it looks at or changes; 0 for none.
-    flow: u64,
+    reads: u32,
+    writes: u32,
+    /// The handle of the one object whose state it looks at or changes; 0 for none.
+    object: u64,
+    /// It may have changed the driver's memory: that is looked at when it has been taken.
+    driver_memory: bool,
     /// It depends on every other step.
     everything: bool,
 }
 
-/// The driver's memory: its image and its pool.
-const DRIVER: u8 = 1;
-/// Rundown protection.
-const RUNDOWN: u8 = 1 << 1;
-/// Filters, sub-layers and sessions.
-const POLICY: u8 = 1 << 2;
-/// The table of callouts. The counts in it are only read by who unregisters; adding to them commutes.
-const CALLOUTS: u8 = 1 << 3;
-/// Which handles flows get.
-const HANDLES: u8 = 1 << 4;
-/// What pending removals owe.
-const DEFERRED: u8 = 1 << 5;
-/// The driver framework.
-const FRAMEWORK: u8 = 1 << 6;
-
 impl Touches {
     /// Nothing that is shared.
-    pub const NOTHING: Self = Self { reads: 0, writes: 0, flow: 0, everything: false };
+    pub const NOTHING: Self = Self { reads: 0, writes: 0, object: 0, driver_memory: false, everything: false };
     /// Whatever there is.
-    pub const EVERYTHING: Self = Self { reads: 0, writes: 0, flow: 0, everything: true };
+    pub const EVERYTHING: Self = Self { everything: true, driver_memory: true, ..Self::NOTHING };
     /// Driver code runs: it may read all of the driver's memory. What it writes is found out when it has run.
-    pub const DRIVER_CODE: Self = Self::reading(DRIVER);
+    pub const DRIVER_CODE: Self = Self::reading(Part::DRIVER).and_driver_memory();
     /// A block of pool is freed, or the image unloaded: driver code that runs later would fault.
-    pub const DRIVER_MEMORY: Self = Self::writing(DRIVER);
-    /// Rundown protection.
-    pub const RUNDOWN: Self = Self::writing(RUNDOWN);
-    /// The policy in force is looked up.
-    pub const POLICY: Self = Self::reading(POLICY);
-    /// The policy in force changes, or how flows stand to it.
-    pub const NEW_POLICY: Self = Self::writing(POLICY);
-    /// A callout's contexts or running calls are counted.
-    pub const CALLOUT_COUNTS: Self = Self::reading(CALLOUTS);
-    /// Callouts come or go.
-    pub const CALLOUTS: Self = Self::writing(CALLOUTS);
-    /// Whose a handle is, is looked up.
-    pub const HANDLE: Self = Self::reading(HANDLES);
-    /// A flow gets its handle, or gives it back.
-    pub const HANDLES: Self = Self::writing(HANDLES);
-    /// What pending removals owe.
-    pub const DEFERRED: Self = Self::writing(DEFERRED);
-    /// The framework's objects.
-    pub const FRAMEWORK: Self = Self::writing(FRAMEWORK);
+    pub const DRIVER_MEMORY: Self = Self::writing(Part::DRIVER).and_driver_memory();
 
-    /// The contexts of the flow with this handle.
+    /// It looks at a part.
     #[must_use]
-    pub const fn flow(handle: u64) -> Self {
-        Self { flow: handle, ..Self::NOTHING }
+    pub const fn reading(part: Part) -> Self {
+        Self { reads: part.0, ..Self::NOTHING }
+    }
+
+    /// It changes a part.
+    #[must_use]
+    pub const fn writing(part: Part) -> Self {
+        Self { writes: part.0, ..Self::NOTHING }
+    }
+
+    /// It looks at or changes the object with this handle.
+    #[must_use]
+    pub const fn object(handle: u64) -> Self {
+        Self { object: handle, ..Self::NOTHING }
+    }
+
+    /// And it may change the driver's memory.
+    #[must_use]
+    pub const fn and_driver_memory(self) -> Self {
+        Self { driver_memory: true, ..self }
     }
 
     /// The `n`th of six things that only tests know.
     #[cfg(test)]
     pub(super) const fn thing(n: u8) -> Self {
-        Self::writing(1 << (n + 1))
+        Self::writing(Part::numbered(n as u32 + 1))
     }
 
-    const fn reading(what: u8) -> Self {
-        Self { reads: what, ..Self::NOTHING }
-    }
-
-    const fn writing(what: u8) -> Self {
-        Self { writes: what, ..Self::NOTHING }
-    }
-
-    /// Both. Of two flows everything is said.
+    /// Both. Of two objects everything is said.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
-        let two_flows = self.flow != 0 && other.flow != 0 && self.flow != other.flow;
+        let two_objects = self.object != 0 && other.object != 0 && self.object != other.object;
         Self {
             reads: self.reads | other.reads,
             writes: self.writes | other.writes,
-            flow: if self.flow == 0 { other.flow } else { self.flow },
-            everything: self.everything || other.everything || two_flows,
+            object: if self.object == 0 { other.object } else { self.object },
+            driver_memory: self.driver_memory || other.driver_memory || two_objects,
+            everything: self.everything || other.everything || two_objects,
         }
     }
 
     /// Whether the driver's memory can have changed.
     pub(super) const fn may_change_driver_memory(self) -> bool {
-        self.everything || (self.reads | self.writes) & (DRIVER | RUNDOWN | FRAMEWORK) != 0
+        self.driver_memory
     }
 
     /// Whether the order of two steps can matter.
@@ -98,7 +98,7 @@ impl Touches {
             || other.everything
             || self.writes & (other.reads | other.writes) != 0
             || other.writes & self.reads != 0
-            || (self.flow != 0 && self.flow == other.flow)
+            || (self.object != 0 && self.object == other.object)
     }
 }
 
@@ -118,15 +118,22 @@ mod tests {
     }
 
     #[test]
-    fn contexts_of_two_flows_have_nothing_in_common() {
-        assert!(!Touches::flow(1).conflicts_with(Touches::flow(2)));
-        assert!(Touches::flow(1).conflicts_with(Touches::flow(1)));
+    fn contexts_of_two_objects_have_nothing_in_common() {
+        assert!(!Touches::object(1).conflicts_with(Touches::object(2)));
+        assert!(Touches::object(1).conflicts_with(Touches::object(1)));
     }
 
     #[test]
-    fn a_step_that_touches_two_flows_conflicts_with_both() {
-        let both = Touches::flow(1).and(Touches::flow(2));
-        assert!(both.conflicts_with(Touches::flow(1)) && both.conflicts_with(Touches::flow(2)));
+    fn a_step_that_touches_two_objects_conflicts_with_both() {
+        let both = Touches::object(1).and(Touches::object(2));
+        assert!(both.conflicts_with(Touches::object(1)) && both.conflicts_with(Touches::object(2)));
+    }
+
+    #[test]
+    fn a_step_that_may_change_the_drivers_memory_is_looked_at_whatever_else_it_touches() {
+        assert!(Touches::object(1).and(Touches::DRIVER_CODE).may_change_driver_memory());
+        assert!(Touches::object(1).and(Touches::object(2)).may_change_driver_memory());
+        assert!(!Touches::writing(Part::numbered(1)).may_change_driver_memory());
     }
 
     #[test]

@@ -4,31 +4,21 @@
 //! [`Pending`]. Simplification: whatever the control code says of its buffers (`METHOD_*`), both are copied in, and the
 //! output is copied out again.
 
-mod buffer;
-
 use std::{
     fmt,
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-pub(crate) use buffer::SystemBuffer;
-
-use crate::{kmdf::file, machine::Machine, referee::BugCheck};
+pub use crate::kmdf::completion::Outcome;
+use crate::{
+    computer::Machine,
+    kmdf::{completion::Completion, file, system_buffer::SystemBuffer},
+    referee::BugCheck,
+};
 
 /// How often who waits for a request looks whether the machine still lives.
 const GLANCE: Duration = Duration::from_millis(20);
-
-/// How a request ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// An NTSTATUS.
-    pub status: u32,
-    /// What the driver says beside it, mostly a count of bytes.
-    pub information: u64,
-    /// The output buffer as the driver left it.
-    pub output: Vec<u8>,
-}
 
 /// Why a device cannot be opened.
 #[derive(Debug)]
@@ -49,35 +39,6 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
-
-/// Where the outcome of a request appears.
-#[derive(Debug, Default)]
-pub(crate) struct Completion {
-    outcome: Mutex<Option<Outcome>>,
-    set: Condvar,
-}
-
-impl Completion {
-    pub(crate) fn set(&self, outcome: Outcome) {
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        self.set.notify_all();
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    pub(crate) fn take(&self) -> Option<Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn wait(&self, limit: Duration) {
-        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        if outcome.is_none() {
-            drop(self.set.wait_timeout(outcome, limit).unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-}
 
 /// A file of a device that a program has open. It stays open until [`Self::close`].
 #[derive(Debug)]

@@ -11,12 +11,8 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-    memory,
-    registry::{Registry, Value},
-};
+use super::registry::{Registry, Value};
+use crate::computer::{Call, Export, Fails, Irql, memory};
 use format::Problem;
 
 /// What one call transmits at most; the rest is lost.

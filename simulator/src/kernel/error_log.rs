@@ -2,12 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-    memory,
-    pool::{POOL_FLAG_NON_PAGED, Tag},
-};
+use super::pool::{POOL_FLAG_NON_PAGED, Tag};
+use crate::computer::{Call, Export, Fails, Irql, memory};
 
 /// `ERROR_LOG_MAXIMUM_SIZE`, and the least that an `IO_ERROR_LOG_PACKET` takes.
 const LARGEST: u8 = 240;

@@ -1,38 +1,173 @@
-//! The simulated kernel: CPUs and how driver code runs on them, and the exports it may call.
+//! The kernel's own services: pool, time, processes, the registry, debug output, and what else `ntoskrnl.exe` and the HAL
+//! export.
+//!
+//! Each family of exports is a file with a table `EXPORTS`; [`Kernel`] puts them together.
 
-pub mod call;
-pub mod call_stack;
-pub mod cpu;
 pub mod debug_print;
+pub mod driver_object;
 pub mod error_log;
-pub mod exports;
-pub mod faults;
-pub mod irql;
-pub mod lent_memory;
-pub mod memory;
-pub(crate) mod memory_functions;
 mod not_modelled;
-mod paging;
-mod plain_pool;
 pub mod pool;
-mod pool_with_tag;
 pub mod processes;
-pub(crate) mod queued_spin_lock;
+mod queued_spin_lock;
 pub mod raise_lower;
 pub mod registry;
 pub mod rundown;
-mod special_pool;
-mod stack;
-pub mod steps;
 mod system;
 #[cfg(test)]
 mod tests;
-mod thunk;
 pub mod time;
-pub mod workers;
+mod touches;
+pub(crate) mod unicode_string;
 
-pub(crate) use thunk::leave_driver_address;
+pub use touches::RUNDOWN;
 
-pub use cpu::Cpu;
-pub use exports::{Call, Export, Fails};
-pub use irql::Irql;
+use self::{
+    debug_print::DebugPrint,
+    error_log::ErrorLog,
+    pool::{Pool, PoolKind},
+    processes::{Processes, Requestor},
+    queued_spin_lock::SpinLocks,
+    raise_lower::IrqlChanges,
+    registry::Registry,
+    time::{Clock, ClockKind},
+};
+use crate::{
+    computer::{Call, Cpu, Export, Finding, Machine, Subsystem},
+    interleave::Touches,
+};
+
+/// The kernel of one machine.
+pub struct Kernel {
+    pool: Pool,
+    clock: Clock,
+    registry: Registry,
+    debug_print: DebugPrint,
+    error_log: ErrorLog,
+    processes: Processes,
+    spin_locks: SpinLocks,
+    irql_changes: IrqlChanges,
+    version: Version,
+}
+
+/// What tells one machine's kernel from another's.
+#[derive(Debug)]
+pub struct Configuration {
+    /// Where pool blocks live.
+    pub pool: PoolKind,
+    /// Which time it lives in.
+    pub clock: ClockKind,
+    /// What was written to it before.
+    pub registry: Registry,
+    /// Which version it says it is.
+    pub version: Version,
+    /// Who knows which process sent an IRP.
+    pub requestor: Requestor,
+}
+
+/// The version of a system: major, minor and build number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version(pub [u32; 3]);
+
+impl Kernel {
+    /// The kernel of a machine that starts.
+    #[must_use]
+    pub fn new(configuration: Configuration) -> Self {
+        let Configuration { pool, clock, registry, version, requestor } = configuration;
+        Self {
+            pool: Pool::new(pool),
+            clock: Clock::new(clock),
+            debug_print: DebugPrint::with_filter(&registry),
+            registry,
+            error_log: ErrorLog::default(),
+            processes: Processes::new(requestor),
+            spin_locks: SpinLocks::default(),
+            irql_changes: IrqlChanges::default(),
+            version,
+        }
+    }
+}
+
+impl Subsystem for Kernel {
+    fn exports(&self) -> &'static [&'static [Export]] {
+        &[
+            debug_print::EXPORTS,
+            error_log::EXPORTS,
+            not_modelled::EXPORTS,
+            pool::calls::EXPORTS,
+            pool::with_tag::EXPORTS,
+            processes::EXPORTS,
+            queued_spin_lock::EXPORTS,
+            raise_lower::EXPORTS,
+            rundown::EXPORTS,
+            system::EXPORTS,
+            time::EXPORTS,
+            unicode_string::EXPORTS,
+        ]
+    }
+
+    fn explain(&self, machine: &Machine, address: u64) -> Option<Finding> {
+        self.pool.explain(address, &|address| machine.place(address))
+    }
+
+    fn check_unload(&self, cpu: &Cpu) {
+        pool::calls::check_unload(cpu);
+        processes::check_unload(cpu);
+    }
+
+    fn touches(&self, call: &Call<'_>) -> Option<Touches> {
+        touches::of(call)
+    }
+
+    fn driver_memory(&self) -> u64 {
+        self.pool.contents()
+    }
+}
+
+impl Machine {
+    fn kernel(&self) -> &Kernel {
+        self.part()
+    }
+
+    /// The pool.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.kernel().pool
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.kernel().clock
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.kernel().registry
+    }
+
+    /// What the driver prints.
+    #[must_use]
+    pub fn debug_print(&self) -> &DebugPrint {
+        &self.kernel().debug_print
+    }
+
+    /// What the driver writes to the event log.
+    #[must_use]
+    pub fn error_log(&self) -> &ErrorLog {
+        &self.kernel().error_log
+    }
+
+    /// Processes, as drivers count them.
+    #[must_use]
+    pub fn processes(&self) -> &Processes {
+        &self.kernel().processes
+    }
+
+    /// How often the driver changed the IRQL.
+    #[must_use]
+    pub fn irql_changes(&self) -> &IrqlChanges {
+        &self.kernel().irql_changes
+    }
+}

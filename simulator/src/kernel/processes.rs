@@ -5,19 +5,16 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-};
-
-/// The process that system threads belong to.
-pub const SYSTEM: u64 = 4;
+use crate::computer::{Call, Cpu, Export, Fails, Irql, Machine};
 
 /// `EPROCESS` addresses are counted from here; nothing is ever mapped there, since the type is opaque.
 const FIRST_ADDRESS: u64 = 0x0E10_0000_0000;
 const ADDRESS_STEP: u64 = 4096;
 
 const REFERENCE_BY_POINTER: u32 = 0x18;
+const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+/// Parameter 1 of the above: memory not freed at unload.
+const LEAK: u64 = 0x62;
 
 /// The exports that have to do with processes.
 pub const EXPORTS: &[Export] = &[
@@ -35,11 +32,22 @@ const fn row(name: &'static str, run: fn(&Call<'_>) -> u64) -> Export {
     Export { module: "ntoskrnl.exe", name, max_irql: Irql::DISPATCH, fails: Fails::Never, run }
 }
 
+/// Says which process sent the IRP at an address: whoever keeps the requests of programs knows.
+pub type Requestor = fn(&Machine, u64) -> Option<u64>;
+
 /// The processes that drivers hold references to.
-#[derive(Debug, Default)]
-pub struct Processes(Mutex<BTreeMap<u64, i64>>);
+#[derive(Debug)]
+pub struct Processes {
+    counts: Mutex<BTreeMap<u64, i64>>,
+    requestor: Requestor,
+}
 
 impl Processes {
+    /// No driver holds a process.
+    pub(super) fn new(requestor: Requestor) -> Self {
+        Self { counts: Mutex::default(), requestor }
+    }
+
     /// References that drivers hold.
     #[must_use]
     pub fn references(&self) -> i64 {
@@ -68,7 +76,7 @@ impl Processes {
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<u64, i64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,8 +94,20 @@ fn process(call: &Call<'_>) -> u64 {
 
 /// The process that sent an IRP; a driver that has none in its hands gets NULL.
 fn requestor(call: &Call<'_>) -> u64 {
-    let pid = call.machine.kmdf().requestor(call.arg(0));
+    let pid = (call.machine.processes().requestor)(call.machine, call.arg(0));
     pid.map_or(0, |pid| call.machine.processes().address(pid))
+}
+
+/// A driver that leaves has given all processes back.
+pub(super) fn check_unload(cpu: &Cpu) {
+    let references = cpu.machine().processes().references();
+    if references > 0 {
+        cpu.bug_check(
+            DRIVER_VERIFIER_DETECTED_VIOLATION,
+            [LEAK, 0, 0, references.cast_unsigned()],
+            format!("the driver left with {references} references to processes"),
+        );
+    }
 }
 
 fn dereference(call: &Call<'_>) -> u64 {
@@ -104,7 +124,7 @@ fn dereference(call: &Call<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{called, code, machine};
+    use crate::kernel::tests::{called, code, machine};
 
     #[test]
     fn a_system_threads_process_has_the_id_4() {

@@ -11,12 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-    memory,
+use crate::{
+    computer::{Call, Export, Fails, Irql, memory},
+    referee::Watch,
 };
-use crate::referee::Watch;
 
 const SPIN_LOCK_ALREADY_OWNED: u32 = 0x0F;
 const SPIN_LOCK_NOT_OWNED: u32 = 0x10;
@@ -74,7 +72,7 @@ impl SpinLocks {
 
 fn acquire(call: &Call<'_>) -> u64 {
     let (lock, handle) = (call.arg(0), call.arg(1));
-    if call.machine.options().watch == Watch::Closely {
+    if call.machine.settings().watch == Watch::Closely {
         call.accessible(memory::read::<u64>(lock));
     }
     let old_irql = call.cpu.irql();
@@ -89,7 +87,7 @@ fn acquire(call: &Call<'_>) -> u64 {
     }
     call.cpu.set_irql(Irql::DISPATCH);
     let started = Instant::now();
-    while !call.machine.spin_locks().take(lock, handle) {
+    while !call.machine.kernel().spin_locks.take(lock, handle) {
         if started.elapsed() > PATIENCE {
             let text = format!("the driver has waited for the spin lock at {lock:#x} for {} s", PATIENCE.as_secs());
             call.bug_check(DPC_WATCHDOG_VIOLATION, [1, lock, 0, 0], text);
@@ -104,7 +102,7 @@ fn acquire(call: &Call<'_>) -> u64 {
 fn release(call: &Call<'_>) -> u64 {
     let handle = call.arg(0);
     let lock = read(call, handle + LOCK);
-    if !call.cpu.gives_up(lock) || !call.machine.spin_locks().give_up(lock, handle) {
+    if !call.cpu.gives_up(lock) || !call.machine.kernel().spin_locks.give_up(lock, handle) {
         call.bug_check(
             SPIN_LOCK_NOT_OWNED,
             [lock, 0, 0, 0],
@@ -139,7 +137,7 @@ fn write(call: &Call<'_>, address: u64, value: u64) {
 mod tests {
     use std::thread;
 
-    use super::super::tests::{code, drive, import, machine};
+    use crate::kernel::tests::{code, drive, import, machine};
 
     const ACQUIRE: &str = "KeAcquireInStackQueuedSpinLock";
     const RELEASE: &str = "KeReleaseInStackQueuedSpinLock";
@@ -182,7 +180,7 @@ mod tests {
         let lock = 0u64;
         let machine = machine();
         let caught = machine.run(|cpu| {
-            cpu.set_irql(crate::kernel::Irql::DISPATCH);
+            cpu.set_irql(crate::computer::Irql::DISPATCH);
             cpu.call(unlock_only as *const () as u64, "unlock", &[&raw const lock as u64])
         });
         assert_eq!(code(caught).0, 0x10);

@@ -2,10 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-};
+use crate::computer::{Call, Export, Fails, Irql};
 
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 

@@ -9,12 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-    memory,
+use super::RUNDOWN;
+use crate::{
+    computer::{Call, Export, Fails, Irql, memory},
+    interleave::{self, Touches},
 };
-use crate::interleave::{self, Touches};
 
 /// The wait has begun: no reference is given out any more.
 const ACTIVE: u64 = 1;
@@ -64,11 +63,11 @@ fn release(call: &Call<'_>) -> u64 {
 /// Blocks until the last reference is released; from the start no new one is given out.
 fn wait(call: &Call<'_>) -> u64 {
     let rundown = reference(call);
-    interleave::point("ExWaitForRundownProtectionRelease: begins", Touches::RUNDOWN);
+    interleave::point("ExWaitForRundownProtectionRelease: begins", RUNDOWN);
     rundown.fetch_or(ACTIVE, Ordering::AcqRel);
     let address = call.arg(0);
     let released = move || memory::read::<u64>(address).is_ok_and(|value| value / REFERENCE == 0);
-    interleave::wait_until("ExWaitForRundownProtectionRelease: ends", Touches::RUNDOWN, released);
+    interleave::wait_until("ExWaitForRundownProtectionRelease: ends", RUNDOWN, released);
     interleave::point("ExWaitForRundownProtectionRelease: over", Touches::DRIVER_CODE);
     let started = Instant::now();
     loop {

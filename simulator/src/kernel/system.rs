@@ -1,18 +1,15 @@
 //! The system itself: its version, unique ids, numbers in words, and stopping it.
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-    memory_functions::UnicodeString,
-};
+use super::unicode_string::UnicodeString;
+use crate::computer::{Call, Export, Fails, Irql, memory};
 
 const STATUS_SUCCESS: u64 = 0;
 const STATUS_BUFFER_OVERFLOW: u32 = 0x8000_0005;
 const STATUS_INVALID_PARAMETER: u32 = 0xC000_000D;
 const STATUS_RETRY: u32 = 0xC000_022D;
 
-/// The version that the simulator stands for: Windows 10 2004.
-const VERSION: [u32; 4] = [10, 0, 19041, 2];
+/// `VER_PLATFORM_WIN32_NT`.
+const PLATFORM: u32 = 2;
 /// `RTL_OSVERSIONINFOW.dwMajorVersion`; minor version, build and platform follow.
 const MAJOR_VERSION: u64 = 4;
 /// `RTL_OSVERSIONINFOW.szCSDVersion`, the name of the service pack.
@@ -52,7 +49,8 @@ fn bug_check(call: &Call<'_>) -> u64 {
 }
 
 fn version(call: &Call<'_>) -> u64 {
-    call.write(call.arg(0) + MAJOR_VERSION, VERSION);
+    let [major, minor, build] = call.machine.kernel().version.0;
+    call.write(call.arg(0) + MAJOR_VERSION, [major, minor, build, PLATFORM]);
     call.write(call.arg(0) + SERVICE_PACK, 0u16);
     STATUS_SUCCESS
 }
@@ -77,7 +75,7 @@ fn integer_to_string(call: &Call<'_>) -> u64 {
     if units.len() < room {
         units.push(0);
     }
-    call.accessible(super::memory::write_bytes(string.buffer, bytemuck::cast_slice(&units)));
+    call.accessible(memory::write_bytes(string.buffer, bytemuck::cast_slice(&units)));
     call.write(string_at, string);
     STATUS_SUCCESS
 }
@@ -135,7 +133,7 @@ mod tests {
     #[test]
     fn a_unique_id_above_passive_level_is_caught() {
         let (machine, mut id) = (machine(), [0u8; 16]);
-        let create = crate::kernel::exports::address("ntoskrnl.exe", "ExUuidCreate").unwrap();
+        let create = crate::windows::address("ntoskrnl.exe", "ExUuidCreate").unwrap();
         let caught = machine.run(|cpu| {
             cpu.set_irql(Irql::DISPATCH);
             cpu.call(create, "ExUuidCreate", &[id.as_mut_ptr() as u64])

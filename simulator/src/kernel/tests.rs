@@ -3,11 +3,10 @@
 use std::{mem, thread, time::Duration};
 
 use super::{
-    exports,
-    memory_functions::UnicodeString,
     pool::{Tag, TagUse},
+    unicode_string::UnicodeString,
 };
-use crate::{BugCheck, Machine, Options};
+use crate::{BugCheck, Machine, Options, windows};
 
 type Import = extern "win64" fn(u64, u64, u64, u64, u64, u64) -> u64;
 
@@ -18,7 +17,7 @@ pub(super) const DISPATCH: u64 = 2;
 
 /// Calls an import of ntoskrnl.exe, from driver code.
 pub(super) fn import<const N: usize>(name: &str, arguments: [u64; N]) -> u64 {
-    let address = exports::address("ntoskrnl.exe", name).expect("the simulator has it");
+    let address = windows::address("ntoskrnl.exe", name).expect("the simulator has it");
     // SAFETY: what an import is bound to is a win64 function; it ignores arguments that it does not have.
     let import: Import = unsafe { mem::transmute(address) };
     let mut all = [0; 6];
@@ -37,7 +36,7 @@ pub(super) fn drive(
 
 /// Calls an import directly, at `PASSIVE_LEVEL`.
 pub(super) fn called(machine: &Machine, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
-    let address = exports::address("ntoskrnl.exe", name).expect("the simulator has it");
+    let address = windows::address("ntoskrnl.exe", name).expect("the simulator has it");
     machine.run(|cpu| cpu.call(address, name, arguments))
 }
 

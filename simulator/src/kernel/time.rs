@@ -6,11 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
+use crate::{
+    computer::{Call, Export, Fails, Irql},
+    interleave,
 };
-use crate::{interleave, wfp};
 
 /// One tick of kernel time: 100 ns.
 const TICKS_PER_SECOND: u64 = 10_000_000;
@@ -138,7 +137,7 @@ fn delay(call: &Call<'_>) -> u64 {
     }
     call.cpu.check_alive();
     // What other threads of Windows get done meanwhile.
-    wfp::context::deliver_deferred_in_time(call.cpu);
+    call.machine.time_passes(call.cpu);
     0
 }
 
@@ -180,7 +179,7 @@ mod tests {
     #[test]
     fn the_performance_counter_counts_at_the_frequency_that_it_names() {
         let (machine, mut frequency) = (crate::kernel::tests::machine(), 0u64);
-        let counter = crate::kernel::exports::address("HAL.dll", "KeQueryPerformanceCounter").unwrap();
+        let counter = crate::windows::address("HAL.dll", "KeQueryPerformanceCounter").unwrap();
         let query = |at| machine.run(|cpu| cpu.call(counter, "KeQueryPerformanceCounter", &[at])).unwrap();
         let before = query(&raw mut frequency as u64);
         machine.clock().advance(Duration::from_secs(3));

@@ -1,14 +1,16 @@
 //! Binding a driver to the framework: `WdfVersionBind` and `WdfVersionUnbind` of WDFLDR.SYS.
 
 use super::{
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, life,
-    objects::Client, table,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDF, life,
+    objects::Client,
 };
-use crate::kernel::{Call, Export, Fails, Irql, lent_memory::LentMemory, memory, memory_functions::UnicodeString};
+use crate::{
+    computer::{Call, Export, Fails, Irql, lent_memory::LentMemory, memory},
+    kernel::unicode_string::UnicodeString,
+};
 
-/// The version that the simulator stands for: 1.33, that of Windows 11 and Server 2022.
+/// The major version of every framework so far.
 const MAJOR: u32 = 1;
-const MINOR: u32 = 33;
 /// Drivers with more functions than KMDF 1.13 has keep a pointer to the framework's table; older ones a copy of it.
 const COPIED_UP_TO: usize = 438;
 /// The functions that each version has, by its minor number: a driver that claims another count is refused.
@@ -84,13 +86,13 @@ fn bind(call: &Call<'_>) -> u64 {
     // Win32 error 87 is what users report of a driver that is newer than the framework (microsoft/windows-drivers-rs, issue
     // 286; microsoft/Windows-driver-samples, issue 613), and the status of KMDF's fxlibrarycommon.cpp,
     // `FxLibraryCommonRegisterClient`, for more functions than it has.
-    if info.minor > MINOR {
+    if info.minor > call.machine.kmdf().minor() {
         return STATUS_INVALID_PARAMETER;
     }
     if !FUNCTION_COUNTS.contains(&(info.minor, info.function_count)) {
         return STATUS_INVALID_PARAMETER;
     }
-    let table = table::entries();
+    let table = call.machine.imports().function_table(WDF);
     match info.function_count as usize {
         count @ ..=COPIED_UP_TO => {
             call.accessible(memory::write_bytes(info.function_table, bytemuck::cast_slice(&table[..count])));

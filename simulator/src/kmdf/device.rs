@@ -7,7 +7,10 @@ use super::{
     objects::{self, Object},
     required, row,
 };
-use crate::kernel::{Call, Export, Fails, Irql, lent_memory::LentMemory, memory_functions::UnicodeString};
+use crate::{
+    computer::{Call, Export, Fails, Irql, lent_memory::LentMemory},
+    kernel::unicode_string::UnicodeString,
+};
 
 const STATUS_OBJECT_NAME_COLLISION: u32 = 0xC000_0035;
 const STATUS_INVALID_SECURITY_DESCR: u64 = 0xC000_0079;

@@ -7,8 +7,8 @@ use super::{
     required, row,
 };
 use crate::{
-    kernel::{Call, Export, Fails, Irql, exports, registry::Value},
-    service::DRIVER_OBJECT_UNLOAD,
+    computer::{Call, Export, Fails, Irql},
+    kernel::{driver_object::DRIVER_UNLOAD, registry::Value},
 };
 
 /// The framework's own module. Nothing imports from it: its one row is what `DriverUnload` points at.
@@ -92,8 +92,8 @@ fn create(call: &Call<'_>) -> u64 {
     register_client_version(call);
     // KMDF's fxdriver.cpp, `Initialize`. A non-PnP driver without `EvtDriverUnload` does not want to be stopped.
     if !config.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE) {
-        let unload = if config.displaces_unload() { exports::address(FRAMEWORK, UNLOAD) } else { None };
-        call.write(driver_object + DRIVER_OBJECT_UNLOAD, unload.unwrap_or(0));
+        let unload = if config.displaces_unload() { call.machine.imports().address(FRAMEWORK, UNLOAD) } else { None };
+        call.write(driver_object + DRIVER_UNLOAD, unload.unwrap_or(0));
     }
     if driver_at != 0 {
         call.write(driver_at, driver);
@@ -200,6 +200,6 @@ mod tests {
 
     #[test]
     fn the_frameworks_unload_routine_has_an_address() {
-        assert!(exports::address(FRAMEWORK, UNLOAD).is_some());
+        assert!(crate::windows::address(FRAMEWORK, UNLOAD).is_some());
     }
 }

@@ -6,16 +6,15 @@
 use std::sync::Arc;
 
 use super::{
+    completion::Completion,
     device::Device,
     life,
     objects::{Attributes, Object, State},
     queue,
     request::{Kind, Request},
+    system_buffer::SystemBuffer,
 };
-use crate::{
-    io::{Completion, SystemBuffer},
-    kernel::Cpu,
-};
+use crate::computer::Cpu;
 
 const STATUS_NO_SUCH_DEVICE: u32 = 0xC000_000E;
 const STATUS_INVALID_DEVICE_REQUEST: u32 = 0xC000_0010;

@@ -9,10 +9,13 @@ use std::{
     time::Duration,
 };
 
-use super::tests::{Rig, unicode, violation};
+use super::{
+    completion::Outcome,
+    tests::{Rig, unicode, violation},
+};
 use crate::{
-    io::{File, OpenError, Outcome},
-    kernel::{Cpu, Irql, lent_memory::LentMemory, memory},
+    computer::{Cpu, Irql, lent_memory::LentMemory, memory},
+    io::{File, OpenError},
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -43,10 +46,10 @@ fn told_of(what: &str) -> Vec<u64> {
 
 /// Calls a framework function from driver code.
 fn wdf(name: &str, arguments: [u64; 3]) -> u64 {
-    let slot = (0..458).find(|&slot| super::table::name(slot) == Some(name)).unwrap();
+    let slot = (0..458).find(|&slot| super::table::functions()[slot] == name).unwrap();
     // SAFETY: what the table holds are win64 functions; they ignore arguments that they do not have.
     let function: extern "win64" fn(u64, u64, u64, u64) -> u64 =
-        unsafe { std::mem::transmute(super::table::entries()[slot]) };
+        unsafe { std::mem::transmute(crate::windows::imports().function_table(super::WDF)[slot]) };
     let [a, b, c] = arguments;
     function(GLOBALS.load(Ordering::Relaxed), a, b, c)
 }
@@ -68,10 +71,10 @@ extern "win64" fn evt_control(_queue: u64, request: u64, output: u64, input: u64
     tell("control", output << 32 | input << 16 | code);
     let (mut address, mut length) = (0u64, 0u64);
     let (address_at, length_at) = (&raw mut address as u64, &raw mut length as u64);
-    let slot = (0..458).find(|&slot| super::table::name(slot) == Some("WdfRequestRetrieveOutputBuffer")).unwrap();
+    let slot = (0..458).find(|&slot| super::table::functions()[slot] == "WdfRequestRetrieveOutputBuffer").unwrap();
     // SAFETY: as in `wdf`.
     let retrieve: extern "win64" fn(u64, u64, u64, u64, u64) -> u64 =
-        unsafe { std::mem::transmute(super::table::entries()[slot]) };
+        unsafe { std::mem::transmute(crate::windows::imports().function_table(super::WDF)[slot]) };
     let status = retrieve(GLOBALS.load(Ordering::Relaxed), request, 4, address_at, length_at);
     if status == 0 {
         memory::write(address, 0x5EED_u32).expect("the request's buffer");
@@ -334,7 +337,7 @@ fn an_object_that_wants_passive_level_is_destroyed_there() {
     let item = device.work_item(device.handle, evt_destroy as *const () as u64, true, 0);
     device.rig.wdf("WdfObjectReferenceActual", &[item, 0, 0, 0]);
     device.rig.wdf("WdfObjectDelete", &[item]);
-    let dereference = super::table::entries()[206];
+    let dereference = crate::windows::imports().function_table(super::WDF)[206];
     let arguments = [device.globals(), item, 0, 0, 0];
     let dropped =
         device.rig.machine.run(|cpu| cpu.at_irql(Irql::DISPATCH, || cpu.call(dereference, "drop", &arguments)));

@@ -9,11 +9,8 @@ use super::{
     queue, work_item,
 };
 use crate::{
-    kernel::{
-        Call, Cpu, Irql,
-        pool::{POOL_FLAG_NON_PAGED, Tag},
-    },
-    machine::Machine,
+    computer::{Call, Cpu, Irql, Machine},
+    kernel::pool::{POOL_FLAG_NON_PAGED, Tag},
 };
 
 /// `WDF_OBJECT_CONTEXT_TYPE_INFO`: where its fields are.

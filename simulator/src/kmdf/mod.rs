@@ -4,6 +4,7 @@
 //! Handles are numbers that no memory lies behind, so that a driver that looks into them faults.
 
 pub mod bind;
+pub(crate) mod completion;
 pub mod control_device;
 pub mod device;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub(crate) mod file;
 #[cfg(test)]
 mod io_tests;
 mod life;
+mod not_modelled;
 pub mod object_context;
 mod objects;
 pub mod queue;
@@ -23,6 +25,7 @@ pub mod registry;
 mod registry_tests;
 pub mod request;
 pub mod request_memory;
+pub(crate) mod system_buffer;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -30,7 +33,13 @@ pub mod work_item;
 
 pub use objects::Kmdf;
 
-use crate::kernel::{Call, Export, Fails, Irql, exports::WDF};
+use crate::{
+    computer::{Call, Cpu, Export, Fails, Irql, Machine, Subsystem},
+    interleave::{Part, Touches},
+};
+
+/// What the exports of the function table are listed under: drivers are handed it, and import nothing.
+pub const WDF: &str = "WDF";
 
 const WDF_VIOLATION: u32 = 0x10D;
 /// Parameter 1 of [`WDF_VIOLATION`]: a required parameter is NULL.
@@ -70,4 +79,56 @@ fn invalid_handle(call: &Call<'_>, handle: u64, wanted: &str) -> ! {
         [INVALID_HANDLE, handle, 0, 0],
         format!("{} was given {handle:#x}, which is not a live {wanted}", call.name()),
     )
+}
+
+const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+/// Parameter 1 of the above: memory not freed at unload.
+const LEAK: u64 = 0x62;
+
+/// The framework's objects; the contexts of some lie in the driver's memory.
+const FRAMEWORK: Touches = Touches::writing(Part::numbered(6)).and_driver_memory();
+
+impl Subsystem for Kmdf {
+    fn exports(&self) -> &'static [&'static [Export]] {
+        &[
+            bind::EXPORTS,
+            control_device::EXPORTS,
+            device::EXPORTS,
+            driver::EXPORTS,
+            not_modelled::EXPORTS,
+            object_context::EXPORTS,
+            queue::EXPORTS,
+            registry::EXPORTS,
+            request::EXPORTS,
+            request_memory::EXPORTS,
+            work_item::EXPORTS,
+        ]
+    }
+
+    fn function_table(&self) -> Option<(&'static str, &'static [&'static str])> {
+        Some((WDF, table::functions()))
+    }
+
+    fn check_unload(&self, cpu: &Cpu) {
+        if self.is_bound() {
+            cpu.bug_check(
+                DRIVER_VERIFIER_DETECTED_VIOLATION,
+                [LEAK, 0, 0, self.object_count() as u64],
+                "the driver left without unbinding from the framework (WdfVersionUnbind)",
+            );
+        }
+    }
+
+    fn touches(&self, call: &Call<'_>) -> Option<Touches> {
+        let of_framework = call.name().starts_with("Wdf") && !call.may_be_made_to_fail();
+        Some(if of_framework { FRAMEWORK } else { Touches::EVERYTHING })
+    }
+}
+
+impl Machine {
+    /// The driver framework.
+    #[must_use]
+    pub fn kmdf(&self) -> &Kmdf {
+        self.part()
+    }
 }

@@ -6,7 +6,7 @@ use super::{
     life::{self, ContextType},
     objects, required, row,
 };
-use crate::kernel::{Call, Export, Fails, Irql};
+use crate::computer::{Call, Export, Fails, Irql};
 
 const STATUS_OBJECT_NAME_EXISTS: u64 = 0x4000_0000;
 

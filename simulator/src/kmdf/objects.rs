@@ -15,7 +15,7 @@ use super::{
     request::Request,
     work_item::WorkItem,
 };
-use crate::kernel::{Call, lent_memory::LentMemory};
+use crate::computer::{Call, lent_memory::LentMemory};
 
 /// Handles are counted from here; nothing is ever mapped there.
 const FIRST_HANDLE: u64 = 0x0DF0_0000_0000;
@@ -107,8 +107,12 @@ pub(super) struct Client {
 }
 
 /// One machine's framework.
-#[derive(Debug, Default)]
-pub struct Kmdf(Mutex<State>);
+#[derive(Debug)]
+pub struct Kmdf {
+    /// The minor version of the framework.
+    minor: u32,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -121,9 +125,20 @@ pub(super) struct State {
 }
 
 impl Kmdf {
+    /// The framework of a machine that starts: 1.`minor`.
+    #[must_use]
+    pub fn new(minor: u32) -> Self {
+        Self { minor, state: Mutex::default() }
+    }
+
+    /// Its minor version.
+    pub(super) fn minor(&self) -> u32 {
+        self.minor
+    }
+
     /// Runs `f` with the framework's state; `f` must not call the driver.
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How many objects there are: none when no driver is bound.

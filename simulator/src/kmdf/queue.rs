@@ -10,7 +10,7 @@ use super::{
     objects::{self, Object},
     request, required, row,
 };
-use crate::kernel::{Call, Cpu, Export, Fails, Irql};
+use crate::computer::{Call, Cpu, Export, Fails, Irql};
 
 const STATUS_NO_MORE_ENTRIES: u32 = 0x8000_001A;
 const STATUS_INVALID_DEVICE_REQUEST: u32 = 0xC000_0010;

@@ -5,7 +5,10 @@ use super::{
     objects::{self, Object},
     required, row,
 };
-use crate::kernel::{Call, Export, Fails, Irql, memory_functions::UnicodeString, registry::Value};
+use crate::{
+    computer::{Call, Export, Fails, Irql},
+    kernel::{registry::Value, unicode_string::UnicodeString},
+};
 
 const STATUS_ACCESS_DENIED: u32 = 0xC000_0022;
 const STATUS_OBJECT_TYPE_MISMATCH: u32 = 0xC000_0024;
@@ -32,8 +35,12 @@ pub const EXPORTS: &[Export] = &[
     row("WdfRegistryClose", Irql::PASSIVE, Fails::Never, close),
 ];
 
-/// Opens the key. KMDF's fxdriverapikm.cpp: for reading by `IoOpenDriverRegistryKey`, which creates nothing (DDI), for
-/// anything else by creating it.
+/// The first framework that opens the key to read it, and does not create it.
+const OPENS_TO_READ: u32 = 33;
+
+/// Opens the key. KMDF's core/km/fxdriverapikm.cpp: 1.31 (tag win-10.0.19041.1) creates it if need be, whatever it is opened
+/// for; 1.33 (tag win-10.0.20348.1) opens it for reading by `IoOpenDriverRegistryKey`, which creates nothing (DDI), and
+/// creates it for anything else.
 fn open_parameters(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDRIVER", |object| matches!(object, Object::Driver { .. }).then_some(()));
     let key_at = required(call, 4);
@@ -49,7 +56,8 @@ fn open_parameters(call: &Call<'_>) -> u64 {
         return STATUS_OBJECT_NAME_NOT_FOUND.into();
     };
     let name = format!(r"{service}\Parameters");
-    if call.arg_u32(2) & !(KEY_READ | GENERIC_READ) != 0 {
+    let only_reads = call.arg_u32(2) & !(KEY_READ | GENERIC_READ) == 0;
+    if !only_reads || kmdf.minor() < OPENS_TO_READ {
         registry.create_key(&name);
     } else if !registry.has_key(&name) {
         return STATUS_OBJECT_NAME_NOT_FOUND.into();

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    STATUS_SUCCESS, life,
+    STATUS_SUCCESS,
+    completion::{Completion, Outcome},
+    life,
     objects::{self, Object},
     required, row,
+    system_buffer::SystemBuffer,
 };
-use crate::{
-    io::{Completion, Outcome, SystemBuffer},
-    kernel::{Call, Cpu, Export, Fails, Irql, lent_memory::LentMemory, memory},
-};
+use crate::computer::{Call, Cpu, Export, Fails, Irql, lent_memory::LentMemory, memory};
 
 /// `IRP`: its size, its type number, and where its fields are.
 const IRP: u16 = 208;

@@ -8,7 +8,7 @@ use super::{
     request::with_request,
     required, row,
 };
-use crate::kernel::{Call, Export, Fails, Irql, memory};
+use crate::computer::{Call, Export, Fails, Irql, memory};
 
 const STATUS_ACCESS_VIOLATION: u32 = 0xC000_0005;
 const STATUS_BUFFER_TOO_SMALL: u32 = 0xC000_0023;

@@ -5,13 +5,12 @@ use std::cell::{Cell, RefCell};
 use super::table;
 use crate::{
     BugCheck, Machine, Options,
+    computer::{lent_memory::LentMemory, memory},
     kernel::{
-        exports,
-        lent_memory::LentMemory,
-        memory,
-        memory_functions::UnicodeString,
         registry::{self, Value},
+        unicode_string::UnicodeString,
     },
+    windows::{self, Release},
 };
 
 const DRIVER_UNLOAD: u64 = 104;
@@ -56,9 +55,13 @@ pub(super) fn unicode(text: &LentMemory, bytes: usize) -> LentMemory {
 
 impl Rig {
     fn unbound(minor: u32, functions: u32) -> Self {
+        Self::unbound_on(Release::default(), minor, functions)
+    }
+
+    fn unbound_on(release: Release, minor: u32, functions: u32) -> Self {
         UNLOADED.set(0);
         CLEANED.take();
-        let machine = Machine::new(Options::default());
+        let machine = Machine::new(Options { release, ..Options::default() });
         machine.registry().create_key(&registry::service_key("flowtag"));
         let path = LentMemory::utf16(PATH);
         let registry_path = unicode(&path, 2 * PATH.len());
@@ -87,25 +90,29 @@ impl Rig {
             self.bind_info.address(),
             &raw mut self.globals as u64,
         ];
-        let bind = exports::address("WDFLDR.SYS", "WdfVersionBind").unwrap();
+        let bind = windows::address("WDFLDR.SYS", "WdfVersionBind").unwrap();
         self.machine.run(|cpu| cpu.call(bind, "WdfVersionBind", &arguments) as u32).unwrap()
     }
 
     pub(super) fn bound() -> Self {
-        let mut rig = Self::unbound(31, 458);
+        Self::bound_on(Release::default())
+    }
+
+    pub(super) fn bound_on(release: Release) -> Self {
+        let mut rig = Self::unbound_on(release, 31, 458);
         assert_eq!(rig.bind(), 0);
         rig
     }
 
     pub(super) fn unbind(&self) -> Result<u64, BugCheck> {
-        let unbind = exports::address("WDFLDR.SYS", "WdfVersionUnbind").unwrap();
+        let unbind = windows::address("WDFLDR.SYS", "WdfVersionUnbind").unwrap();
         let arguments = [self.registry_path.address(), self.bind_info.address(), self.globals];
         self.machine.run(|cpu| cpu.call(unbind, "WdfVersionUnbind", &arguments))
     }
 
     /// Calls a function through the bound table.
     pub(super) fn try_wdf(&self, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
-        let slot = (0..458).find(|&slot| table::name(slot) == Some(name)).unwrap();
+        let slot = (0..458).find(|&slot| table::functions()[slot] == name).unwrap();
         let function: u64 = memory::read(self.table + 8 * slot as u64).expect("the bound table");
         let arguments: Vec<u64> = [self.globals].iter().chain(arguments).copied().collect();
         self.machine.run(|cpu| cpu.call(function, name, &arguments))
@@ -168,6 +175,8 @@ pub(super) fn violation<T: std::fmt::Debug>(outcome: Result<T, BugCheck>) -> (u3
 #[test]
 fn a_version_that_is_too_new_is_refused() {
     assert_eq!(Rig::unbound(35, 460).bind(), 0xC000_000D);
+    assert_eq!(Rig::unbound_on(Release::WINDOWS_10_2004, 33, 458).bind(), 0xC000_000D);
+    assert_eq!(Rig::unbound_on(Release::WINDOWS_11_21H2, 33, 458).bind(), 0);
 }
 
 #[test]
@@ -193,9 +202,9 @@ fn an_old_driver_gets_a_copy_of_the_table() {
         rig.bind_info.address(),
         &raw mut rig.globals as u64,
     ];
-    let bind = exports::address("WDFLDR.SYS", "WdfVersionBind").unwrap();
+    let bind = windows::address("WDFLDR.SYS", "WdfVersionBind").unwrap();
     assert_eq!(rig.machine.run(|cpu| cpu.call(bind, "WdfVersionBind", &arguments)).unwrap(), 0);
-    assert_eq!(copy.get::<u64>(116 * 8), table::entries()[116]);
+    assert_eq!(copy.get::<u64>(116 * 8), crate::windows::imports().function_table(super::WDF)[116]);
 }
 
 #[test]

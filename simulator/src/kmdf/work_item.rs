@@ -5,10 +5,7 @@ use super::{
     objects::{self, Object, State},
     required, row,
 };
-use crate::{
-    kernel::{Call, Cpu, Export, Fails, Irql},
-    machine::Machine,
-};
+use crate::computer::{Call, Cpu, Export, Fails, Irql, Machine};
 
 /// `WDF_WORKITEM_CONFIG`.
 #[repr(C)]

@@ -1,23 +1,14 @@
 //! What Driver Verifier would catch, and how it is reported.
 
-pub(crate) mod crash;
-pub(crate) mod guard;
 mod names;
 mod report;
-pub(crate) mod signals;
-pub(crate) mod watchdog;
 
-use std::{
-    panic,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
 };
 
-pub use report::{BugCheck, Frame};
-
-use crate::kernel::Cpu;
+pub use report::BugCheck;
 
 /// How closely a machine watches its driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,21 +42,9 @@ impl Referee {
         Arc::clone(&self.dead)
     }
 
-    fn record(&self, verdict: BugCheck) {
+    pub(crate) fn record(&self, verdict: BugCheck) {
         if self.verdict.set(verdict).is_ok() {
             self.dead.store(true, Ordering::Release);
         }
     }
-}
-
-/// Stops the machine: records why, with the driver's stack, and unwinds this CPU. The others follow at their next import.
-pub fn bug_check(cpu: &Cpu, code: u32, parameters: [u64; 4], reason: impl Into<String>) -> ! {
-    let frames = report::frames_of_imports(cpu);
-    stop(cpu, code, parameters, reason.into(), frames)
-}
-
-fn stop(cpu: &Cpu, code: u32, parameters: [u64; 4], reason: String, frames: Vec<Frame>) -> ! {
-    let machine = cpu.machine();
-    machine.referee().record(BugCheck::new(code, parameters, reason, frames, machine.options()));
-    panic::resume_unwind(Box::new(MachineDied))
 }

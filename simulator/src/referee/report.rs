@@ -3,11 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::names::bug_check_name;
-use crate::{
-    image::{Image, unwind::Registers},
-    kernel::{Cpu, memory_functions},
-    machine::Options,
-};
+use crate::image::Frame;
 
 /// A machine's last words. Cheap to clone.
 #[derive(Clone)]
@@ -22,24 +18,15 @@ struct Report {
     repeat: Option<String>,
 }
 
-/// One line of the driver's stack.
-#[derive(Clone, Debug)]
-pub enum Frame {
-    /// A place in the driver.
-    Driver {
-        /// The function, or `flowtag.sys+0x…` where the PDB is missing.
-        function: String,
-        /// Source file and line, where known.
-        place: Option<String>,
-    },
-    /// Below this line the driver had called this import.
-    Import(&'static str),
-}
-
 impl BugCheck {
-    pub(super) fn new(code: u32, parameters: [u64; 4], reason: String, frames: Vec<Frame>, options: &Options) -> Self {
-        let repeat = options.repeat.clone();
-        Self(Arc::new(Report { code, parameters, reason, frames, seed: options.seed, repeat }))
+    pub(crate) fn new(
+        code: u32,
+        parameters: [u64; 4],
+        reason: String,
+        frames: Vec<Frame>,
+        (seed, repeat): (u64, Option<String>),
+    ) -> Self {
+        Self(Arc::new(Report { code, parameters, reason, frames, seed, repeat }))
     }
 
     /// The stop code.
@@ -94,48 +81,3 @@ impl fmt::Debug for BugCheck {
 }
 
 impl std::error::Error for BugCheck {}
-
-/// The driver's frames below the imports that `cpu` serves, innermost first.
-pub(super) fn frames_of_imports(cpu: &Cpu) -> Vec<Frame> {
-    let mut frames = Vec::new();
-    let image = cpu.machine().image();
-    for serving in cpu.serving.borrow().iter().rev() {
-        frames.push(Frame::Import(serving.name));
-        // A return address: the call is the instruction before it.
-        walk(cpu, image.as_deref(), serving.registers(), true, &mut frames);
-    }
-    frames
-}
-
-/// The driver's frames from `registers` on, where it crashed, and of the imports below.
-pub(super) fn frames_of_crash(cpu: &Cpu, registers: Registers) -> Vec<Frame> {
-    let mut frames = Vec::new();
-    walk(cpu, cpu.machine().image().as_deref(), registers, false, &mut frames);
-    frames.extend(frames_of_imports(cpu));
-    frames
-}
-
-fn walk(cpu: &Cpu, image: Option<&Image>, mut registers: Registers, mut returned: bool, frames: &mut Vec<Frame>) {
-    /// More frames than any driver stack holds: a damaged stack must not loop.
-    const LIMIT: usize = 64;
-    let Some(image) = image else { return };
-    for _ in 0..LIMIT {
-        if image.contains(registers.rip) {
-            let at = if returned { registers.rip - 1 } else { registers.rip };
-            frames.extend(image.symbolize(at));
-            if !image.unwind(&mut registers, |address| cpu.stack_holds(address)) {
-                return;
-            }
-        } else if returned || !cpu.stack_holds(registers.rsp) {
-            return;
-        } else {
-            // A C function without a frame, or a jump through a wild pointer: the caller is on top of the stack.
-            frames.push(memory_functions::native_name(registers.rip).map_or_else(
-                || Frame::Driver { function: format!("{:#x}, which is no code", registers.rip), place: None },
-                Frame::Import,
-            ));
-            registers.pop_return_address();
-        }
-        returned = true;
-    }
-}

@@ -10,15 +10,14 @@ use std::{
     sync::Mutex,
 };
 
-pub(crate) use driver::DRIVER_OBJECT_UNLOAD;
 use driver::Driver;
 pub use win32::Win32Error;
 
 use crate::{
+    computer::{Machine, Subsystem},
     image::LoadError,
     interleave::{self, Touches},
     kernel::registry::{self, Value},
-    machine::Machine,
     referee::BugCheck,
 };
 
@@ -132,6 +131,8 @@ impl From<BugCheck> for ServiceError {
 /// One machine's services, by their names in lower case.
 #[derive(Debug, Default)]
 pub(crate) struct Services(Mutex<BTreeMap<String, Service>>);
+
+impl Subsystem for Services {}
 
 #[derive(Debug)]
 struct Service {
@@ -340,15 +341,15 @@ impl Machine {
         Ok(())
     }
 
-    /// The same computer after a restart: its services and its registry are there, everything else is new.
-    #[must_use]
-    pub fn restarted(&self) -> Self {
+    /// What there is of services, for a restart.
+    pub(crate) fn service_configs(&self) -> Vec<(String, Config)> {
         let services = self.services().0.lock().unwrap();
-        let machine = Self::started(self.options().clone(), self.registry().copied());
-        for service in services.values().filter(|service| !service.deleted) {
-            machine.create_service(&service.name, service.config.clone()).expect("names are unique");
-        }
-        machine
+        let kept = services.values().filter(|service| !service.deleted);
+        kept.map(|service| (service.name.clone(), service.config.clone())).collect()
+    }
+
+    fn services(&self) -> &Services {
+        self.part()
     }
 
     fn remove(&self, services: &mut BTreeMap<String, Service>, name: &str) {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::machine::Options;
+use crate::windows::Options;
 
 fn machine() -> Machine {
     Machine::new(Options::default())

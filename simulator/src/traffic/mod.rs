@@ -1,8 +1,7 @@
-//! Traffic for the simulated machine: what real programs do on this host's network, live or recorded.
+//! Traffic for the simulated machine: what real programs do on this host's network, live.
 
 pub mod event;
 pub mod live;
 pub mod packet;
 pub mod pump;
-pub mod recorded;
 pub mod tracker;

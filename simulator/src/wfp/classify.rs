@@ -17,11 +17,12 @@ use super::{
     layer::{Layer, Point},
     policy::{Action, Filter, Policy, Role},
     switches::{HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight},
+    touches,
     values::{Arguments, Situation},
 };
 use crate::{
+    computer::{Cpu, Irql, memory},
     interleave::{self, Touches},
-    kernel::{Cpu, Irql, memory},
 };
 
 /// Bug check: a driver violated a rule that Driver Verifier checks.
@@ -43,7 +44,7 @@ pub(super) fn steps(policy: &Policy, layer: Layer) -> Vec<Step> {
 /// Classifies `situation`, calling the driver as often as filters ask for it. No lock is held meanwhile.
 pub(super) fn classify(cpu: &Cpu, flow: Option<FlowId>, situation: &Situation<'_>) -> Verdict {
     let wfp = cpu.machine().wfp();
-    interleave::point("filters are looked up", Touches::POLICY);
+    interleave::point("filters are looked up", touches::POLICY);
     let steps = wfp.steps(situation.layer);
     if steps.is_empty() {
         return Verdict::Permit;
@@ -108,7 +109,7 @@ impl Classification<'_> {
     /// Asks the callout `key`, if there is one to ask.
     fn ask(&mut self, step: &Step, key: Guid, role: Role, may_write: bool) -> Option<Verdict> {
         let target = |callout: &Callout| Target { layer: self.situation.layer.id(), callout: callout.id };
-        let contexts = Touches::flow(self.situation.flow_handle.unwrap_or(0)).and(Touches::CALLOUT_COUNTS);
+        let contexts = touches::flow(self.situation.flow_handle.unwrap_or(0)).and(touches::CALLOUT_COUNTS);
         interleave::point("a classify begins", contexts);
         let (callout, flow_context) = {
             let mut state = self.cpu.machine().wfp().state();
@@ -126,7 +127,7 @@ impl Classification<'_> {
         };
         let decision = self.call(step, &callout, role, flow_context, may_write);
         let reuse = self.switches.handle_reuse == HandleReuse::AfterClassifies;
-        let freed = if reuse { Touches::HANDLES } else { Touches::NOTHING };
+        let freed = if reuse { touches::HANDLES } else { Touches::NOTHING };
         interleave::point("a classify ends", contexts.and(freed));
         let owed = {
             let mut state = self.cpu.machine().wfp().state();
@@ -222,7 +223,8 @@ pub(super) fn place_filter(frame: &mut Frame, step: &Step, callout_id: u32, role
 
 #[cfg(test)]
 mod tests {
-    use super::{super::layer::Family, *};
+    use super::*;
+    use crate::wfp::layer::Family;
 
     fn filter(flags: u32) -> Filter {
         Filter {

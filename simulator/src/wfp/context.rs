@@ -9,10 +9,11 @@ use super::{
     layer::Layer,
     status::{self, Status},
     switches::{DyingFlow, ExistingContext, HandleReuse, IrqlChoice, Removal, SecondContext, Switches},
+    touches,
 };
 use crate::{
+    computer::{Call, Cpu, Export, Fails, Irql},
     interleave::{self, Touches},
-    kernel::{Call, Cpu, Export, Fails, Irql},
 };
 
 /// The run-time functions for flow contexts.
@@ -132,8 +133,8 @@ fn remove(call: &Call<'_>) -> Status {
 pub(super) fn end_flow(cpu: &Cpu, flow: FlowId) {
     let wfp = cpu.machine().wfp();
     let reuse = wfp.switches().handle_reuse != HandleReuse::Never;
-    let reused = if reuse { Touches::HANDLES } else { Touches::NOTHING };
-    interleave::point("the flow ends", Touches::flow(flow.handle).and(reused));
+    let reused = if reuse { touches::HANDLES } else { Touches::NOTHING };
+    interleave::point("the flow ends", touches::flow(flow.handle).and(reused));
     let owed = cpu.machine().wfp().state().flows.end(flow);
     deliver(cpu, owed.unwrap_or_default());
 }
@@ -163,7 +164,7 @@ fn deliver_here(cpu: &Cpu, deletion: Deletion) {
     if let Some(callout) = callout {
         cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
     }
-    interleave::point("flowDeleteFn has returned", Touches::CALLOUT_COUNTS.and(Touches::flow(flow.handle)));
+    interleave::point("flowDeleteFn has returned", touches::CALLOUT_COUNTS.and(touches::flow(flow.handle)));
     let mut state = wfp.state();
     state.flows.deletion_ends(deletion);
     state.callouts.context_deleted(target.callout);
@@ -171,7 +172,7 @@ fn deliver_here(cpu: &Cpu, deletion: Deletion) {
 
 /// Runs everything that pending removals owe; returns how many they were.
 pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
-    interleave::point("pending removals", Touches::DEFERRED);
+    interleave::point("pending removals", touches::DEFERRED);
     let owed = std::mem::take(&mut cpu.machine().wfp().state().deferred);
     let count = owed.len();
     for deletion in owed {
@@ -182,7 +183,7 @@ pub(super) fn deliver_deferred(cpu: &Cpu) -> usize {
 
 /// Calls a flowDeleteFn that a pending removal owes.
 fn deliver_late(cpu: &Cpu, deletion: Deletion) {
-    interleave::point("a pending removal is done", Touches::CALLOUT_COUNTS.and(Touches::flow(deletion.flow.handle)));
+    interleave::point("a pending removal is done", touches::CALLOUT_COUNTS.and(touches::flow(deletion.flow.handle)));
     deliver(cpu, vec![deletion]);
 }
 
@@ -191,7 +192,7 @@ fn deliver_late(cpu: &Cpu, deletion: Deletion) {
 pub(crate) fn deliver_deferred_in_time(cpu: &Cpu) {
     let wfp = cpu.machine().wfp();
     if wfp.switches().removal == Removal::PendingByChance {
-        interleave::point("pending removals", Touches::DEFERRED);
+        interleave::point("pending removals", touches::DEFERRED);
     }
     if !wfp.has_deferred() {
         return;

@@ -9,7 +9,7 @@ use super::{
     policy::{Policy, Provider},
     status::{self, Status},
 };
-use crate::kernel::{Call, Export};
+use crate::computer::{Call, Export};
 
 /// The management functions that delete, and those for providers.
 pub const EXPORTS: &[Export] = &[

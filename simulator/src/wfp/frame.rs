@@ -215,7 +215,7 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::memory;
+    use crate::computer::memory;
 
     #[test]
     fn what_was_placed_is_read_back() {

@@ -7,7 +7,7 @@ use super::{
     context::answer,
     status::{self, Status},
 };
-use crate::kernel::{Call, Export, Fails, Irql};
+use crate::computer::{Call, Export, Fails, Irql};
 
 /// Handles are counted from here; nothing is ever mapped there.
 const FIRST_HANDLE: u64 = 0x01F3_0000_0000;

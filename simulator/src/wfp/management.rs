@@ -15,7 +15,7 @@ use super::{
     policy::{Action, Filter, ManagedCallout, Policy, Role, SubLayer, UNIVERSAL_SUBLAYER},
     status::{self, Status},
 };
-use crate::kernel::{Call, Cpu, Export, Fails, Irql, memory};
+use crate::computer::{Call, Cpu, Export, Fails, Irql, memory};
 
 /// `RPC_C_AUTHN_WINNT` and `RPC_C_AUTHN_DEFAULT`.
 const AUTHENTICATION: [u32; 2] = [10, u32::MAX];

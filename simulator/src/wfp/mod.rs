@@ -23,14 +23,17 @@ mod frame;
 pub(crate) mod injection;
 pub mod layer;
 pub(crate) mod management;
+mod not_modelled;
 mod policy;
 mod prepared;
 pub(crate) mod runtime;
 mod session;
 pub mod status;
+mod subsystem;
 mod switches;
 #[cfg(test)]
 mod tests;
+mod touches;
 pub mod traffic;
 mod values;
 
@@ -54,12 +57,12 @@ use self::{
     callout::Callouts,
     classify::Step,
     flow::{Deletion, FlowId, Flows},
-    frame::{Frames, Place},
+    frame::Frames,
     layer::Layer,
     session::Bfe,
     status::Status,
 };
-use crate::referee::{Watch, crash::Finding};
+use crate::referee::Watch;
 
 /// The filtering platform of one machine.
 #[derive(Debug)]
@@ -89,11 +92,12 @@ struct State {
 /// Looking in from outside.
 impl Wfp {
     /// A platform without flows and filters.
-    pub(crate) fn new(watch: Watch) -> Self {
+    #[must_use]
+    pub fn new(watch: Watch, known_callout_flags: u32) -> Self {
         Self {
             state: Mutex::default(),
             frames: Frames::new(watch),
-            switches: RwLock::default(),
+            switches: RwLock::new(Arc::new(Switches { known_callout_flags, ..Switches::default() })),
             answers: Mutex::default(),
             permitted: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
@@ -170,22 +174,6 @@ impl Wfp {
     /// Changes switches; what is being classified goes on with the old ones.
     pub fn set(&self, change: impl FnOnce(&mut Switches)) {
         change(Arc::make_mut(&mut self.switches.write().unwrap_or_else(PoisonError::into_inner)));
-    }
-
-    /// Why an access to `address` faults, when that is memory that a classify handed out.
-    pub(crate) fn explain(&self, address: u64) -> Option<Finding> {
-        /// Bug check: a driver touched pageable memory at raised IRQL.
-        const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xD1;
-        /// Bug check: a driver touched memory that it had given back.
-        const FREED_MEMORY: u32 = 0xD5;
-        /// Bug check: a driver read beyond a block.
-        const BEYOND_END: u32 = 0xD6;
-        let (code, text) = match self.frames.find(address)? {
-            Place::Closed => (FREED_MEMORY, "what a classify is told is valid only until its classifyFn returns"),
-            Place::Guard => (BEYOND_END, "that is behind the end of the process path"),
-            Place::Open => (IRQL_NOT_LESS_OR_EQUAL, "the process path is in pageable memory"),
-        };
-        Some(Finding { code, text: text.into() })
     }
 }
 

@@ -1,9 +1,7 @@
 //! What the engine accepts as policy, and in which order it evaluates it.
 
-use super::{
-    super::layer::{Family, Point},
-    *,
-};
+use super::super::layer::{Family, Point};
+use super::*;
 
 const LAYER: Layer = Layer { point: Point::AuthConnect, family: Family::V4 };
 const OTHER_LAYER: Layer = Layer { point: Point::AuthConnect, family: Family::V6 };

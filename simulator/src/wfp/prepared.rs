@@ -13,7 +13,7 @@ use super::{
     traffic::{Direction, FlowHandle, Packet, Snapshot},
     values::Situation,
 };
-use crate::{kernel::Cpu, machine::Machine};
+use crate::computer::{Cpu, Machine};
 
 /// A packet of one flow, ready to be classified at its transport layer.
 ///

@@ -9,7 +9,7 @@ use super::{
     context::answer,
     status::{self, Status},
 };
-use crate::kernel::{Call, Export, Fails, Irql};
+use crate::computer::{Call, Export, Fails, Irql};
 
 const REGISTER_FAILURES: Fails = Fails::Status(&[
     status::FWP_ALREADY_EXISTS,

@@ -155,10 +155,8 @@ impl Bfe {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{abi::Guid, policy::SubLayer},
-        *,
-    };
+    use super::*;
+    use crate::wfp::{abi::Guid, policy::SubLayer};
 
     fn add(bfe: &mut Bfe, handle: SessionId, number: u32) -> Result<(), Status> {
         bfe.change(handle, |policy, owner| {

@@ -3,7 +3,7 @@
 //! The default is the documented behaviour where there is one, and the likeliest where there is none.
 
 use super::{layer::Field, status::Status};
-use crate::kernel::Irql;
+use crate::computer::Irql;
 
 /// The engine's behaviour where it has a choice.
 #[derive(Clone, Debug)]

@@ -15,12 +15,12 @@ use super::{
     layer::{Family, Layer, Point},
     management,
     policy::{Action, Filter, SubLayer},
+    touches,
     values::Situation,
 };
 use crate::{
-    interleave::{self, Touches},
-    kernel::Cpu,
-    machine::Machine,
+    computer::{Cpu, Machine},
+    interleave,
     referee::BugCheck,
 };
 
@@ -121,7 +121,7 @@ impl Machine {
     pub fn open_flow(&self, spec: &FlowSpec) -> Result<FlowHandle, BugCheck> {
         self.run(|cpu| {
             let switches = self.wfp().switches();
-            interleave::point("a flow begins", Touches::HANDLES);
+            interleave::point("a flow begins", touches::HANDLES);
             let flow = {
                 let mut state = self.wfp().state();
                 let id = state.flows.open(Arc::new(spec.clone()), switches.handle_reuse);
@@ -290,13 +290,13 @@ impl Machine {
     }
 
     pub(super) fn live_flow(&self, flow: FlowHandle) -> Option<Snapshot> {
-        interleave::point("a flow is looked up", Touches::flow(flow.0).and(Touches::HANDLE));
+        interleave::point("a flow is looked up", touches::flow(flow.0).and(touches::HANDLE));
         let state = self.wfp().state();
         snapshot(&state.flows, state.flows.live(flow.0)?)
     }
 
     fn authorize_if_policy_changed(&self, cpu: &Cpu, flow: &Snapshot, direction: Direction) -> Verdict {
-        interleave::point("policy is looked up", Touches::POLICY.and(Touches::flow(flow.handle)));
+        interleave::point("policy is looked up", touches::POLICY.and(touches::flow(flow.handle)));
         let pending = {
             let mut state = self.wfp().state();
             state.flows.get_mut(flow.id).is_some_and(|flow| std::mem::take(&mut flow.reauthorize))

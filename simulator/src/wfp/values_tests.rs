@@ -1,10 +1,8 @@
 //! What callouts are told, read back as a driver would read it.
 
-use super::{
-    super::{frame::Frames, layer::Family},
-    *,
-};
-use crate::kernel::memory;
+use super::super::{frame::Frames, layer::Family};
+use super::*;
+use crate::computer::memory;
 
 const OUT: Layer = Layer { point: Point::OutboundTransport, family: Family::V4 };
 const IN: Layer = Layer { point: Point::InboundTransport, family: Family::V4 };

@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use flowtag_simulator::{
     BugCheck, Machine,
+    computer::{lent_memory::LentMemory, memory},
     io::{File, OpenError, Outcome, Pending},
-    kernel::{lent_memory::LentMemory, memory},
 };
 
 use super::event::{Event, SIZE};

@@ -3,8 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use anyhow::Context;
-use flowtag_simulator::kernel::{call_stack::ImportName, exports, faults::StackFault};
+use flowtag_simulator::{computer::faults::StackFault, windows};
 use serde::{Deserialize, Serialize};
+
+/// The name of an import that the simulator has. Serde would borrow a reference that is written out from what it reads.
+pub type ImportName = &'static str;
 
 /// A call that fails: `import@stack#nth`, with `=status` where the import returns an NTSTATUS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,7 +53,7 @@ fn parse(text: &str) -> anyhow::Result<Fault> {
     let (call, status) = text.split_once('=').map_or((text, None), |(call, status)| (call, Some(status)));
     let (import, place) = call.split_once('@').context("there is no @")?;
     let (stack, nth) = place.split_once('#').context("there is no #")?;
-    let import = exports::named(import).context("the simulator has no such import")?.name;
+    let import = windows::imports().named(import).context("the simulator has no such import")?.name;
     let status = status.map(|status| hexadecimal(status).and_then(|status| Ok(u32::try_from(status)?))).transpose()?;
     Ok(Fault { import, at: StackFault { stack: hexadecimal(stack)?, nth: nth.parse()?, status } })
 }

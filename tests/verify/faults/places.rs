@@ -2,7 +2,11 @@
 
 use std::{cell::OnceCell, collections::BTreeMap};
 
-use flowtag_simulator::{image::Image, kernel::call_stack::CallStack, referee::Frame};
+use flowtag_simulator::{
+    computer::call_stack::CallStack,
+    image::{Frame, Image},
+    windows,
+};
 use flowtag_tests::rig;
 
 use super::{Case, points};
@@ -52,7 +56,7 @@ impl Places {
     pub fn print(&self) {
         let mut by_import: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
         for place in self.found.values() {
-            by_import.entry(place.stack.import).or_default().push(place);
+            by_import.entry(&place.stack.import).or_default().push(place);
         }
         for (import, places) in by_import {
             println!("{import}");
@@ -68,7 +72,7 @@ impl Places {
     /// A place in words: the driver's functions and lines, innermost first.
     pub fn describe(&self, stack: u64) -> String {
         let Some(place) = self.found.get(&stack) else { return "a place not seen before".into() };
-        let image = self.symbols.get_or_init(|| Image::load(&rig::image()).ok());
+        let image = self.symbols.get_or_init(|| windows::load_image(&rig::image()).ok());
         let Some(image) = image else { return "?".into() };
         let frames =
             place.stack.frames.iter().flat_map(|frame| image.symbolize(image.range().start + u64::from(*frame) - 1));

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use flowtag_simulator::{
-    kernel::{Fails, call_stack::CallStack, exports, faults::StackFault},
+    computer::{Export, Fails, call_stack::CallStack, faults::StackFault},
     wfp::status,
+    windows,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,18 +23,19 @@ const STATUSES: [u32; 4] =
 /// Everything that can go wrong at one place that made so many calls.
 pub fn faults_of(stack: &CallStack, calls: u64) -> Vec<Fault> {
     let id = stack.id();
-    let statuses = statuses(stack.import);
+    let export = windows::imports().named(&stack.import).expect("it was called");
+    let statuses = statuses(export);
     (1..=calls.min(CALLS))
         .flat_map(|nth| {
-            let fault = move |&status| Fault { import: stack.import, at: StackFault { stack: id, nth, status } };
+            let fault = move |&status| Fault { import: export.name, at: StackFault { stack: id, nth, status } };
             statuses.iter().map(fault).collect::<Vec<_>>()
         })
         .collect()
 }
 
-/// The ways in which an import fails; `None` for one that returns NULL or FALSE.
-fn statuses(import: &str) -> Vec<Option<u32>> {
-    match exports::named(import).expect("it was called").fails {
+/// The ways in which an export fails; `None` for one that returns NULL or FALSE.
+fn statuses(export: &Export) -> Vec<Option<u32>> {
+    match export.fails {
         Fails::Never => Vec::new(),
         Fails::Null | Fails::False => vec![None],
         Fails::Status(documented) => {
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     fn stack(import: &'static str) -> CallStack {
-        CallStack { import, frames: vec![1] }
+        CallStack { import: import.into(), frames: vec![1] }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 
 use flowtag_simulator::{
     Options,
-    kernel::{call_stack::CallStack, registry::Value},
+    computer::call_stack::CallStack,
+    kernel::registry::Value,
     service::ServiceError,
     wfp::{
         Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, Packet, PathMemory, Removal, Switches, Verdict,

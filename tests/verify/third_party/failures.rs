@@ -3,12 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Result, ensure};
-use flowtag_simulator::{
-    Options,
-    kernel::{Fails, exports},
-    service::ServiceError,
-    wfp::Verdict,
-};
+use flowtag_simulator::{Options, computer::Fails, service::ServiceError, wfp::Verdict, windows};
 use flowtag_tests::{
     rig::outbound,
     windivert::{NAME, WinDivert},
@@ -43,7 +38,7 @@ fn no_bfe(image: &Path) -> Result<()> {
 
 /// The imports that can fail and that `rig` has called, with how often.
 fn called(rig: &WinDivert) -> Vec<(&'static str, u64)> {
-    let can_fail = exports::all().filter(|export| export.fails != Fails::Never).map(|export| export.name);
+    let can_fail = windows::imports().all().filter(|export| export.fails != Fails::Never).map(|export| export.name);
     can_fail.map(|name| (name, rig.machine.faults().calls(name))).filter(|(_, calls)| *calls > 0).collect()
 }
 

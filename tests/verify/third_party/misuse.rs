@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use flowtag_simulator::{Options, io::OpenError, kernel::lent_memory::LentMemory};
+use flowtag_simulator::{Options, computer::lent_memory::LentMemory, io::OpenError};
 use flowtag_tests::windivert::{FlowLayer, Refused, WinDivert};
 
 use super::{Case, ended};

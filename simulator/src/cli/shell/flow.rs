@@ -4,7 +4,7 @@ use std::{fmt::Write, net::SocketAddr};
 
 use super::Output;
 use crate::{
-    machine::Machine,
+    computer::Machine,
     referee::BugCheck,
     wfp::{Direction, FlowHandle, FlowSpec, Packet, Verdict},
 };

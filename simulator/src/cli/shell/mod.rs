@@ -15,10 +15,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::{
-    machine::{Machine, Options},
-    referee::BugCheck,
-};
+use crate::{computer::Machine, referee::BugCheck, windows::Options};
 
 /// What the shell is told on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Output;
 use crate::{
-    machine::Machine,
+    computer::Machine,
     service::{Config, ServiceError, StartType, State, Status, Win32Error},
 };
 

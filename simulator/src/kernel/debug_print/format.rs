@@ -1,9 +1,11 @@
 //! The kernel's `printf`: integers, pointers, characters and strings; no floating point, as in the kernel.
 
-use super::super::{
-    irql::Irql,
-    memory::{self, BadPointer},
-    memory_functions::UnicodeString,
+use crate::{
+    computer::{
+        Irql,
+        memory::{self, BadPointer},
+    },
+    kernel::unicode_string::UnicodeString,
 };
 
 /// The longest string argument that is looked at: no more is transmitted.

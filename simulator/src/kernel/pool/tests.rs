@@ -1,5 +1,5 @@
 use super::*;
-use crate::kernel::memory;
+use crate::computer::memory;
 
 const TAG: Tag = Tag(u32::from_le_bytes(*b"Flow"));
 const OTHER: Tag = Tag(u32::from_le_bytes(*b"Ring"));
@@ -81,7 +81,7 @@ fn a_second_free_is_a_double_free() {
     let pool = Pool::new(PoolKind::Special);
     let address = allocate(&pool, 64);
     free(&pool, address).unwrap();
-    assert_eq!(code(free(&pool, address)), (DRIVER_VERIFIER_DETECTED_VIOLATION, 0x13));
+    assert_eq!(code(free(&pool, address)), (0xC4, 0x13));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn freeing_what_is_no_block_is_a_violation() {
     for pool in both() {
         let address = allocate(&pool, 64);
         for wrong in [0, 8, address + 16, u64::MAX] {
-            assert_eq!(code(free(&pool, wrong)), (DRIVER_VERIFIER_DETECTED_VIOLATION, 0x10));
+            assert_eq!(code(free(&pool, wrong)), (0xC4, 0x10));
         }
     }
 }
@@ -116,7 +116,7 @@ fn a_write_into_the_padding_is_found_when_the_block_is_freed() {
         let address = allocate(&pool, 33);
         memory::write(address + 33, 0u8).unwrap();
         let misuse = free(&pool, address).unwrap_err();
-        assert_eq!(misuse.code, SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION);
+        assert_eq!(misuse.code, 0xC1);
         assert_eq!(misuse.parameters, [address, address + 33, 0, 0x24]);
     }
 }
@@ -133,14 +133,14 @@ fn a_write_before_a_special_block_is_found_when_it_is_freed() {
 fn paged_pool_is_not_freed_at_dispatch_level() {
     let pool = Pool::new(PoolKind::Special);
     let address = pool.allocate(POOL_FLAG_PAGED, 16, TAG, CALLER).unwrap();
-    assert_eq!(code(free(&pool, address)), (DRIVER_VERIFIER_DETECTED_VIOLATION, 0x11));
+    assert_eq!(code(free(&pool, address)), (0xC4, 0x11));
 }
 
 #[test]
 fn nonpaged_pool_is_not_freed_above_dispatch_level() {
     let pool = Pool::new(PoolKind::Special);
     let address = allocate(&pool, 16);
-    assert_eq!(code(free_as(&pool, address, TAG, Irql(3))), (DRIVER_VERIFIER_DETECTED_VIOLATION, 0x12));
+    assert_eq!(code(free_as(&pool, address, TAG, Irql(3))), (0xC4, 0x12));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Who is called for an event, what it is told, and what its answer does.
 
-use super::{super::Verdict, *};
+use super::*;
+use crate::wfp::Verdict;
 
 #[test]
 fn an_authorization_reaches_the_callout_with_the_flows_handle() {

@@ -58,7 +58,7 @@ fn a_second_context_is_a_bug_check_if_the_driver_is_to_know_better() {
         });
         let flow = rig.open_flow();
         assert_eq!(rig.associate(flow.0, OUT, callout, 7), status::SUCCESS);
-        let associate = exports::address("fwpkclnt.sys", "FwpsFlowAssociateContext0").unwrap();
+        let associate = windows::address("fwpkclnt.sys", "FwpsFlowAssociateContext0").unwrap();
         let arguments = [flow.0, OUT.id().into(), callout.into(), 8];
         let again = rig.machine.run(|cpu| cpu.call(associate, "FwpsFlowAssociateContext0", &arguments));
         let bug_check = again.expect_err("a bug check");

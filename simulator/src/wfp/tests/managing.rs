@@ -96,7 +96,7 @@ fn removing_the_filters_has_flows_authorized_again_without_any_callout() {
 #[test]
 fn management_above_passive_level_is_a_bug_check() {
     let rig = Rig::new();
-    let close = exports::address("fwpkclnt.sys", "FwpmEngineClose0").unwrap();
+    let close = windows::address("fwpkclnt.sys", "FwpmEngineClose0").unwrap();
     let outcome = rig.machine.run(|cpu| cpu.at_irql(Irql::DISPATCH, || cpu.call(close, "close", &[rig.session])));
     assert_eq!(outcome.unwrap_err().code(), 0xA);
 }

@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     Machine, Options,
-    kernel::{Cpu, Irql, exports},
+    computer::{Cpu, Irql},
+    windows,
 };
 
 const CONNECT: Layer = Layer { point: Point::AuthConnect, family: Family::V4 };
@@ -96,7 +97,7 @@ fn answer(told: Told, action: u32) {
 
 /// Calls the import `name` from driver code, inside a callback.
 fn from_driver(name: &str, arguments: [u64; 4]) -> Status {
-    let address = exports::address("fwpkclnt.sys", name).expect("the simulator has it");
+    let address = windows::address("fwpkclnt.sys", name).expect("the simulator has it");
     // SAFETY: an import stub is a win64 function; it ignores arguments that its export does not have.
     let import: extern "win64" fn(u64, u64, u64, u64) -> Status = unsafe { std::mem::transmute(address) };
     let [a, b, c, d] = arguments;
@@ -174,7 +175,7 @@ impl Rig {
 
     /// Calls an import as the driver does at `PASSIVE_LEVEL`.
     fn import(&self, name: &'static str, arguments: &[u64]) -> Status {
-        let address = exports::address("fwpkclnt.sys", name).expect("the simulator has it");
+        let address = windows::address("fwpkclnt.sys", name).expect("the simulator has it");
         self.machine.run(|cpu| cpu.call(address, name, arguments) as Status).expect("no bug check")
     }
 

@@ -34,8 +34,8 @@ extern "win64" fn flow_delete_fn(_: u64, _: u64, context: u64) {
 
 /// One CPU opens, uses and closes flows, and takes contexts off flows that others use.
 fn cpu(machine: &Machine, callout: u32) {
-    let associate = exports::address("fwpkclnt.sys", "FwpsFlowAssociateContext0").unwrap();
-    let remove = exports::address("fwpkclnt.sys", "FwpsFlowRemoveContext0").unwrap();
+    let associate = windows::address("fwpkclnt.sys", "FwpsFlowAssociateContext0").unwrap();
+    let remove = windows::address("fwpkclnt.sys", "FwpsFlowRemoveContext0").unwrap();
     let target = [u64::from(OUT.id()), u64::from(callout)];
     for _ in 0..400 {
         let flow = machine.open_flow(&spec()).unwrap();

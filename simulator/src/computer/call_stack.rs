@@ -1,24 +1,20 @@
 //! Where in the driver an import was called from.
 
-use std::hash::{Hash, Hasher};
-
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
-
-use super::{
-    cpu::{Cpu, Serving},
-    exports,
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
 };
-use crate::image::{Image, unwind::Registers};
 
-/// The name of an import that the simulator has. Serde would borrow a reference that is written out from what it reads.
-pub type ImportName = &'static str;
+use serde::{Deserialize, Serialize};
+
+use super::{Cpu, cpu::Serving};
+use crate::image::{Image, unwind::Registers};
 
 /// An import, and the way through the driver to its call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CallStack {
     /// The import's name.
-    #[serde(deserialize_with = "import")]
-    pub import: ImportName,
+    pub import: Cow<'static, str>,
     /// The return addresses, innermost first, as offsets in the image.
     pub frames: Vec<u32>,
 }
@@ -44,14 +40,8 @@ impl CallStack {
                 break;
             }
         }
-        Self { import: serving.name, frames }
+        Self { import: serving.name.into(), frames }
     }
-}
-
-fn import<'de, D: Deserializer<'de>>(from: D) -> Result<ImportName, D::Error> {
-    let name = String::deserialize(from)?;
-    let export = exports::named(&name);
-    export.map(|export| export.name).ok_or_else(|| D::Error::custom(format!("the simulator has no import {name}")))
 }
 
 impl Serving {

@@ -183,7 +183,7 @@ fn guards_supported() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::memory::{self, BadPointer};
+    use crate::computer::memory::{self, BadPointer};
 
     fn arenas() -> impl Iterator<Item = Arena> {
         let with_guards = guards_supported().then_some(true);

@@ -10,7 +10,8 @@ use std::{
 
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 
-use crate::{image::unwind::Registers, kernel::Cpu};
+use super::Cpu;
+use crate::image::unwind::Registers;
 
 /// The watchdog's knock.
 pub(crate) const WATCHDOG: c_int = libc::SIGUSR2;
@@ -91,7 +92,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
             error: registers[libc::REG_ERR as usize].cast_unsigned(),
             trap: registers[libc::REG_TRAPNO as usize].cast_unsigned(),
         }));
-        Some(crate::kernel::leave_driver_address())
+        Some(crate::computer::thunk::leave_driver_address())
     });
     match resume {
         Some(rip) => registers[libc::REG_RIP as usize] = rip,

@@ -2,18 +2,23 @@
 //!
 //! Simplification: nothing is ever taken from them; they are allocated, and must be freed before the driver leaves.
 
+mod not_modelled;
+
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::kernel::{Call, Export, Fails, Irql};
+use crate::computer::{Call, Cpu, Export, Fails, Irql, Machine, Subsystem};
 
 /// Pool handles are counted from here; nothing is ever mapped there.
 const FIRST_HANDLE: u64 = 0x0D15_0000_0000;
 const HANDLE_STEP: u64 = 16;
 
 const BAD_POOL_CALLER: u32 = 0xC2;
+const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+/// Parameter 1 of the above: memory not freed at unload.
+const LEAK: u64 = 0x62;
 
 /// `NDIS_OBJECT_TYPE_DEFAULT`.
 const OBJECT_TYPE_DEFAULT: u8 = 0x80;
@@ -63,6 +68,28 @@ impl Ndis {
     }
 }
 
+impl Subsystem for Ndis {
+    fn exports(&self) -> &'static [&'static [Export]] {
+        &[EXPORTS, not_modelled::EXPORTS]
+    }
+
+    fn check_unload(&self, cpu: &Cpu) {
+        let pools = self.pools();
+        if pools > 0 {
+            let text = format!("the driver left with {pools} pools of network buffers");
+            cpu.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [LEAK, 0, 0, pools as u64], text);
+        }
+    }
+}
+
+impl Machine {
+    /// Pools of network buffers.
+    #[must_use]
+    pub fn ndis(&self) -> &Ndis {
+        self.part()
+    }
+}
+
 /// `NDIS_OBJECT_HEADER` must be right; otherwise there is no pool.
 fn allocate(call: &Call<'_>, kind: Kind, size: u16) -> u64 {
     let [object_type, revision, size_low, size_high]: [u8; 4] = call.read(call.arg(1));
@@ -93,13 +120,13 @@ fn free(call: &Call<'_>, kind: Kind) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::{BugCheck, Machine, Options, kernel::exports};
+    use crate::{BugCheck, Machine, Options, windows};
 
     const LIST: [u32; 4] = [16 << 16 | 1 << 8 | 0x80, 1 << 8, 0x7574_6167, 0];
     const BUFFER: [u32; 3] = [12 << 16 | 1 << 8 | 0x80, 0x7574_6167, 0];
 
     fn called(machine: &Machine, name: &'static str, arguments: &[u64]) -> Result<u64, BugCheck> {
-        let address = exports::address("NDIS.SYS", name).expect("the simulator has it");
+        let address = windows::address("NDIS.SYS", name).expect("the simulator has it");
         machine.run(|cpu| cpu.call(address, name, arguments))
     }
 

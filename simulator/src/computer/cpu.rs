@@ -13,11 +13,20 @@ use std::{
     time::Duration,
 };
 
-use super::{irql::Irql, paging, processes, stack::KernelStack, steps::Stepping};
-use crate::{
-    machine::Machine,
-    referee::{self, BugCheck, MachineDied, signals, signals::Fault, watchdog},
+use super::{
+    Irql, Machine, paging,
+    signals::{self, Fault},
+    stack::KernelStack,
+    steps::Stepping,
+    stop, watchdog,
 };
+use crate::{
+    interleave::{self, Halt},
+    referee::{BugCheck, MachineDied},
+};
+
+/// The process that system threads belong to.
+pub const SYSTEM: u64 = 4;
 
 /// A host thread that runs driver code.
 pub struct Cpu {
@@ -94,7 +103,7 @@ impl Cpu {
             machine: machine.clone(),
             irql: Cell::new(Irql::PASSIVE),
             waited: Cell::new(Duration::ZERO),
-            process: Cell::new(processes::SYSTEM),
+            process: Cell::new(SYSTEM),
             locks: RefCell::default(),
             paged: RefCell::default(),
             driver_stack: Cell::new(stack.top()),
@@ -113,11 +122,13 @@ impl Cpu {
         };
         let watched = watchdog::watch(&cpu.pulse);
         CURRENT.set(&raw const cpu);
+        interleave::when_a_turn_comes(Some(after_turn));
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
             cpu.check_alive();
             f(&cpu)
         }));
         CURRENT.set(ptr::null());
+        interleave::when_a_turn_comes(None);
         drop(watched);
         match outcome {
             Ok(value) => machine.referee().verdict().map_or(Ok(value), Err),
@@ -186,17 +197,17 @@ impl Cpu {
     }
 
     /// Whether it holds the spin lock at `address`.
-    pub(super) fn holds(&self, address: u64) -> bool {
+    pub(crate) fn holds(&self, address: u64) -> bool {
         self.locks.borrow().contains(&address)
     }
 
     /// From now on it holds the spin lock at `address`.
-    pub(super) fn takes(&self, address: u64) {
+    pub(crate) fn takes(&self, address: u64) {
         self.locks.borrow_mut().push(address);
     }
 
     /// It holds the spin lock at `address` no more; false when it never did.
-    pub(super) fn gives_up(&self, address: u64) -> bool {
+    pub(crate) fn gives_up(&self, address: u64) -> bool {
         let mut locks = self.locks.borrow_mut();
         let held = locks.iter().position(|&held| held == address);
         held.map(|index| locks.swap_remove(index)).is_some()
@@ -226,9 +237,26 @@ impl Cpu {
 
     /// Raises a bug check from this CPU.
     pub fn bug_check(&self, code: u32, parameters: [u64; 4], reason: impl Into<String>) -> ! {
-        referee::bug_check(self, code, parameters, reason)
+        stop::bug_check(self, code, parameters, reason.into())
     }
 }
+
+/// A thread that has waited for its turn goes on, unless its machine has died meanwhile or the run cannot go on.
+fn after_turn(halt: Option<Halt>) {
+    Cpu::with_current(|cpu| {
+        let cpu = cpu.expect("set while the thread is a CPU");
+        cpu.check_alive();
+        let why = match halt {
+            None | Some(Halt::Failed) => return,
+            Some(Halt::Stuck) => "every thread waits, and none can go on",
+            Some(Halt::Endless) => "the run goes on and on",
+        };
+        cpu.bug_check(MANUALLY_INITIATED_CRASH, [0; 4], why);
+    });
+}
+
+/// Bug check: somebody ended the machine by hand.
+const MANUALLY_INITIATED_CRASH: u32 = 0xE2;
 
 const ARCH_SET_GS: libc::c_long = 0x1001;
 

@@ -1,11 +1,8 @@
 //! Buffers of requests.
 
 use crate::{
-    kernel::{
-        Cpu, memory,
-        pool::{POOL_FLAG_NON_PAGED, Tag},
-    },
-    machine::Machine,
+    computer::{Cpu, Machine, memory},
+    kernel::pool::{POOL_FLAG_NON_PAGED, Tag},
 };
 
 const TAG: Tag = Tag(u32::from_le_bytes(*b"IoSB"));

@@ -1,10 +1,9 @@
 //! `ExAllocatePoolWithTag`: the pool as drivers before Windows 10 2004 ask for it.
 
 use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-    pool::{POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_UNINITIALIZED, allocate_as},
+    POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_UNINITIALIZED, calls::allocate_as,
 };
+use crate::computer::{Call, Export, Fails, Irql};
 
 /// `POOL_TYPE`: the types that a driver of today may name.
 const NON_PAGED_POOL: u32 = 0;
@@ -39,10 +38,10 @@ fn allocate(call: &Call<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        memory,
-        pool::{Tag, TagUse},
-        tests::{TAG, called, code, machine},
+    use crate::kernel::pool::{Tag, TagUse};
+    use crate::{
+        computer::memory,
+        kernel::tests::{TAG, called, code, machine},
     };
 
     #[test]

@@ -5,12 +5,8 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{
-    cpu::{Cpu, Serving},
-    exports::{self, Call},
-    thunk,
-};
-use crate::{interleave, referee::crash};
+use super::{Call, Cpu, cpu::Serving, crash, thunk};
+use crate::interleave::{self, Touches};
 
 /// Bug check: a driver violated a rule that Driver Verifier checks.
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
@@ -23,7 +19,7 @@ impl Cpu {
     /// A bug check unwinds from here. No lock may be held: the driver may call back into anything.
     pub fn call(&self, function: u64, name: &'static str, arguments: &[u64]) -> u64 {
         self.check_alive();
-        interleave::driver_is_entered(name);
+        interleave::point(name, Touches::DRIVER_CODE);
         let irql = self.irql();
         let stack = self.driver_stack.get();
         self.pulse.crossings.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +77,7 @@ pub(super) extern "sysv64" fn dispatch(index: u64, arguments: *const u64, driver
 
 fn serve(cpu: &Cpu, index: usize, arguments: *const u64) -> u64 {
     cpu.check_alive();
-    let (name, export) = exports::numbered(index);
+    let (name, export) = cpu.machine().imports().numbered(index);
     let depth = cpu.serving.borrow().len();
     cpu.serving.borrow_mut().push(Serving { name, arguments });
     let Some(export) = export else {
@@ -99,7 +95,8 @@ fn serve(cpu: &Cpu, index: usize, arguments: *const u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Machine, Options, kernel::Irql};
+    use crate::computer::Irql;
+    use crate::{Machine, Options};
 
     extern "win64" fn sum(rcx: u64, rdx: u64, r8: u64, r9: u64, fifth: u64, sixth: u64) -> u64 {
         rcx + 10 * rdx + 100 * r8 + 1_000 * r9 + 10_000 * fifth + 100_000 * sixth

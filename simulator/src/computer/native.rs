@@ -1,24 +1,9 @@
-//! `memcpy` and its like, and `RtlCopyUnicodeString`.
+//! Functions that compilers call on their own: `memcpy` and its like, and the stack probe.
 //!
-//! The C functions are the processor's own code, called by the driver without a crossing into the host: they have no
-//! IRQL limit and cannot fail, and a bad pointer faults in them as it would on Windows.
+//! They are the processor's own code, called by the driver without a crossing into the host: they have no IRQL limit and
+//! cannot fail, and a bad pointer faults in them as it would on Windows.
 
 use std::arch::naked_asm;
-
-use super::{
-    exports::{Call, Export, Fails},
-    irql::Irql,
-    memory,
-};
-
-/// The string functions.
-pub const EXPORTS: &[Export] = &[Export {
-    module: "ntoskrnl.exe",
-    name: "RtlCopyUnicodeString",
-    max_irql: Irql::DISPATCH,
-    fails: Fails::Never,
-    run: copy_unicode_string,
-}];
 
 /// Longer than the code of any of [`natives`].
 const LONGEST: u64 = 96;
@@ -33,18 +18,21 @@ fn natives() -> [(&'static str, u64); 4] {
     ]
 }
 
-/// The address of the C function `name`.
-pub(super) fn native_address(name: &str) -> Option<u64> {
+/// The address of the function `name`.
+pub(super) fn address(name: &str) -> Option<u64> {
+    if name == "__chkstk" {
+        return Some(stack_probe as *const () as u64);
+    }
     natives().iter().find(|(native, _)| *native == name).map(|&(_, address)| address)
 }
 
 /// Whether a C function starts at `address`.
-pub(super) fn is_native(address: u64) -> bool {
+pub(super) fn starts_at(address: u64) -> bool {
     natives().iter().any(|&(_, start)| start == address)
 }
 
 /// The C function that `address` lies in.
-pub(crate) fn native_name(address: u64) -> Option<&'static str> {
+pub(crate) fn name(address: u64) -> Option<&'static str> {
     let nearest = natives().into_iter().filter(|&(_, start)| start <= address).max_by_key(|&(_, start)| start)?;
     (address - nearest.1 < LONGEST).then_some(nearest.0)
 }
@@ -117,45 +105,11 @@ unsafe extern "sysv64" fn memcmp() {
     )
 }
 
-/// `UNICODE_STRING`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-pub(crate) struct UnicodeString {
-    /// Bytes in use.
-    pub(crate) length: u16,
-    /// Bytes that the buffer has.
-    pub(crate) maximum_length: u16,
-    pub(crate) padding: u32,
-    pub(crate) buffer: u64,
-}
-
-impl UnicodeString {
-    /// The text of the string at `address`.
-    pub(crate) fn text(call: &Call<'_>, address: u64) -> String {
-        let string: Self = call.read(address);
-        let bytes = call.accessible(memory::read_bytes(string.buffer, usize::from(string.length) & !1));
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units)
-    }
-}
-
-/// Copies as much as fits; a NULL source empties the destination.
-fn copy_unicode_string(call: &Call<'_>) -> u64 {
-    let (destination_at, source_at) = (call.arg(0), call.arg(1));
-    let mut destination: UnicodeString = call.read(destination_at);
-    destination.length = 0;
-    if source_at != 0 {
-        let source: UnicodeString = call.read(source_at);
-        let length = source.length.min(destination.maximum_length);
-        let bytes = call.accessible(memory::read_bytes(source.buffer, length.into()));
-        call.accessible(memory::write_bytes(destination.buffer, &bytes));
-        destination.length = length;
-        if usize::from(length) + 2 <= usize::from(destination.maximum_length) {
-            call.write(destination.buffer + u64::from(length), 0u16);
-        }
-    }
-    call.write(destination_at, destination);
-    0
+/// Stack probe of functions with large frames: it must keep rax, r10 and r11, so it cannot go through the thunk. The
+/// driver's stack is mapped as a whole; a frame that does not fit meets the guard page.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn stack_probe() {
+    naked_asm!("ret")
 }
 
 #[cfg(test)]
@@ -167,7 +121,7 @@ mod tests {
     type Compare = unsafe extern "win64" fn(*const u8, *const u8, usize) -> i32;
 
     fn function<T>(name: &str) -> T {
-        let address = native_address(name).expect("a native function");
+        let address = address(name).expect("a native function");
         // SAFETY: each test names the type that goes with the function.
         unsafe { std::mem::transmute_copy(&address) }
     }
@@ -208,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_address_in_a_native_function_is_known_by_name() {
-        assert_eq!(native_name(native_address("memset").unwrap() + 3), Some("memset"));
-        assert_eq!(native_name(0), None);
+        assert_eq!(name(address("memset").unwrap() + 3), Some("memset"));
+        assert_eq!(name(0), None);
     }
 }

@@ -13,8 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::signals::WATCHDOG;
-use crate::kernel::cpu::Pulse;
+use super::{cpu::Pulse, signals::WATCHDOG};
 
 /// Windows allows a DPC far less; a driver leg here takes microseconds, so this only ever means "never".
 const LIMIT: Duration = Duration::from_secs(2);

@@ -3,16 +3,17 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use super::{call_stack::CallStack, exports};
+use super::{Imports, call_stack::CallStack};
 
 /// Which calls fail, and how often each import was called.
 #[derive(Debug)]
 pub struct Faults {
+    imports: Arc<Imports>,
     calls: Vec<AtomicU64>,
     planned: Mutex<Vec<Fault>>,
     /// How many are planned: most machines have none, and need not lock.
@@ -57,19 +58,19 @@ pub(super) struct Strike {
     pub(super) status: Option<u32>,
 }
 
-impl Default for Faults {
-    fn default() -> Self {
+impl Faults {
+    /// Nothing fails yet.
+    pub(super) fn new(imports: Arc<Imports>) -> Self {
         Self {
-            calls: (0..exports::count()).map(|_| AtomicU64::new(0)).collect(),
+            calls: (0..imports.count()).map(|_| AtomicU64::new(0)).collect(),
             planned: Mutex::default(),
             count: AtomicUsize::new(0),
             stacks: Mutex::default(),
             watching: AtomicBool::new(false),
+            imports,
         }
     }
-}
 
-impl Faults {
     /// Makes the `nth` call of `import` from now on fail (1 is the next), with `status` where it returns an NTSTATUS.
     ///
     /// # Panics
@@ -83,7 +84,7 @@ impl Faults {
     /// # Panics
     /// When the simulator has no such import.
     pub fn fail_times(&self, import: &str, nth: u64, times: u64, status: Option<u32>) {
-        let import = number(import);
+        let import = self.number(import);
         let from = self.calls[import].load(Ordering::Relaxed) + nth;
         self.planned.lock().unwrap().push(Fault { import, from, times, status });
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -113,7 +114,7 @@ impl Faults {
     /// When the simulator has no such import.
     #[must_use]
     pub fn calls(&self, import: &str) -> u64 {
-        self.calls[number(import)].load(Ordering::Relaxed)
+        self.calls[self.number(import)].load(Ordering::Relaxed)
     }
 
     /// How often imports were called so far, all together.
@@ -149,6 +150,10 @@ impl Faults {
             .map(|fault| Strike { status: fault.status })
     }
 
+    fn number(&self, import: &str) -> usize {
+        self.imports.number(import).unwrap_or_else(|| panic!("the simulator has no import named {import}"))
+    }
+
     fn stacks(&self) -> MutexGuard<'_, Stacks> {
         self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,28 +170,26 @@ impl Stacks {
     }
 }
 
-fn number(import: &str) -> usize {
-    ["ntoskrnl.exe", "fwpkclnt.sys", "wdfldr.sys", "hal.dll", "ndis.sys", exports::WDF]
-        .iter()
-        .find_map(|module| exports::number(module, import))
-        .unwrap_or_else(|| panic!("the simulator has no import named {import}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn faults() -> Faults {
+        Faults::new(Arc::clone(crate::windows::imports()))
+    }
+
     fn stack(frames: &[u32]) -> CallStack {
-        CallStack { import: "ExAllocatePool2", frames: frames.to_vec() }
+        CallStack { import: "ExAllocatePool2".into(), frames: frames.to_vec() }
     }
 
     fn call(faults: &Faults, frames: &[u32]) -> Option<u32> {
-        faults.strikes(number("ExAllocatePool2"), || Some(stack(frames))).map(|strike| strike.status.unwrap())
+        let import = faults.number("ExAllocatePool2");
+        faults.strikes(import, || Some(stack(frames))).map(|strike| strike.status.unwrap())
     }
 
     #[test]
     fn the_nth_call_from_one_place_fails_whatever_comes_from_others() {
-        let faults = Faults::default();
+        let faults = faults();
         faults.watch_stacks(&[StackFault { stack: stack(&[1, 2]).id(), nth: 2, status: Some(7) }]);
         let outcomes = [&[1, 2], &[1, 3], &[1, 3], &[1, 2], &[1, 2]].map(|frames| call(&faults, frames));
         assert_eq!(outcomes, [None, None, None, Some(7), None]);
@@ -195,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_places_and_their_calls_are_counted() {
-        let faults = Faults::default();
+        let faults = faults();
         call(&faults, &[1]);
         faults.watch_stacks(&[]);
         for frames in [&[1], &[2], &[1]] {

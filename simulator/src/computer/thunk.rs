@@ -6,7 +6,7 @@
 
 use std::{arch::naked_asm, ptr, sync::OnceLock};
 
-use super::{exports, stack::HOST_STACK};
+use super::stack::HOST_STACK;
 
 /// Runs the driver function at `function` with `count` arguments on the stack ending at `stack`.
 ///
@@ -79,7 +79,7 @@ pub(super) unsafe extern "sysv64" fn leave_driver() -> ! {
 }
 
 /// Where a signal handler sends a thread whose driver code crashed.
-pub(crate) fn leave_driver_address() -> i64 {
+pub(super) fn leave_driver_address() -> i64 {
     (leave_driver as *const () as u64).cast_signed()
 }
 
@@ -130,37 +130,26 @@ unsafe extern "sysv64" fn import_thunk() {
         "pop rbp",
         "ret",
         host = const HOST_STACK,
-        dispatch = sym super::call::dispatch,
+        dispatch = sym super::crossing::dispatch,
     )
 }
 
-/// Stack probe of functions with large frames: it must keep rax, r10 and r11, so it cannot go through the thunk. The
-/// driver's stack is mapped as a whole; a frame that does not fit meets the guard page.
-#[unsafe(naked)]
-pub(super) unsafe extern "sysv64" fn stack_probe() {
-    naked_asm!("ret")
-}
-
-/// One executable stub for each export and each KMDF table slot.
-struct Stubs {
-    base: u64,
-    count: usize,
-}
-
+/// As many exports and absent functions as a set of subsystems may have.
+const MOST_STUBS: usize = 4096;
+/// The size of a stub.
 const STUB: usize = 32;
 
 /// The address that driver code calls for the import numbered `index`.
 pub(super) fn stub(index: usize) -> u64 {
-    static STUBS: OnceLock<Stubs> = OnceLock::new();
-    let stubs = STUBS.get_or_init(make_stubs);
-    assert!(index < stubs.count, "no stub {index}");
-    stubs.base + (index * STUB) as u64
+    static STUBS: OnceLock<u64> = OnceLock::new();
+    assert!(index < MOST_STUBS, "more than {MOST_STUBS} exports: raise MOST_STUBS in thunk.rs");
+    STUBS.get_or_init(make_stubs) + (index * STUB) as u64
 }
 
-fn make_stubs() -> Stubs {
-    let count = exports::stub_count();
-    let mut code = Vec::with_capacity(count * STUB);
-    for index in 0..count {
+/// Makes all stubs at once: which of them are used is up to the subsystems of each machine.
+fn make_stubs() -> u64 {
+    let mut code = Vec::with_capacity(MOST_STUBS * STUB);
+    for index in 0..MOST_STUBS {
         code.extend_from_slice(&[0x49, 0xBA]); // mov r10, index
         code.extend_from_slice(&(index as u64).to_le_bytes());
         code.extend_from_slice(&[0x49, 0xBB]); // mov r11, import_thunk
@@ -179,11 +168,11 @@ fn make_stubs() -> Stubs {
             0,
         )
     };
-    assert!(map != libc::MAP_FAILED, "no memory for {count} import stubs");
+    assert!(map != libc::MAP_FAILED, "no memory for {MOST_STUBS} import stubs");
     // SAFETY: the mapping is writable and as long as `code`.
     unsafe { ptr::copy_nonoverlapping(code.as_ptr(), map.cast(), code.len()) };
     // SAFETY: our own mapping, all of it.
     let protected = unsafe { libc::mprotect(map, code.len(), libc::PROT_READ | libc::PROT_EXEC) };
     assert!(protected == 0, "import stubs cannot be made executable: does this system forbid it?");
-    Stubs { base: map as u64, count }
+    map as u64
 }

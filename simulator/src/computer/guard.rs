@@ -4,8 +4,8 @@
 //! bug check 0x139 when the table of the image lacks it: WDK "Bug check 0x139", parameter 1 is 10. Here that comes before
 //! the first call: with the function that takes the address. An image without control flow guard may be called anywhere.
 
-use super::Frame;
-use crate::{image::Image, kernel::Cpu};
+use super::Cpu;
+use crate::image::{Frame, Image};
 
 const KERNEL_SECURITY_CHECK_FAILURE: u32 = 0x139;
 /// `FAST_FAIL_GUARD_ICALL_CHECK_FAILURE`. (What else Windows says are addresses of its own records.)

@@ -12,8 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::cpu::Cpu;
-use crate::machine::Machine;
+use super::{Cpu, Machine};
 
 /// Windows has more; beyond a few they only wait for the host's processors.
 const MOST_THREADS: usize = 4;
@@ -140,7 +139,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::{Options, kernel::Irql};
+    use crate::Options;
+    use crate::computer::Irql;
 
     #[test]
     fn all_jobs_run_on_threads_of_their_own_at_passive_level() {

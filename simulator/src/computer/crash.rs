@@ -1,11 +1,11 @@
 //! Which bug check a crash of driver code is.
 
 use super::{
-    MachineDied, report,
+    Cpu, Irql, memory,
     signals::{Fault, WATCHDOG},
     stop,
 };
-use crate::kernel::{Cpu, Irql};
+use crate::{image::unwind::Registers, referee::MachineDied};
 
 /// Page fault error code: the access was a write.
 const WRITE: u64 = 1 << 1;
@@ -21,14 +21,13 @@ const STATUS_ILLEGAL_INSTRUCTION: u64 = 0xC000_001D;
 const STATUS_INTEGER_DIVIDE_BY_ZERO: u64 = 0xC000_0094;
 
 /// Reports the crash and stops the machine.
-pub(crate) fn report(cpu: &Cpu, fault: &Fault) -> ! {
+pub(super) fn report(cpu: &Cpu, fault: &Fault) -> ! {
     if cpu.machine().referee().verdict().is_some() {
         // Another CPU died first and this one was fetched out of its loop.
         std::panic::resume_unwind(Box::new(MachineDied));
     }
     let (code, parameters, reason) = classify(cpu, fault);
-    let frames = report::frames_of_crash(cpu, fault.registers);
-    stop(cpu, code, parameters, reason, frames)
+    stop::crash(cpu, fault.registers, code, parameters, reason)
 }
 
 fn classify(cpu: &Cpu, fault: &Fault) -> (u32, [u64; 4], String) {
@@ -56,9 +55,9 @@ fn classify(cpu: &Cpu, fault: &Fault) -> (u32, [u64; 4], String) {
 fn general_protection(cpu: &Cpu, fault: &Fault) -> (u32, [u64; 4], String) {
     const FAST_FAIL: [u8; 2] = [0xCD, 0x29];
     let rip = fault.registers.rip;
-    let fast_fail = crate::kernel::memory::read::<[u8; 2]>(rip) == Ok(FAST_FAIL);
+    let fast_fail = memory::read::<[u8; 2]>(rip) == Ok(FAST_FAIL);
     if fast_fail {
-        let reason = fault.registers.general[crate::image::unwind::Registers::RCX];
+        let reason = fault.registers.general[Registers::RCX];
         return (0x139, [reason, 0, 0, 0], format!("the driver failed fast with code {reason}"));
     }
     let reason = format!("a privileged instruction or a non-canonical address, at {}", cpu.irql());
@@ -91,9 +90,10 @@ fn page_fault(cpu: &Cpu, fault: &Fault, irql: u64) -> (u32, [u64; 4], String) {
 }
 
 /// What a subsystem knows about an address at which the driver faulted.
-pub(crate) struct Finding {
+#[derive(Debug)]
+pub struct Finding {
     /// The bug check.
-    pub(crate) code: u32,
+    pub code: u32,
     /// What lies there.
-    pub(crate) text: String,
+    pub text: String,
 }

@@ -1,6 +1,7 @@
-//! One simulated computer.
+//! One simulated computer, and the slots of its subsystems.
 
 use std::{
+    any::{Any, TypeId, type_name},
     path::Path,
     sync::{
         Arc, Mutex, RwLock,
@@ -11,45 +12,25 @@ use std::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::{Call, Cpu, Finding, Imports, Subsystem, faults::Faults, workers::Workers};
 use crate::{
-    image::{Image, LoadError},
-    interleave,
-    kernel::{
-        Call, Cpu,
-        debug_print::DebugPrint,
-        error_log::ErrorLog,
-        faults::Faults,
-        pool::{Pool, PoolKind},
-        processes::Processes,
-        queued_spin_lock::SpinLocks,
-        raise_lower::IrqlChanges,
-        registry::Registry,
-        time::{Clock, ClockKind},
-        workers::Workers,
-    },
-    kmdf::Kmdf,
-    ndis::Ndis,
-    referee::{BugCheck, Frame, Referee, Watch, crash::Finding},
-    service::Services,
-    wfp::Wfp,
+    image::{Frame, Image, LoadError},
+    interleave::{self, Touches},
+    referee::{BugCheck, Referee, Watch},
 };
 
-/// How a machine behaves.
+/// What a computer is told about itself.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct Settings {
     /// Where all randomness comes from.
     pub seed: u64,
     /// The command that repeats the run, for reports.
     pub repeat: Option<String>,
-    /// Where pool blocks live.
-    pub pool: PoolKind,
-    /// Which time it lives in.
-    pub clock: ClockKind,
     /// How closely the driver is watched.
     pub watch: Watch,
 }
 
-/// One simulated computer: a kernel, a WFP engine, at most one driver. Cheap to clone.
+/// One simulated computer, with what is plugged into it and at most one driver. Cheap to clone.
 #[derive(Clone)]
 pub struct Machine(Arc<Inner>);
 
@@ -62,11 +43,14 @@ impl std::fmt::Debug for Machine {
 type ImportHook = Arc<dyn Fn(&Call<'_>) + Send + Sync>;
 
 struct Inner {
-    options: Options,
+    settings: Settings,
+    /// What is plugged in, by the types of their states.
+    parts: Vec<(TypeId, Box<dyn Subsystem>)>,
+    imports: Arc<Imports>,
     random: Mutex<ChaCha8Rng>,
     referee: Referee,
     faults: Faults,
-    wfp: Wfp,
+    workers: Workers,
     image: RwLock<Option<Arc<Image>>>,
     /// Images unloaded before: their addresses stay reserved, so that a late call is seen for what it is.
     unloaded: Mutex<Vec<Arc<Image>>>,
@@ -74,57 +58,39 @@ struct Inner {
     code: [AtomicU64; 2],
     hook: RwLock<Option<ImportHook>>,
     hooked: AtomicBool,
-    pool: Pool,
-    clock: Clock,
-    registry: Registry,
-    debug_print: DebugPrint,
-    error_log: ErrorLog,
-    processes: Processes,
-    spin_locks: SpinLocks,
-    workers: Workers,
-    ndis: Ndis,
-    irql_changes: IrqlChanges,
-    kmdf: Kmdf,
-    services: Services,
 }
 
 impl Machine {
-    /// A machine that has just booted.
+    /// A computer that has just been switched on, with these subsystems.
     #[must_use]
-    pub fn new(options: Options) -> Self {
-        Self::started(options, Registry::default())
-    }
-
-    /// A machine that has just booted with this registry.
-    pub(crate) fn started(options: Options, registry: Registry) -> Self {
-        let random = Mutex::new(ChaCha8Rng::seed_from_u64(options.seed));
-        let pool = Pool::new(options.pool);
-        let clock = Clock::new(options.clock);
-        let wfp = Wfp::new(options.watch);
+    pub fn assembled(settings: Settings, parts: Vec<Box<dyn Subsystem>>) -> Self {
+        let imports = Imports::of(&parts);
         Self(Arc::new(Inner {
-            options,
-            random,
+            random: Mutex::new(ChaCha8Rng::seed_from_u64(settings.seed)),
+            settings,
+            parts: parts.into_iter().map(|part| (type_of(part.as_ref()), part)).collect(),
+            faults: Faults::new(Arc::clone(&imports)),
+            imports,
             referee: Referee::default(),
-            faults: Faults::default(),
-            wfp,
+            workers: Workers::default(),
             image: RwLock::default(),
             unloaded: Mutex::default(),
             code: Default::default(),
             hook: RwLock::default(),
             hooked: AtomicBool::new(false),
-            pool,
-            clock,
-            debug_print: DebugPrint::with_filter(&registry),
-            error_log: ErrorLog::default(),
-            processes: Processes::default(),
-            spin_locks: SpinLocks::default(),
-            workers: Workers::default(),
-            ndis: Ndis::default(),
-            registry,
-            irql_changes: IrqlChanges::default(),
-            kmdf: Kmdf::default(),
-            services: Services::default(),
         }))
+    }
+
+    /// The state of a subsystem.
+    ///
+    /// # Panics
+    /// When the machine has none of that type.
+    #[must_use]
+    pub fn part<T: Subsystem>(&self) -> &T {
+        let wanted = TypeId::of::<T>();
+        let part = self.0.parts.iter().find(|(kind, _)| *kind == wanted).map(|(_, part)| part.as_ref());
+        let part = part.and_then(|part| (part as &dyn Any).downcast_ref());
+        part.unwrap_or_else(|| panic!("this machine has no {}: name it where it is put together", type_name::<T>()))
     }
 
     /// Runs `f` with the calling thread as one of the machine's CPUs.
@@ -135,10 +101,16 @@ impl Machine {
         Cpu::attached(self, f)
     }
 
-    /// How the machine behaves.
+    /// What it was told about itself.
     #[must_use]
-    pub fn options(&self) -> &Options {
-        &self.0.options
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// What drivers can import here.
+    #[must_use]
+    pub fn imports(&self) -> &Arc<Imports> {
+        &self.0.imports
     }
 
     /// The judge.
@@ -153,80 +125,10 @@ impl Machine {
         &self.0.faults
     }
 
-    /// The pool.
-    #[must_use]
-    pub fn pool(&self) -> &Pool {
-        &self.0.pool
-    }
-
-    /// The clock.
-    #[must_use]
-    pub fn clock(&self) -> &Clock {
-        &self.0.clock
-    }
-
-    /// The registry.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.0.registry
-    }
-
-    /// What the driver prints.
-    #[must_use]
-    pub fn debug_print(&self) -> &DebugPrint {
-        &self.0.debug_print
-    }
-
-    /// What the driver writes to the event log.
-    #[must_use]
-    pub fn error_log(&self) -> &ErrorLog {
-        &self.0.error_log
-    }
-
-    /// Processes, as drivers count them.
-    #[must_use]
-    pub fn processes(&self) -> &Processes {
-        &self.0.processes
-    }
-
-    pub(crate) fn spin_locks(&self) -> &SpinLocks {
-        &self.0.spin_locks
-    }
-
     /// System worker threads.
     #[must_use]
     pub fn workers(&self) -> &Workers {
         &self.0.workers
-    }
-
-    /// Pools of network buffers.
-    #[must_use]
-    pub fn ndis(&self) -> &Ndis {
-        &self.0.ndis
-    }
-
-    /// How often the driver changed the IRQL.
-    #[must_use]
-    pub fn irql_changes(&self) -> &IrqlChanges {
-        &self.0.irql_changes
-    }
-
-    /// The driver framework.
-    #[must_use]
-    pub fn kmdf(&self) -> &Kmdf {
-        &self.0.kmdf
-    }
-
-    /// The services.
-    #[must_use]
-    pub(crate) fn services(&self) -> &Services {
-        &self.0.services
-    }
-
-    /// The filtering platform.
-    #[must_use]
-    pub fn wfp(&self) -> &Wfp {
-        &self.0.wfp
     }
 
     /// A random number below `limit`, from the machine's seed.
@@ -244,7 +146,8 @@ impl Machine {
     /// # Errors
     /// Says what is wrong with the file.
     pub fn map_image(&self, path: &Path) -> Result<Arc<Image>, LoadError> {
-        let image = Arc::new(Image::load(path)?);
+        let imports = self.imports();
+        let image = Arc::new(Image::load(path, &|module, name| imports.address(module, name))?);
         self.0.code[0].store(image.code().start, Ordering::Relaxed);
         self.0.code[1].store(image.code().end, Ordering::Relaxed);
         *self.0.image.write().unwrap() = Some(Arc::clone(&image));
@@ -301,7 +204,7 @@ impl Machine {
     pub fn driver_memory(&self) -> u64 {
         let image = self.0.image.read().unwrap();
         let image = image.as_ref().map_or(0, |image| image.written());
-        image.wrapping_add(self.pool().contents())
+        self.parts().map(Subsystem::driver_memory).fold(image, u64::wrapping_add)
     }
 
     /// Where in the driver's source the call before the return address `address` is.
@@ -317,8 +220,31 @@ impl Machine {
         places.collect::<Vec<_>>().join(" < ")
     }
 
-    /// What the machine's parts know about an address at which the driver faulted.
-    pub(crate) fn explain_address(&self, address: u64) -> Option<Finding> {
-        self.wfp().explain(address).or_else(|| self.pool().explain(address, &|address| self.place(address)))
+    /// Driver code waits: what is due elsewhere is done.
+    pub(crate) fn time_passes(&self, cpu: &Cpu) {
+        self.parts().for_each(|part| part.time_passes(cpu));
     }
+
+    /// What its parts know about an address at which the driver faulted.
+    pub(super) fn explain_address(&self, address: u64) -> Option<Finding> {
+        self.parts().find_map(|part| part.explain(self, address))
+    }
+
+    /// What the referee wants of a driver that leaves: nothing of it is left in any part.
+    pub fn check_unload(&self, cpu: &Cpu) {
+        self.parts().for_each(|part| part.check_unload(cpu));
+    }
+
+    /// What a call of the export numbered `number` touches.
+    pub(super) fn touches(&self, call: &Call<'_>, number: usize) -> Option<Touches> {
+        self.0.parts[self.0.imports.owner(number)].1.touches(call)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &dyn Subsystem> {
+        self.0.parts.iter().map(|(_, part)| part.as_ref())
+    }
+}
+
+fn type_of(part: &dyn Subsystem) -> TypeId {
+    (part as &dyn Any).type_id()
 }

@@ -9,7 +9,7 @@ use std::{ptr, sync::OnceLock};
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::cpu::Cpu;
+use super::Cpu;
 use crate::referee::Watch;
 
 /// The driver gave an address that cannot be read or written.
@@ -117,7 +117,7 @@ pub fn write_bytes(address: u64, bytes: &[u8]) -> Result<(), BadPointer> {
 /// Whether the calling CPU's machine takes the driver's pointers as they are: a copy through the kernel costs more than
 /// most of what a driver does between two imports.
 fn pointers_are_trusted() -> bool {
-    Cpu::with_current(|cpu| cpu.is_some_and(|cpu| cpu.machine().options().watch == Watch::Loosely))
+    Cpu::with_current(|cpu| cpu.is_some_and(|cpu| cpu.machine().settings().watch == Watch::Loosely))
 }
 
 fn read_into(address: u64, bytes: &mut [u8]) -> Result<(), BadPointer> {

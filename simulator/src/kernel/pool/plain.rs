@@ -2,7 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-use super::pool::{ALIGNMENT, Block};
+use super::block::{ALIGNMENT, Block};
 
 /// Bytes behind a block that are checked when it is freed.
 pub(super) const PAD: usize = 16;

@@ -12,7 +12,7 @@ use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use super::{cpu::Cpu, memory_functions};
+use super::{Cpu, native};
 
 /// What driver code executed.
 pub struct Instructions {
@@ -56,7 +56,7 @@ impl Instructions {
         }
         if self.code.contains(&rip) {
             self.at[(rip - self.code.start) as usize].fetch_add(1, Ordering::Relaxed);
-        } else if memory_functions::is_native(rip) {
+        } else if native::starts_at(rip) {
             self.native_calls.fetch_add(1, Ordering::Relaxed);
         }
     }

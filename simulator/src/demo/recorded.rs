@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::event::Event;
-use crate::demo::report::Report;
+use super::report::Report;
+use crate::traffic::event::Event;
 
 /// The recording that comes with flowtag; recordings/README.md says how it was made.
 pub const DEMO: &str = include_str!("../../recordings/demo.jsonl");
@@ -98,10 +98,8 @@ pub fn read(text: &str, name: &str) -> Result<Vec<Step>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        demo::report::Protocol,
-        traffic::event::{Direction, Flow, Packet},
-    };
+    use crate::demo::report::Protocol;
+    use crate::traffic::event::{Direction, Flow, Packet};
 
     #[test]
     fn what_was_recorded_is_read_back() {

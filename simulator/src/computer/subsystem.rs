@@ -1,0 +1,85 @@
+//! What a part of Windows says of itself to be plugged into the computer.
+
+use std::any::Any;
+
+use super::{Call, Cpu, Export, Finding, Machine};
+use crate::interleave::Touches;
+
+/// A part of Windows: the kernel's own services, the driver framework, the filtering platform, or one that a test makes up.
+///
+/// The type that implements it is the part's state on one machine. [`Machine::part`] gives it to whoever asks for that type;
+/// a part that is asked for by many adds a method of its own to [`Machine`].
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// use flowtag_simulator::{
+///     Machine, Options,
+///     computer::{Call, Export, Fails, Irql, Subsystem},
+/// };
+///
+/// /// A beeper, with one import.
+/// #[derive(Default)]
+/// struct Beeper {
+///     beeps: AtomicU32,
+/// }
+///
+/// const EXPORTS: &[Export] =
+///     &[Export { module: "HAL.dll", name: "HalMakeBeep", max_irql: Irql::HIGH, fails: Fails::False, run: beep }];
+///
+/// fn beep(call: &Call<'_>) -> u64 {
+///     call.machine.part::<Beeper>().beeps.fetch_add(1, Ordering::Relaxed);
+///     1
+/// }
+///
+/// impl Subsystem for Beeper {
+///     fn exports(&self) -> &'static [&'static [Export]] {
+///         &[EXPORTS]
+///     }
+/// }
+///
+/// let machine = Machine::new(Options { also: vec![|| Box::new(Beeper::default())], ..Options::default() });
+/// let import = machine.imports().address("HAL.dll", "HalMakeBeep").unwrap();
+/// assert_eq!(machine.run(|cpu| cpu.call(import, "HalMakeBeep", &[440])).unwrap(), 1);
+/// assert_eq!(machine.part::<Beeper>().beeps.load(Ordering::Relaxed), 1);
+/// ```
+pub trait Subsystem: Any + Send + Sync {
+    /// The tables of its exports, one for each family.
+    fn exports(&self) -> &'static [&'static [Export]] {
+        &[]
+    }
+
+    /// A table of functions that drivers are handed instead of importing them: the module that its exports are listed under,
+    /// and the functions in their order. One that is not exported stops the machine by its name when it is called.
+    fn function_table(&self) -> Option<(&'static str, &'static [&'static str])> {
+        None
+    }
+
+    /// Driver code waits, and meanwhile other threads of Windows get on: what is due.
+    fn time_passes(&self, cpu: &Cpu) {
+        let _ = cpu;
+    }
+
+    /// What it knows about an address at which the driver faulted.
+    fn explain(&self, machine: &Machine, address: u64) -> Option<Finding> {
+        let _ = (machine, address);
+        None
+    }
+
+    /// The driver has left, or its entry point has failed: what is still there is a bug check.
+    fn check_unload(&self, cpu: &Cpu) {
+        let _ = cpu;
+    }
+
+    /// What a call of one of its exports touches of the state that threads share; `None` for nothing: then the driver code
+    /// behind the call belongs to the same step. It may say too much, never too little.
+    fn touches(&self, call: &Call<'_>) -> Option<Touches> {
+        let _ = call;
+        Some(Touches::EVERYTHING)
+    }
+
+    /// A number that says what the memory holds that the part has given to the driver.
+    fn driver_memory(&self) -> u64 {
+        0
+    }
+}

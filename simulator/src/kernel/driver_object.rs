@@ -1,0 +1,74 @@
+//! `DRIVER_OBJECT`: what the kernel tells a driver's entry point, and the routine that the driver leaves there.
+
+use std::ops::Range;
+
+use super::unicode_string::UnicodeString;
+use crate::computer::lent_memory::LentMemory;
+
+/// `DRIVER_OBJECT`: its size, its type number, and where its fields are.
+const DRIVER_OBJECT: u16 = 336;
+const IO_TYPE_DRIVER: u16 = 4;
+const SIZE: u64 = 2;
+const START: u64 = 24;
+const IMAGE_SIZE: u64 = 32;
+const EXTENSION: u64 = 48;
+const NAME: u64 = 56;
+const INIT: u64 = 88;
+/// Where `DRIVER_OBJECT.DriverUnload` is.
+pub(crate) const DRIVER_UNLOAD: u64 = 104;
+/// `DRIVER_EXTENSION`, which starts with a pointer back.
+const DRIVER_EXTENSION: usize = 80;
+
+/// A driver's object, and the path of its service's key.
+#[derive(Debug)]
+pub(crate) struct DriverObject {
+    object: LentMemory,
+    registry_path: LentMemory,
+    #[expect(dead_code, reason = "the object and the path point at it; it lives as long as they do")]
+    pointed_at: [LentMemory; 3],
+}
+
+impl DriverObject {
+    /// The object of `service`'s driver, whose image lies at `image` and begins at `entry`.
+    pub(crate) fn new(service: &str, image: &Range<u64>, entry: u64) -> Self {
+        let object = LentMemory::zeroed(DRIVER_OBJECT.into());
+        let extension = LentMemory::zeroed(DRIVER_EXTENSION);
+        let (name_text, name) = unicode_string(&format!(r"\Driver\{service}"));
+        // The kernel names the control set itself, not the link to it.
+        let (path_text, path) = unicode_string(&format!(r"\REGISTRY\MACHINE\SYSTEM\ControlSet001\Services\{service}"));
+        let registry_path = LentMemory::zeroed(size_of::<UnicodeString>());
+        registry_path.set(0, path);
+        extension.set(0, object.address());
+        object.set(0, IO_TYPE_DRIVER);
+        object.set(SIZE, DRIVER_OBJECT);
+        object.set(START, image.start);
+        object.set(IMAGE_SIZE, (image.end - image.start) as u32);
+        object.set(EXTENSION, extension.address());
+        object.set(NAME, name);
+        object.set(INIT, entry);
+        Self { object, registry_path, pointed_at: [extension, name_text, path_text] }
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> u64 {
+        self.object.address()
+    }
+
+    /// Where the `UNICODE_STRING` with the path of the service's key is.
+    pub(crate) fn registry_path(&self) -> u64 {
+        self.registry_path.address()
+    }
+
+    /// The driver's unload routine; `None` when it does not want to be stopped.
+    pub(crate) fn unload_routine(&self) -> Option<u64> {
+        let routine = self.object.get::<u64>(DRIVER_UNLOAD);
+        (routine != 0).then_some(routine)
+    }
+}
+
+fn unicode_string(text: &str) -> (LentMemory, UnicodeString) {
+    let length = 2 * text.encode_utf16().count() as u16;
+    let memory = LentMemory::utf16(text);
+    let string = UnicodeString { length, maximum_length: length, padding: 0, buffer: memory.address() };
+    (memory, string)
+}

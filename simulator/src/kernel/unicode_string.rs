@@ -1,0 +1,53 @@
+//! `UNICODE_STRING`, and `RtlCopyUnicodeString`.
+
+use crate::computer::{Call, Export, Fails, Irql, memory};
+
+/// The string functions.
+pub const EXPORTS: &[Export] = &[Export {
+    module: "ntoskrnl.exe",
+    name: "RtlCopyUnicodeString",
+    max_irql: Irql::DISPATCH,
+    fails: Fails::Never,
+    run: copy_unicode_string,
+}];
+
+/// `UNICODE_STRING`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct UnicodeString {
+    /// Bytes in use.
+    pub(crate) length: u16,
+    /// Bytes that the buffer has.
+    pub(crate) maximum_length: u16,
+    pub(crate) padding: u32,
+    pub(crate) buffer: u64,
+}
+
+impl UnicodeString {
+    /// The text of the string at `address`.
+    pub(crate) fn text(call: &Call<'_>, address: u64) -> String {
+        let string: Self = call.read(address);
+        let bytes = call.accessible(memory::read_bytes(string.buffer, usize::from(string.length) & !1));
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    }
+}
+
+/// Copies as much as fits; a NULL source empties the destination.
+fn copy_unicode_string(call: &Call<'_>) -> u64 {
+    let (destination_at, source_at) = (call.arg(0), call.arg(1));
+    let mut destination: UnicodeString = call.read(destination_at);
+    destination.length = 0;
+    if source_at != 0 {
+        let source: UnicodeString = call.read(source_at);
+        let length = source.length.min(destination.maximum_length);
+        let bytes = call.accessible(memory::read_bytes(source.buffer, length.into()));
+        call.accessible(memory::write_bytes(destination.buffer, &bytes));
+        destination.length = length;
+        if usize::from(length) + 2 <= usize::from(destination.maximum_length) {
+            call.write(destination.buffer + u64::from(length), 0u16);
+        }
+    }
+    call.write(destination_at, destination);
+    0
+}

@@ -1,0 +1,75 @@
+//! The platform as a part of the computer: its exports, and what it says of a driver's faults and leavings.
+
+use super::{Wfp, context, deletion, frame::Place, injection, management, not_modelled, runtime, touches};
+use crate::{
+    computer::{Call, Cpu, Export, Finding, Machine, Subsystem},
+    interleave::Touches,
+};
+
+const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+/// Parameter 1 of the above: memory not freed at unload.
+const LEAK: u64 = 0x62;
+const DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS: u32 = 0xCE;
+
+impl Subsystem for Wfp {
+    fn exports(&self) -> &'static [&'static [Export]] {
+        &[
+            context::EXPORTS,
+            deletion::EXPORTS,
+            injection::EXPORTS,
+            management::EXPORTS,
+            not_modelled::EXPORTS,
+            runtime::EXPORTS,
+        ]
+    }
+
+    fn time_passes(&self, cpu: &Cpu) {
+        context::deliver_deferred_in_time(cpu);
+    }
+
+    /// Why an access to `address` faults, when that is memory that a classify handed out.
+    fn explain(&self, _: &Machine, address: u64) -> Option<Finding> {
+        /// Bug check: a driver touched pageable memory at raised IRQL.
+        const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xD1;
+        /// Bug check: a driver touched memory that it had given back.
+        const FREED_MEMORY: u32 = 0xD5;
+        /// Bug check: a driver read beyond a block.
+        const BEYOND_END: u32 = 0xD6;
+        let (code, text) = match self.frames.find(address)? {
+            Place::Closed => (FREED_MEMORY, "what a classify is told is valid only until its classifyFn returns"),
+            Place::Guard => (BEYOND_END, "that is behind the end of the process path"),
+            Place::Open => (IRQL_NOT_LESS_OR_EQUAL, "the process path is in pageable memory"),
+        };
+        Some(Finding { code, text: text.into() })
+    }
+
+    fn check_unload(&self, cpu: &Cpu) {
+        let callouts = self.callouts();
+        if callouts > 0 {
+            cpu.bug_check(
+                DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+                [0, 0, 0, callouts as u64],
+                format!(
+                    "the driver left with {callouts} callouts registered: the next packet would call unloaded code"
+                ),
+            );
+        }
+        let handles = self.injection_handles();
+        if handles > 0 {
+            let text = format!("the driver left with {handles} injection handles");
+            cpu.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [LEAK, 0, 0, handles as u64], text);
+        }
+    }
+
+    fn touches(&self, call: &Call<'_>) -> Option<Touches> {
+        Some(touches::of(call))
+    }
+}
+
+impl Machine {
+    /// The filtering platform.
+    #[must_use]
+    pub fn wfp(&self) -> &Wfp {
+        self.part()
+    }
+}
