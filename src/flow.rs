@@ -4,7 +4,7 @@
 //! before the association is made and given back when it fails, and so does whoever evicts it. Whoever drops the last
 //! one frees first the slot, then the record, then decrements the number of live records; nobody else ever frees a live one.
 use core::{
-    mem,
+    mem::{self, offset_of},
     ops::Deref,
     ptr::{self, NonNull},
     slice,
@@ -45,11 +45,7 @@ pub struct Side {
     direction: Direction,
     /// All ones if the transport header is to be taken from each packet's length.
     header_mask: u32,
-    /// Keeps the counters of the two ways, used by different processors, out of one cache line.
-    apart: [u64; 4],
 }
-
-const _: () = assert!(size_of::<Side>() == 64);
 
 impl Side {
     fn new(flow: *const Flow, direction: Direction, tag: &Tag) -> Self {
@@ -62,7 +58,6 @@ impl Side {
             bytes: AtomicU64::new(0),
             direction,
             header_mask: if header { u32::MAX } else { 0 },
-            apart: [0; 4],
         }
     }
 
@@ -112,16 +107,24 @@ impl Side {
 #[repr(C)]
 pub struct Flow {
     out: Side,
-    r#in: Side,
     references: References,
     slot: AtomicU32,
     opened_at: u64,
     path_len: usize,
     opened: AtomicBool,
     tag: Tag,
+    /// Behind the rest: packets of both ways are counted on different processors, which must not share a cache line.
+    r#in: Side,
 }
 
-const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= 16);
+/// What pool blocks begin at a multiple of (WDK, `ExAllocatePool2`).
+const POOL_ALIGNMENT: usize = 16;
+const CACHE_LINE: usize = 64;
+
+const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= POOL_ALIGNMENT);
+// Wherever the block begins: the last line that `out` reaches into ends before `in` begins.
+const _: () =
+    assert!(offset_of!(Flow, r#in) >= size_of::<Side>().next_multiple_of(POOL_ALIGNMENT) + CACHE_LINE - POOL_ALIGNMENT);
 
 impl Flow {
     /// What is known of the flow.
@@ -216,7 +219,6 @@ impl NewFlow {
         let flow = block.cast::<Flow>();
         let record = Flow {
             out: Side::new(flow.as_ptr(), Direction::Out, tag),
-            r#in: Side::new(flow.as_ptr(), Direction::In, tag),
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
             // The close line alone wants it.
@@ -224,6 +226,7 @@ impl NewFlow {
             path_len: path.stored_len(),
             opened: AtomicBool::new(false),
             tag: *tag,
+            r#in: Side::new(flow.as_ptr(), Direction::In, tag),
         };
         // SAFETY: the block is large and aligned enough, and ours.
         unsafe { flow.write(record) };

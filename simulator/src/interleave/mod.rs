@@ -3,8 +3,8 @@
 //! Threads of a [`Crew`] sit at a [`table`]; one goes at a time, from one *point* to the next. Points are before every
 //! import call of the driver, behind those that touch what threads share, at every entry into the driver, and wherever
 //! the filtering platform looks at a flow or changes it. A run is therefore repeatable from the order in which threads
-//! went. What a step touches is said by whoever takes it: the parts of Windows name what they share ([`Part`]). Driver code between two points is one step; the driver's lock is only held within such steps, so its
-//! contention is not seen here.
+//! went. Driver code between two points is one step; the driver's lock is only held within such steps, so its contention
+//! is not seen here. What a step touches is said by whoever takes it; pieces of state have numbers ([`Part`]), not names.
 //!
 //! - [`explore`]: every order of a case, once each, as far as the budget goes.
 //! - [`bounded`]: the orders with the fewest preemptions first.
