@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::{commands::setup, kit, llvm::Llvm, process, target::Target, workspace};
+use crate::{kit, llvm::Llvm, process, setup, target::Target, workspace};
 
 /// Their package: a workspace of its own, since it builds for Windows only.
 pub const MANIFEST: &str = "bench/fixtures/Cargo.toml";

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{commands::setup, kit, lift, llvm::Llvm, process, target::Target, workspace};
+use crate::{kit, lift, llvm::Llvm, process, setup, target::Target, workspace};
 
 /// cargo `verb` for the driver package, with the kit laid out.
 pub fn cargo(verb: &str, target: Target) -> Result<Command> {

@@ -15,10 +15,9 @@ use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 
 use crate::{
-    commands::setup,
-    process,
+    checks::{Request, Row},
+    process, setup,
     target::Target,
-    verify::{Request, Row},
     workspace::{self, HOST},
 };
 

@@ -13,9 +13,8 @@ use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 
 use crate::{
-    commands::setup,
-    process,
-    verify::{Request, Row, run_for_row},
+    checks::{Request, Row, on_the_driver::run_for_row},
+    process, setup,
     workspace::{self, HOST},
 };
 

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::Command};
 
 use anyhow::Result;
 
-use crate::{bench_fixtures, commands::setup, driver, process, target::Target, workspace};
+use crate::{bench_fixtures, driver, process, setup, target::Target, workspace};
 
 /// Builds what is measured, and what measures it, and becomes `flowtag-bench`.
 pub fn run(arguments: &[OsString]) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{commands::setup, driver, target::Target};
+use crate::{driver, setup, target::Target};
 
 /// Builds the release image and prints its path as the last line.
 pub fn run(target: Target) -> Result<()> {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{bench_fixtures, commands::setup, driver, process, target::Target, wine_stand_ins, workspace};
+use crate::{bench_fixtures, driver, process, setup, target::Target, wine_stand_ins, workspace};
 
 /// Fails on the first warning.
 pub fn run() -> Result<()> {

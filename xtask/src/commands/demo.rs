@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::{commands::setup, driver, llvm::Llvm, process, target::Target, workspace};
+use crate::{driver, llvm::Llvm, process, setup, target::Target, workspace};
 
 /// The programs that the kernel runs for live capture.
 const PROBES: &str = "simulator/src/traffic/live/probes.bpf.c";

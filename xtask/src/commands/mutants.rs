@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{commands::setup, mutants, target::Target};
+use crate::{mutants, setup, target::Target};
 
 /// Breaks the driver in every known way and shows which test notices.
 pub fn run(part: &str) -> Result<()> {

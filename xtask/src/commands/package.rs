@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::{
-    commands::setup,
     package::{self, Package},
+    setup,
     target::Target,
 };
 

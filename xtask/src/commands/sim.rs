@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::Command};
 
 use anyhow::Result;
 
-use crate::{commands::setup, driver, process, target::Target, workspace};
+use crate::{driver, process, setup, target::Target, workspace};
 
 /// Builds driver and simulator and becomes `flowtag-sim`, which finds the driver by `FLOWTAG_SYS`.
 pub fn run(arguments: &[OsString]) -> Result<()> {

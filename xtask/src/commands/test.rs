@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 
 use crate::{
-    commands::{bench, check, setup, verify},
+    commands::{bench, check, verify},
     driver,
     llvm::Llvm,
-    package, process,
+    package, process, setup,
     target::Target,
     workspace,
 };

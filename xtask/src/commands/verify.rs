@@ -4,13 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::{Context, Result};
 
-use crate::{
-    commands::setup,
-    driver,
-    target::Target,
-    verify::{self, Request},
-    workspace,
-};
+use crate::{checks::Request, driver, setup, target::Target, verify, workspace};
 
 /// Runs every check of the life of a flow. `arguments` name one check and what to pass to it.
 pub fn run(quick: bool, json: bool, arguments: &[OsString]) -> Result<()> {

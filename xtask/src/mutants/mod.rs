@@ -21,8 +21,8 @@ use self::{
     tree::{Broken, Tree},
 };
 use crate::{
+    checks::{Request, Row},
     target::Target,
-    verify::{Request, Row},
 };
 
 /// What became of all mutants.

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::tree::Broken;
 use crate::{
+    checks::{Request, Status, on_hosts::HOSTS, on_the_driver::run_for_row},
     target::Target,
-    verify::{HOSTS, Request, Status, run_for_row},
 };
 
 /// What the hosts made of a mutant.

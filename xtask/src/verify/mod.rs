@@ -3,34 +3,16 @@
 //! A check is a function that gives a [`Row`]. Those on the shipped driver are subcommands of `flowtag-verify`, each a
 //! process of its own. A check that breaks down is a failed row: the others run, and the table comes.
 
-mod on_hosts;
-mod on_the_driver;
-mod row;
 mod table;
 
-use std::{ffi::OsString, path::Path, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-pub use on_hosts::HOSTS;
-pub use on_the_driver::run_for_row;
-pub use row::{Row, Status};
-
-use crate::{fuzzing, host_checks, mutants, target::Target};
-
-/// What a check is asked.
-pub struct Request<'a> {
-    /// Less, for every day.
-    pub quick: bool,
-    /// The machine that the driver is built for.
-    pub target: Target,
-    /// The driver under test.
-    pub image: &'a Path,
-    /// The binary of the checks on the shipped driver.
-    pub flowtag_verify: &'a Path,
-    /// What was typed behind the check's name.
-    pub arguments: &'a [OsString],
-}
+use crate::{
+    checks::{Request, Row, Status, on_hosts, on_the_driver},
+    fuzzing, host_checks, mutants,
+};
 
 /// One check.
 struct Check {
@@ -98,9 +80,12 @@ fn row_of(check: &Check, request: &Request) -> Row {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use anyhow::bail;
 
     use super::*;
+    use crate::target::Target;
 
     fn found(check: &Check) -> Row {
         let nowhere = Path::new("");

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::row::{Row, Status};
+use crate::checks::{Row, Status};
 
 /// The figures that the line for programs always has.
 const FIGURES: [&str; 7] =

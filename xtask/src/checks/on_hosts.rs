@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Request, Row, run_for_row};
-use crate::{commands::setup, driver, package, target::Target, wine_stand_ins, workspace};
+use super::{Request, Row, on_the_driver::run_for_row};
+use crate::{driver, package, setup, target::Target, wine_stand_ins, workspace};
 
 /// Makes the command that runs a host, with what it needs built.
 type Prepare = fn(&Request) -> Result<Command>;
