@@ -8,6 +8,7 @@ mod counts;
 mod figures;
 mod flow_life;
 mod measurements;
+mod operations;
 mod plots;
 mod report;
 mod subject;
@@ -53,7 +54,7 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.check || arguments.record {
-        let counted = counts::all()?;
+        let counted = operations::counted()?;
         if arguments.record {
             return budget::record(&arguments.budget, &counted).map(|()| ExitCode::SUCCESS);
         }

@@ -7,9 +7,9 @@ use flowtag_simulator::kernel::pool::Tag;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    counts::{self, Counted, Counts},
+    counts::{Counted, Counts},
     figures::Figures,
-    flow_life,
+    flow_life, operations,
     subject::Subject,
     timing::Spread,
     transport::{self, packet},
@@ -69,7 +69,7 @@ pub fn all(quick: bool) -> Result<Measured> {
     let mut measured = Measured::default();
 
     progress.set_message("counting");
-    measured.counted = counts::all()?;
+    measured.counted = operations::counted()?;
     progress.inc(1);
     progress.set_message("packets");
     measured.times = packets(rounds)?;
@@ -144,14 +144,14 @@ fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
     let pool = |tag: &[u8; 4]| subject.machine.pool().used_by(Tag(u32::from_le_bytes(*tag))).bytes;
     measured.flow_bytes = pool(b"FtFl") / flows as usize;
     measured.slot_bytes = pool(b"FtRg") / flows as usize;
-    let evicting = counts::evicting(&subject)?;
+    let evicting = operations::evicting(&subject)?;
     let (&last, tagged) = handles.split_last().context("no flows")?;
     // Those at the beginning have been evicted.
     let tagged = tagged.get(EVICTED..).context("no flows")?;
-    let transport = counts::classify(&subject, last, &packet(1))?;
+    let transport = operations::classify(&subject, last, &packet(1))?;
     let transport_time = transport::nanoseconds_among(&subject, tagged, rounds)?;
     subject.machine.close_flow(last)?;
-    let life = counts::life(&subject, 0)?;
+    let life = operations::life(&subject, 0)?;
     let empty = Subject::fixture("empty")?;
     empty.open_many(flows)?;
     let life_time = flow_life::nanoseconds_over(&subject, &empty, 0, rounds)?;

@@ -1,4 +1,4 @@
-"""Counts instructions of the ARM64 image, for what bench/src/counts.rs counts on the x64 image under the same names.
+"""Counts instructions of the ARM64 image, for what bench/src/operations.rs counts on the x64 image under the same names.
 
 usage: count.py IMAGE. Prints a line for each: its name and the number. All callouts run at PASSIVE_LEVEL, where the driver
 has to raise the IRQL for itself; what imports execute is not counted.
