@@ -34,7 +34,7 @@ enum Command {
         #[arg(long)]
         test_sign: bool,
     },
-    /// Run rustfmt, clippy and rustdoc over everything, the driver included; a warning fails
+    /// Run rustfmt, clippy and rustdoc over everything, the driver included; a warning fails, and an import in a circle
     Check,
     /// Check and test everything, `verify --quick` included; with arguments, only run the tests
     Test {

@@ -1,10 +1,10 @@
-//! `cargo xtask check`: rustfmt, clippy and rustdoc, over the driver and over everything else.
+//! `cargo xtask check`: rustfmt, who imports whom, clippy and rustdoc, over the driver and over everything else.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{bench_fixtures, driver, process, setup, target::Target, wine_stand_ins, workspace};
+use crate::{bench_fixtures, driver, floors, process, setup, target::Target, wine_stand_ins, workspace};
 
 /// Fails on the first warning.
 pub fn run() -> Result<()> {
@@ -25,6 +25,8 @@ pub fn everything(target: Target) -> Result<()> {
             &format!("rustfmt would change files beside {manifest}: run `cargo fmt` there"),
         )?;
     }
+
+    floors::check()?;
 
     let mut clippy = workspace::host_cargo("clippy");
     workspace::select_members(&mut clippy).arg("--all-targets").args(["--", "--deny", "warnings"]);
