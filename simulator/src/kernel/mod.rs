@@ -4,6 +4,7 @@
 //! Each family of exports is a file with a table `EXPORTS`; [`Kernel`] puts them together.
 
 pub mod debug_print;
+pub mod device_object;
 pub mod driver_object;
 pub mod error_log;
 mod not_modelled;
@@ -20,10 +21,11 @@ pub mod time;
 mod touches;
 pub(crate) mod unicode_string;
 
-pub use touches::RUNDOWN;
+pub use touches::{DEVICES, RUNDOWN};
 
 use self::{
     debug_print::DebugPrint,
+    device_object::DeviceObjects,
     error_log::ErrorLog,
     pool::{Pool, PoolKind},
     processes::{Processes, Requestor},
@@ -43,6 +45,7 @@ pub struct Kernel {
     clock: Clock,
     registry: Registry,
     debug_print: DebugPrint,
+    device_objects: DeviceObjects,
     error_log: ErrorLog,
     processes: Processes,
     spin_locks: SpinLocks,
@@ -78,6 +81,7 @@ impl Kernel {
             pool: Pool::new(pool),
             clock: Clock::new(clock),
             debug_print: DebugPrint::with_filter(&registry),
+            device_objects: DeviceObjects::default(),
             registry,
             error_log: ErrorLog::default(),
             processes: Processes::new(requestor),

@@ -8,6 +8,13 @@ use crate::{
 /// Rundown protection; its word lies in the driver's memory.
 pub const RUNDOWN: Touches = Touches::writing(Part::numbered(1)).and_driver_memory();
 
+/// A device object is referenced, or a reference released.
+pub const DEVICES: Touches = Touches::reading(DEVICE_OBJECTS);
+/// That none is left is seen.
+pub(super) const DEVICES_GONE: Touches = Touches::writing(DEVICE_OBJECTS);
+/// References to device objects: adding to them commutes.
+const DEVICE_OBJECTS: Part = Part::numbered(7);
+
 pub(super) fn of(call: &Call<'_>) -> Option<Touches> {
     Some(match call.name() {
         // A fresh block is nobody else's, IRQL and stack are the thread's own, and trace lines and the time are not

@@ -8,8 +8,8 @@ use super::{
     required, row,
 };
 use crate::{
-    computer::{Call, Export, Fails, Irql, lent_memory::LentMemory},
-    kernel::unicode_string::UnicodeString,
+    computer::{Call, Export, Fails, Irql},
+    kernel::{device_object::DeviceObject, unicode_string::UnicodeString},
 };
 
 const STATUS_OBJECT_NAME_COLLISION: u32 = 0xC000_0035;
@@ -94,7 +94,7 @@ impl DeviceInit {
 #[derive(Debug)]
 pub(super) struct Device {
     /// Its `DEVICE_OBJECT`.
-    memory: LentMemory,
+    memory: DeviceObject,
     pub(super) init: DeviceInit,
     /// Symbolic links to it, such as `\??\flowtag`.
     pub(super) links: Vec<String>,
@@ -201,7 +201,7 @@ fn create(call: &Call<'_>) -> u64 {
         return STATUS_INVALID_PARAMETER;
     }
     take_init(call, address);
-    let memory = LentMemory::zeroed(DEVICE_OBJECT.into());
+    let memory = call.machine.device_objects().create(DEVICE_OBJECT.into());
     memory.set(0, IO_TYPE_DEVICE);
     memory.set(SIZE, DEVICE_OBJECT);
     memory.set(FLAGS, DO_DEVICE_INITIALIZING);

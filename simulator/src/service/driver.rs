@@ -53,8 +53,9 @@ impl Driver {
     }
 }
 
-/// What the referee wants of a driver that leaves.
+/// What the referee wants of a driver that leaves; and its image stays until nothing keeps it.
 fn check_nothing_left(cpu: &Cpu) {
     interleave::point("what is left is looked at", Touches::EVERYTHING);
     cpu.machine().check_unload(cpu);
+    cpu.machine().device_objects().wait_until_gone(cpu);
 }

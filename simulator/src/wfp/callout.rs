@@ -1,6 +1,6 @@
 //! The callouts that drivers have registered, and when they may leave.
 //!
-//! Facts, section 4. Id allocation is a guess.
+//! Facts, section 4. Id allocation is a guess. What a callout says of its contexts is decided by [`BusyUntil`].
 
 use std::collections::HashMap;
 
@@ -32,9 +32,13 @@ pub(super) struct Callout {
     pub(super) notify: u64,
     /// 0 when it takes no contexts.
     pub(super) flow_delete: u64,
-    /// Contexts associated for it and not yet through flowDeleteFn.
+    /// The device object that it was registered for, referenced until it is unregistered.
+    pub(super) device_object: u64,
+    /// Tells it from an earlier one with the same id.
+    registration: u64,
+    /// Contexts associated for it whose flowDeleteFn has not been called.
     contexts: u64,
-    /// Those among them whose flowDeleteFn runs.
+    /// Contexts whose flowDeleteFn runs.
     deleting: u64,
     /// Calls of its classifyFn and notifyFn that are running.
     active: u64,
@@ -54,6 +58,9 @@ pub(super) struct Callouts {
     registered: HashMap<u32, Callout>,
     ids: HashMap<Guid, u32>,
     last_id: u32,
+    registrations: u64,
+    /// Runs of flowDeleteFn, those for callouts that are gone among them.
+    deletions: u64,
 }
 
 impl Callouts {
@@ -70,6 +77,7 @@ impl Callouts {
         &mut self,
         callout: &FwpsCallout,
         version: ClassifyVersion,
+        device_object: u64,
         known_flags: u32,
     ) -> Result<u32, Status> {
         if callout.classify_fn == 0 || callout.notify_fn == 0 || callout.flags & !known_flags != 0 {
@@ -79,6 +87,7 @@ impl Callouts {
         if self.registered.contains_key(&id) {
             return Err(status::FWP_ALREADY_EXISTS);
         }
+        self.registrations += 1;
         self.registered.insert(
             id,
             Callout {
@@ -88,6 +97,8 @@ impl Callouts {
                 version,
                 notify: callout.notify_fn,
                 flow_delete: callout.flow_delete_fn,
+                device_object,
+                registration: self.registrations,
                 contexts: 0,
                 deleting: 0,
                 active: 0,
@@ -97,19 +108,20 @@ impl Callouts {
         Ok(id)
     }
 
-    /// `FwpsCalloutUnregisterById0`.
-    pub(super) fn unregister(&mut self, id: u32, busy_until: BusyUntil) -> Status {
-        let Some(callout) = self.registered.get_mut(&id) else { return status::FWP_CALLOUT_NOT_FOUND };
+    /// `FwpsCalloutUnregisterById0`: the callout that has gone.
+    pub(super) fn unregister(&mut self, id: u32, busy_until: BusyUntil) -> Result<Callout, Status> {
+        let callout = self.registered.get_mut(&id).ok_or(status::FWP_CALLOUT_NOT_FOUND)?;
         let contexts = match busy_until {
-            BusyUntil::Returned => callout.contexts,
-            BusyUntil::Deleting => callout.contexts.saturating_sub(callout.deleting),
+            BusyUntil::Returned => callout.contexts + callout.deleting,
+            BusyUntil::Deleting => callout.contexts,
         };
         if contexts > 0 || callout.active > 0 {
             callout.leaving = true;
-            return status::DEVICE_BUSY;
+            return Err(status::DEVICE_BUSY);
         }
+        let gone = *callout;
         self.registered.remove(&id);
-        status::SUCCESS
+        Ok(gone)
     }
 
     /// Notes that an attempt to unregister was answered with `DEVICE_BUSY`.
@@ -136,8 +148,9 @@ impl Callouts {
         self.registered.len()
     }
 
+    /// Contexts that are associated or whose flowDeleteFn has not returned.
     pub(super) fn contexts(&self) -> u64 {
-        self.registered.values().map(|callout| callout.contexts).sum()
+        self.registered.values().map(|callout| callout.contexts).sum::<u64>() + self.deletions
     }
 
     pub(super) fn context_added(&mut self, id: u32) {
@@ -146,15 +159,22 @@ impl Callouts {
 
     /// flowDeleteFn is about to be called for one of its contexts.
     pub(super) fn deletion_begins(&mut self, id: u32) -> Option<Callout> {
-        self.change(id, |callout| callout.deleting += 1);
-        self.get(id)
-    }
-
-    /// That flowDeleteFn has returned.
-    pub(super) fn context_deleted(&mut self, id: u32) {
         self.change(id, |callout| {
             callout.contexts = callout.contexts.saturating_sub(1);
-            callout.deleting = callout.deleting.saturating_sub(1);
+            callout.deleting += 1;
+        });
+        let callout = self.get(id)?;
+        self.deletions += 1;
+        Some(callout)
+    }
+
+    /// That flowDeleteFn has returned. Meanwhile another callout may have been registered in the place of this one.
+    pub(super) fn deletion_ends(&mut self, deleted_for: &Callout) {
+        self.deletions -= 1;
+        self.change(deleted_for.id, |callout| {
+            if callout.registration == deleted_for.registration {
+                callout.deleting -= 1;
+            }
         });
     }
 
@@ -178,6 +198,7 @@ mod tests {
     use super::*;
 
     const ALL_FLAGS: u32 = u32::MAX;
+    const DEVICE: u64 = 0xDE_71CE;
 
     fn callout(number: u32) -> FwpsCallout {
         FwpsCallout {
@@ -191,34 +212,38 @@ mod tests {
 
     fn registered() -> (Callouts, u32) {
         let mut callouts = Callouts::default();
-        let id = callouts.register(&callout(1), ClassifyVersion::Two, ALL_FLAGS).unwrap();
+        let id = callouts.register(&callout(1), ClassifyVersion::Two, DEVICE, ALL_FLAGS).unwrap();
         (callouts, id)
+    }
+
+    fn unregister(callouts: &mut Callouts, id: u32, busy_until: BusyUntil) -> Status {
+        callouts.unregister(id, busy_until).err().unwrap_or(status::SUCCESS)
     }
 
     #[test]
     fn a_key_is_registered_once() {
         let (mut callouts, _) = registered();
-        assert_eq!(callouts.register(&callout(1), ClassifyVersion::Two, ALL_FLAGS), Err(status::FWP_ALREADY_EXISTS));
+        assert_eq!(callouts.register(&callout(1), ClassifyVersion::Two, DEVICE, ALL_FLAGS), Err(status::FWP_ALREADY_EXISTS));
     }
 
     #[test]
     fn a_callout_that_is_gone_can_be_registered_again() {
         let (mut callouts, id) = registered();
-        callouts.unregister(id, BusyUntil::Returned);
-        assert!(callouts.register(&callout(1), ClassifyVersion::Two, ALL_FLAGS).is_ok());
+        unregister(&mut callouts, id, BusyUntil::Returned);
+        assert!(callouts.register(&callout(1), ClassifyVersion::Two, DEVICE, ALL_FLAGS).is_ok());
     }
 
     #[test]
     fn flags_that_this_windows_does_not_know_are_refused() {
         let unknown = FwpsCallout { flags: 0x200, ..callout(1) };
-        assert_eq!(Callouts::default().register(&unknown, ClassifyVersion::Two, 0xFF), Err(status::INVALID_PARAMETER));
+        assert_eq!(Callouts::default().register(&unknown, ClassifyVersion::Two, DEVICE, 0xFF), Err(status::INVALID_PARAMETER));
     }
 
     #[test]
     fn a_callout_without_classify_function_is_refused() {
         let empty = FwpsCallout { classify_fn: 0, ..callout(1) };
         assert_eq!(
-            Callouts::default().register(&empty, ClassifyVersion::Two, ALL_FLAGS),
+            Callouts::default().register(&empty, ClassifyVersion::Two, DEVICE, ALL_FLAGS),
             Err(status::INVALID_PARAMETER)
         );
     }
@@ -226,23 +251,23 @@ mod tests {
     #[test]
     fn an_unknown_callout_cannot_be_unregistered() {
         let (mut callouts, id) = registered();
-        assert_eq!(callouts.unregister(id + 1, BusyUntil::Returned), status::FWP_CALLOUT_NOT_FOUND);
+        assert_eq!(unregister(&mut callouts, id + 1, BusyUntil::Returned), status::FWP_CALLOUT_NOT_FOUND);
     }
 
     #[test]
     fn a_callout_with_a_context_is_busy() {
         let (mut callouts, id) = registered();
         callouts.context_added(id);
-        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::DEVICE_BUSY);
+        assert_eq!(unregister(&mut callouts, id, BusyUntil::Returned), status::DEVICE_BUSY);
     }
 
     #[test]
     fn a_callout_whose_contexts_are_deleted_can_leave() {
         let (mut callouts, id) = registered();
         callouts.context_added(id);
-        callouts.deletion_begins(id);
-        callouts.context_deleted(id);
-        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::SUCCESS);
+        let deleted_for = callouts.deletion_begins(id).unwrap();
+        callouts.deletion_ends(&deleted_for);
+        assert_eq!(unregister(&mut callouts, id, BusyUntil::Returned), status::SUCCESS);
     }
 
     #[test]
@@ -250,7 +275,7 @@ mod tests {
         let (mut callouts, id) = registered();
         callouts.context_added(id);
         callouts.deletion_begins(id);
-        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::DEVICE_BUSY);
+        assert_eq!(unregister(&mut callouts, id, BusyUntil::Returned), status::DEVICE_BUSY);
     }
 
     #[test]
@@ -258,21 +283,34 @@ mod tests {
         let (mut callouts, id) = registered();
         callouts.context_added(id);
         callouts.deletion_begins(id);
-        assert_eq!(callouts.unregister(id, BusyUntil::Deleting), status::SUCCESS);
+        assert_eq!(unregister(&mut callouts, id, BusyUntil::Deleting), status::SUCCESS);
+    }
+
+    #[test]
+    fn a_late_return_of_a_delete_function_is_not_counted_for_the_next_callout_with_that_key() {
+        let (mut callouts, id) = registered();
+        callouts.context_added(id);
+        let old = callouts.deletion_begins(id).unwrap();
+        unregister(&mut callouts, id, BusyUntil::Deleting);
+        callouts.register(&callout(1), ClassifyVersion::Two, DEVICE, ALL_FLAGS).unwrap();
+        callouts.context_added(id);
+        callouts.deletion_begins(id);
+        callouts.deletion_ends(&old);
+        assert_eq!(unregister(&mut callouts, id, BusyUntil::Returned), status::DEVICE_BUSY);
     }
 
     #[test]
     fn a_callout_with_an_active_classify_is_busy() {
         let (mut callouts, id) = registered();
         callouts.call_begins(id);
-        assert_eq!(callouts.unregister(id, BusyUntil::Returned), status::DEVICE_BUSY);
+        assert_eq!(unregister(&mut callouts, id, BusyUntil::Returned), status::DEVICE_BUSY);
     }
 
     #[test]
     fn a_callout_without_delete_function_takes_no_contexts() {
         let mut callouts = Callouts::default();
         let id = callouts
-            .register(&FwpsCallout { flow_delete_fn: 0, ..callout(1) }, ClassifyVersion::Two, ALL_FLAGS)
+            .register(&FwpsCallout { flow_delete_fn: 0, ..callout(1) }, ClassifyVersion::Two, DEVICE, ALL_FLAGS)
             .unwrap();
         assert!(!callouts.takes_contexts(id, false));
     }
@@ -281,14 +319,14 @@ mod tests {
     fn a_busy_callout_can_refuse_further_contexts() {
         let (mut callouts, id) = registered();
         callouts.call_begins(id);
-        callouts.unregister(id, BusyUntil::Returned);
+        unregister(&mut callouts, id, BusyUntil::Returned);
         assert!(callouts.takes_contexts(id, false) && !callouts.takes_contexts(id, true));
     }
 
     #[test]
     fn a_key_keeps_its_run_time_id() {
         let (mut callouts, id) = registered();
-        callouts.unregister(id, BusyUntil::Returned);
+        unregister(&mut callouts, id, BusyUntil::Returned);
         assert_eq!(callouts.id_of(callout(1).callout_key), id);
     }
 }

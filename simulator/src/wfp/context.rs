@@ -8,12 +8,15 @@ use super::{
     flow::{Associated, Deletion, FlowId, Removed, Target},
     layer::Layer,
     status::{self, Status},
-    switches::{DyingFlow, ExistingContext, HandleReuse, IrqlChoice, Removal, SecondContext, Switches},
+    switches::{
+        DyingFlow, ExistingContext, HandleReuse, IrqlChoice, PendingAnswer, Removal, SecondContext, Switches, UnknownFlow,
+    },
     touches,
 };
 use crate::{
     computer::{Call, Cpu, Export, Fails, Irql},
     interleave::{self, Touches},
+    kernel,
 };
 
 /// The run-time functions for flow contexts.
@@ -35,7 +38,12 @@ pub const EXPORTS: &[Export] = &[
         module: "fwpkclnt.sys",
         name: "FwpsFlowRemoveContext0",
         max_irql: Irql::DISPATCH,
-        fails: Fails::Status(&[status::UNSUCCESSFUL, status::INVALID_PARAMETER, status::INSUFFICIENT_RESOURCES]),
+        fails: Fails::Status(&[
+            status::UNSUCCESSFUL,
+            status::INVALID_PARAMETER,
+            status::NOT_FOUND,
+            status::INSUFFICIENT_RESOURCES,
+        ]),
         run: |call| answer(call, remove(call)),
     },
 ];
@@ -114,12 +122,17 @@ fn remove(call: &Call<'_>) -> Status {
         Removal::PendingUntilTold => true,
         Removal::PendingByChance => call.machine.random_below(2) == 0,
     };
+    let pending = match switches.pending_answer {
+        PendingAnswer::Pending => status::PENDING,
+        PendingAnswer::Folded => status::SUCCESS,
+    };
     let status = match removed {
-        Removed::NoContext => return status::UNSUCCESSFUL,
-        Removed::Later => status::PENDING,
+        Removed::NoFlow if switches.unknown_flow == UnknownFlow::NotFound => return status::NOT_FOUND,
+        Removed::NoFlow | Removed::NoContext => return status::UNSUCCESSFUL,
+        Removed::Later => pending,
         Removed::Now(deletion) if defer => {
             wfp.state().deferred.push_back(deletion);
-            status::PENDING
+            pending
         }
         Removed::Now(deletion) => {
             deliver_here(call.cpu, deletion);
@@ -132,10 +145,12 @@ fn remove(call: &Call<'_>) -> Status {
 /// Ends `flow`: its contexts are deleted, except those that a classify is using.
 pub(super) fn end_flow(cpu: &Cpu, flow: FlowId) {
     let wfp = cpu.machine().wfp();
-    let reuse = wfp.switches().handle_reuse != HandleReuse::Never;
+    let switches = wfp.switches();
+    let reuse = switches.handle_reuse != HandleReuse::Never;
     let reused = if reuse { touches::HANDLES } else { Touches::NOTHING };
-    interleave::point("the flow ends", touches::flow(flow.handle).and(reused));
-    let owed = cpu.machine().wfp().state().flows.end(flow);
+    // The callout's count falls in this step, when its flowDeleteFn is about to be called.
+    interleave::point("the flow ends", touches::flow(flow.handle).and(reused).and(touches::CALLOUT_COUNTS));
+    let owed = wfp.state().flows.end(flow, switches.flow_end);
     deliver(cpu, owed.unwrap_or_default());
 }
 
@@ -154,20 +169,26 @@ pub(super) fn deliver(cpu: &Cpu, owed: Vec<Deletion>) {
 /// Calls flowDeleteFn at the present IRQL: synchronously, as seen from the driver.
 fn deliver_here(cpu: &Cpu, deletion: Deletion) {
     let Deletion { flow, target, context } = deletion;
-    let wfp = cpu.machine().wfp();
-    // The context keeps the callout registered: see `BusyUntil`.
+    let (wfp, device_objects) = (cpu.machine().wfp(), cpu.machine().device_objects());
+    // The device object is referenced before the context stops keeping the callout registered: so in a disassembly of one
+    // build.
     let callout = {
         let mut state = wfp.state();
         state.flows.deletion_begins(deletion);
-        state.callouts.deletion_begins(target.callout)
+        let callout = state.callouts.deletion_begins(target.callout);
+        callout.filter(|callout| device_objects.reference(callout.device_object))
     };
     if let Some(callout) = callout {
         cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
     }
-    interleave::point("flowDeleteFn has returned", touches::CALLOUT_COUNTS.and(touches::flow(flow.handle)));
+    let counted = touches::CALLOUT_COUNTS.and(kernel::DEVICES);
+    interleave::point("flowDeleteFn has returned", counted.and(touches::flow(flow.handle)));
     let mut state = wfp.state();
     state.flows.deletion_ends(deletion);
-    state.callouts.context_deleted(target.callout);
+    if let Some(callout) = callout {
+        state.callouts.deletion_ends(&callout);
+        device_objects.dereference(callout.device_object);
+    }
 }
 
 /// Runs everything that pending removals owe; returns how many they were.

@@ -6,8 +6,7 @@
 //! another context for as long as [`Emptied`] says. Nothing here calls the driver: what is owed is returned as
 //! [`Deletion`]s, for the caller to deliver when it holds no lock.
 //!
-//! Facts, sections 1 to 3. That the end of a flow waits for a classify just as a removal does is a guess on which every
-//! Microsoft sample relies.
+//! Facts, sections 1 to 3. Whether the end of a flow waits for a classify just as a removal does: see [`FlowEnd`].
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,7 +15,7 @@ use std::{
 
 use super::{
     layer::{Family, Layer, Point},
-    switches::{DyingFlow, Emptied, HandleReuse},
+    switches::{DyingFlow, Emptied, FlowEnd, HandleReuse},
     traffic::{Direction, FlowSpec},
 };
 
@@ -64,6 +63,7 @@ pub(super) enum Removed {
     /// When the classify that is active ends.
     Later,
     NoContext,
+    NoFlow,
 }
 
 #[derive(Debug)]
@@ -254,7 +254,7 @@ impl Flows {
     /// `FwpsFlowRemoveContext0`.
     pub(super) fn remove(&mut self, handle: u64, target: Target) -> Removed {
         let Some((id, flow)) = self.by_handle.get(&handle).and_then(|&id| Some((id, self.table.get_mut(&id)?))) else {
-            return Removed::NoContext;
+            return Removed::NoFlow;
         };
         let slot = flow.slot(target);
         let Some(context) = slot.take_off() else { return Removed::NoContext };
@@ -295,14 +295,14 @@ impl Flows {
     }
 
     /// The flow ends; returns what is owed at once. `None` when it had ended before.
-    pub(super) fn end(&mut self, id: FlowId) -> Option<Vec<Deletion>> {
+    pub(super) fn end(&mut self, id: FlowId, waits: FlowEnd) -> Option<Vec<Deletion>> {
         let flow = self.table.get_mut(&id).filter(|flow| !flow.ended)?;
         flow.ended = true;
         let mut owed = Vec::new();
         for slot in &mut flow.slots {
             let taken_off = slot.take_off();
             slot.owed.extend(taken_off);
-            if slot.active == 0 {
+            if slot.active == 0 || waits == FlowEnd::DoesNotWait {
                 owed.extend(slot.deletions(id));
             }
         }

@@ -154,7 +154,7 @@ fn the_end_of_a_flow_deletes_every_context() {
     let (mut flows, id, handle) = one_flow();
     associate(&mut flows, handle, OUT, 0x10);
     associate(&mut flows, handle, IN, 0x20);
-    let owed = flows.end(id).unwrap();
+    let owed = flows.end(id, FlowEnd::Waits).unwrap();
     assert_eq!(
         owed,
         [Deletion { flow: id, target: OUT, context: 0x10 }, Deletion { flow: id, target: IN, context: 0x20 }]
@@ -167,23 +167,43 @@ fn the_end_of_a_flow_waits_only_for_the_callout_being_classified() {
     associate(&mut flows, handle, OUT, 0x10);
     associate(&mut flows, handle, IN, 0x20);
     flows.enter(id, OUT);
-    assert_eq!(flows.end(id).unwrap(), [Deletion { flow: id, target: IN, context: 0x20 }]);
+    assert_eq!(flows.end(id, FlowEnd::Waits).unwrap(), [Deletion { flow: id, target: IN, context: 0x20 }]);
     assert_eq!(flows.leave(id, OUT), [Deletion { flow: id, target: OUT, context: 0x10 }]);
+}
+
+#[test]
+fn the_end_of_a_flow_may_not_wait_for_a_classify() {
+    let (mut flows, id, handle) = one_flow();
+    associate(&mut flows, handle, OUT, 0x10);
+    flows.enter(id, OUT);
+    let owed = flows.end(id, FlowEnd::DoesNotWait).unwrap();
+    assert_eq!(owed, [Deletion { flow: id, target: OUT, context: 0x10 }]);
+    assert_eq!(flows.leave(id, OUT), []);
+}
+
+#[test]
+fn the_end_of_a_flow_that_does_not_wait_pays_a_pending_removal() {
+    let (mut flows, id, handle) = one_flow();
+    associate(&mut flows, handle, OUT, 0x10);
+    flows.enter(id, OUT);
+    flows.remove(handle, OUT);
+    let owed = flows.end(id, FlowEnd::DoesNotWait).unwrap();
+    assert_eq!(owed, [Deletion { flow: id, target: OUT, context: 0x10 }]);
 }
 
 #[test]
 fn a_flow_ends_once() {
     let (mut flows, id, _) = one_flow();
     flows.enter(id, OUT);
-    flows.end(id);
-    assert_eq!(flows.end(id), None);
+    flows.end(id, FlowEnd::Waits);
+    assert_eq!(flows.end(id, FlowEnd::Waits), None);
 }
 
 #[test]
 fn a_dying_flow_refuses_an_association() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     assert_eq!(flows.associate(handle, OUT, 0x10, DyingFlow::Refuse, Emptied::default()), Associated::Dying);
 }
 
@@ -191,7 +211,7 @@ fn a_dying_flow_refuses_an_association() {
 fn a_dying_flow_deletes_a_late_context_when_its_classify_ends() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     assert_eq!(flows.associate(handle, OUT, 0x10, DyingFlow::DeleteLater, Emptied::default()), Associated::Done);
     assert_eq!(flows.leave(id, IN), [Deletion { flow: id, target: OUT, context: 0x10 }]);
 }
@@ -200,7 +220,7 @@ fn a_dying_flow_deletes_a_late_context_when_its_classify_ends() {
 fn a_dying_flow_can_delete_a_late_context_at_once() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     let associated = flows.associate(handle, OUT, 0x10, DyingFlow::DeleteInline, Emptied::default());
     assert_eq!(associated, Associated::DoneAndDeleted(Deletion { flow: id, target: OUT, context: 0x10 }));
 }
@@ -209,7 +229,7 @@ fn a_dying_flow_can_delete_a_late_context_at_once() {
 fn a_late_context_of_a_dying_flow_cannot_be_removed() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, IN);
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     flows.associate(handle, OUT, 0x10, DyingFlow::DeleteLater, Emptied::default());
     assert_eq!(flows.remove(handle, OUT), Removed::NoContext);
 }
@@ -217,7 +237,7 @@ fn a_late_context_of_a_dying_flow_cannot_be_removed() {
 #[test]
 fn a_handle_is_used_again_at_once_when_asked_for() {
     let (mut flows, id, handle) = one_flow();
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     let next = flows.open(spec(Direction::Outbound), HandleReuse::AtOnce);
     assert_eq!(flows.get(next).unwrap().handle, handle);
 }
@@ -226,7 +246,7 @@ fn a_handle_is_used_again_at_once_when_asked_for() {
 fn a_handle_can_be_used_again_before_any_context_of_the_old_flow_is_deleted() {
     let (mut flows, id, handle) = one_flow();
     associate(&mut flows, handle, OUT, 0x10);
-    let owed = flows.end(id).unwrap();
+    let owed = flows.end(id, FlowEnd::Waits).unwrap();
     let next = flows.open(spec(Direction::Outbound), HandleReuse::AfterClassifies);
     assert_eq!((flows.get(next).unwrap().handle, owed.len()), (handle, 1));
     assert_eq!(associate(&mut flows, handle, OUT, 0x20), Associated::Done);
@@ -236,7 +256,7 @@ fn a_handle_can_be_used_again_before_any_context_of_the_old_flow_is_deleted() {
 fn a_handle_can_be_used_again_only_after_the_classifies_of_its_flow() {
     let (mut flows, id, handle) = one_flow();
     flows.enter(id, OUT);
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     let during = flows.open(spec(Direction::Outbound), HandleReuse::AfterClassifies);
     flows.leave(id, OUT);
     let after = flows.open(spec(Direction::Outbound), HandleReuse::AfterClassifies);
@@ -247,7 +267,7 @@ fn a_handle_can_be_used_again_only_after_the_classifies_of_its_flow() {
 #[test]
 fn a_handle_is_not_used_again_by_default() {
     let (mut flows, id, handle) = one_flow();
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     let next = flows.open(spec(Direction::Outbound), HandleReuse::Never);
     assert_ne!(flows.get(next).unwrap().handle, handle);
 }
@@ -256,7 +276,7 @@ fn a_handle_is_not_used_again_by_default() {
 fn a_handle_used_again_names_the_new_flow_while_the_old_one_dies() {
     let (mut flows, old, handle) = one_flow();
     flows.enter(old, OUT);
-    flows.end(old);
+    flows.end(old, FlowEnd::Waits);
     let new = flows.open(spec(Direction::Outbound), HandleReuse::AtOnce);
     flows.leave(old, OUT);
     assert_eq!(flows.live(handle), Some(new));
@@ -266,7 +286,7 @@ fn a_handle_used_again_names_the_new_flow_while_the_old_one_dies() {
 fn an_ended_flow_leaves_nothing_behind() {
     let (mut flows, id, _) = one_flow();
     flows.enter(id, OUT);
-    flows.end(id);
+    flows.end(id, FlowEnd::Waits);
     flows.leave(id, OUT);
     assert!(flows.table.is_empty() && flows.by_handle.is_empty());
 }

@@ -48,8 +48,8 @@ use std::{
 pub use arbitration::Verdict;
 pub use prepared::{FlowContext, Prepared};
 pub use switches::{
-    BusyUntil, DyingFlow, Emptied, ExistingContext, FlowHandleField, HandleReuse, IrqlChoice, PathMemory, Removal,
-    SecondContext, Switches, WriteRight,
+    BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice, PathMemory,
+    PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight,
 };
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 

@@ -1,7 +1,9 @@
 //! Registering and unregistering callouts.
 //!
 //! Facts, section 4. Guess: a callout without classifyFn or notifyFn, or with flags that this Windows does not know, is
-//! refused with `INVALID_PARAMETER`.
+//! refused with `INVALID_PARAMETER`. The device object is referenced for as long as the callout is registered; so in a
+//! disassembly of one build, which takes NULL, too, and then nothing keeps the driver's image. Stricter than that: who hands
+//! over no device object, or something else, stops the machine.
 
 use super::{
     abi::{FwpsCallout, Guid},
@@ -58,6 +60,8 @@ pub const EXPORTS: &[Export] = &[
     },
 ];
 
+const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+
 /// `FWPS_CALLOUT0` and `FWPS_CALLOUT2` differ only in what their functions take.
 fn register(call: &Call<'_>, version: ClassifyVersion) -> Status {
     let (device_object, id_address) = (call.arg(0), call.arg(2));
@@ -65,11 +69,22 @@ fn register(call: &Call<'_>, version: ClassifyVersion) -> Status {
     call.callback(callout.classify_fn, "classifyFn");
     call.callback(callout.notify_fn, "notifyFn");
     call.callback(callout.flow_delete_fn, "flowDeleteFn");
-    if device_object == 0 {
-        return status::INVALID_PARAMETER;
+    if !call.machine.device_objects().reference(device_object) {
+        call.bug_check(
+            DRIVER_VERIFIER_DETECTED_VIOLATION,
+            [0, device_object, 0, 0],
+            format!(
+                "{} was given {device_object:#x}, which is no device object: nothing would keep the driver's image while \
+                 WFP calls it",
+                call.name()
+            ),
+        );
     }
     let known_flags = call.machine.wfp().switches().known_callout_flags;
-    let registered = call.machine.wfp().state().callouts.register(&callout, version, known_flags);
+    let registered = call.machine.wfp().state().callouts.register(&callout, version, device_object, known_flags);
+    if registered.is_err() {
+        call.machine.device_objects().dereference(device_object);
+    }
     match registered {
         Ok(id) => {
             if id_address != 0 {
@@ -92,5 +107,12 @@ fn unregister(call: &Call<'_>, id: u32) -> Status {
         wfp.state().callouts.set_leaving(id);
         return status::DEVICE_BUSY;
     }
-    wfp.state().callouts.unregister(id, switches.busy_until)
+    let unregistered = wfp.state().callouts.unregister(id, switches.busy_until);
+    match unregistered {
+        Ok(callout) => {
+            call.machine.device_objects().dereference(callout.device_object);
+            status::SUCCESS
+        }
+        Err(status) => status,
+    }
 }

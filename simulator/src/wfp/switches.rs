@@ -18,8 +18,14 @@ pub struct Switches {
     pub emptied: Emptied,
     /// What becomes of an association with a flow that has ended but is still being classified.
     pub dying_flow: DyingFlow,
+    /// Whether the end of a flow waits for a classify of it.
+    pub flow_end: FlowEnd,
     /// When flowDeleteFn runs after `FwpsFlowRemoveContext0`.
     pub removal: Removal,
+    /// What a removal that is pending is answered.
+    pub pending_answer: PendingAnswer,
+    /// What a removal from a flow that does not exist is answered.
+    pub unknown_flow: UnknownFlow,
     /// `FwpsFlowRemoveContext0` removes the context and yet returns this.
     pub removal_error: Option<Status>,
     /// The flow ends inside the n-th successful `FwpsFlowAssociateContext0` from now, before it returns; 1 is the next.
@@ -32,7 +38,8 @@ pub struct Switches {
     pub busy_answers: u32,
     /// How long a context keeps its callout registered.
     pub busy_until: BusyUntil,
-    /// A callout that was answered `STATUS_DEVICE_BUSY` gets no further contexts (a guess).
+    /// A callout that was to be unregistered, and answered `STATUS_DEVICE_BUSY`, gets no further contexts. So in a
+    /// disassembly of one build.
     pub refuse_contexts_when_leaving: bool,
     /// The callout flags that this Windows knows; registering with another one fails (a guess).
     pub known_callout_flags: u32,
@@ -60,14 +67,17 @@ impl Default for Switches {
             second_context: SecondContext::default(),
             emptied: Emptied::default(),
             dying_flow: DyingFlow::default(),
+            flow_end: FlowEnd::default(),
             removal: Removal::default(),
+            pending_answer: PendingAnswer::default(),
+            unknown_flow: UnknownFlow::default(),
             removal_error: None,
             end_flow_after_associations: None,
             handle_reuse: HandleReuse::default(),
             connect_twice: false,
             busy_answers: 0,
             busy_until: BusyUntil::default(),
-            refuse_contexts_when_leaving: false,
+            refuse_contexts_when_leaving: true,
             known_callout_flags: u32::MAX,
             commit_error: None,
             write_right: WriteRight::default(),
@@ -80,14 +90,20 @@ impl Default for Switches {
     }
 }
 
-/// The IRQL of callouts. All that is documented is `<= DISPATCH_LEVEL`; the odds of [`Self::Random`] are a guess.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The IRQL of callouts. All that is documented is `<= DISPATCH_LEVEL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IrqlChoice {
-    /// A legal one by chance, from the machine's seed.
-    #[default]
+    /// A legal one by chance, from the machine's seed; the odds are a guess.
     Random,
-    /// Always this one.
+    /// Always this one, but where something above it classifies.
     Fixed(Irql),
+}
+
+impl Default for IrqlChoice {
+    /// `DISPATCH_LEVEL`, at which a disassembly of one build authorizes.
+    fn default() -> Self {
+        Self::Fixed(Irql::DISPATCH)
+    }
 }
 
 /// What `FwpsFlowAssociateContext0` answers where the callout has a context already. The old context stays either way.
@@ -140,6 +156,18 @@ pub enum DyingFlow {
     DeleteInline,
 }
 
+/// Whether the end of a flow waits for a classify of it that runs with the callout's context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowEnd {
+    /// flowDeleteFn is called when the last such classify has ended, as after a removal. A guess on which Microsoft's
+    /// samples rely: they free in flowDeleteFn what their classifyFn reads.
+    #[default]
+    Waits,
+    /// flowDeleteFn is called at once. In a disassembly of one build NETIO does not look at the count of classifies that a
+    /// removal honours; whether the network stack keeps a flow while its packet is classified has not been followed.
+    DoesNotWait,
+}
+
 /// Whether, and when, another flow gets the handle of one that has ended. Nothing is documented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HandleReuse {
@@ -164,14 +192,35 @@ pub enum Removal {
     PendingByChance,
 }
 
+/// What `FwpsFlowRemoveContext0` answers when flowDeleteFn comes later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PendingAnswer {
+    /// `STATUS_PENDING`, as documented.
+    #[default]
+    Pending,
+    /// `STATUS_SUCCESS`: in a disassembly of one build fwpkclnt makes that of every status that is no failure.
+    Folded,
+}
+
+/// What `FwpsFlowRemoveContext0` answers for a flow that does not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownFlow {
+    /// `STATUS_NOT_FOUND`. So in a disassembly of one build.
+    #[default]
+    NotFound,
+    /// `STATUS_UNSUCCESSFUL`: documented for a flow without a context, which one that does not exist is, too.
+    Unsuccessful,
+}
+
 /// How long `FwpsCalloutUnregisterById0` answers `STATUS_DEVICE_BUSY` for a context. The documentation says "while there
 /// are contexts", not whether one that flowDeleteFn is just being told of is among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BusyUntil {
     /// Until its flowDeleteFn has returned.
-    #[default]
     Returned,
-    /// Until its flowDeleteFn is called: the driver may be let go while that runs.
+    /// Until its flowDeleteFn is called: the driver may be let go while that runs, but not its image, which the callout's
+    /// device object keeps. So in a disassembly of one build.
+    #[default]
     Deleting,
 }
 

@@ -41,7 +41,7 @@ pub(super) fn of(call: &Call<'_>) -> Touches {
             if ends_flows { Touches::EVERYTHING } else { flow(call.arg(0)).and(CALLOUT_COUNTS) }
         }
         _ if call.may_be_made_to_fail() => Touches::EVERYTHING,
-        "FwpsFlowRemoveContext0" => flow(call.arg(0)).and(DEFERRED),
+        "FwpsFlowRemoveContext0" => flow(call.arg(0)).and(DEFERRED).and(CALLOUT_COUNTS),
         "FwpsCalloutUnregisterById0" => CALLOUTS.and(DEFERRED),
         "FwpmEngineClose0" => NEW_POLICY,
         _ => Touches::EVERYTHING,

@@ -117,7 +117,7 @@ fn a_callout_of_version_0_is_told_without_a_classify_context() {
         ..FwpsCallout::default()
     };
     let mut id = 0u32;
-    let arguments = [0xDE_71CE, &raw const callout as u64, &raw mut id as u64];
+    let arguments = [rig.device.address(), &raw const callout as u64, &raw mut id as u64];
     assert_eq!(rig.import("FwpsCalloutRegister0", &arguments), status::SUCCESS);
     rig.add_callout(2, OUT);
     rig.add_filter(2, OUT, action::CALLOUT_INSPECTION);

@@ -4,6 +4,7 @@ mod classifying;
 mod contexts;
 mod for_other_drivers;
 mod managing;
+mod one_build;
 mod stress;
 
 use std::{
@@ -12,7 +13,8 @@ use std::{
 };
 
 use super::{
-    DyingFlow, ExistingContext, HandleReuse, IrqlChoice, PathMemory, Removal, SecondContext, Switches, WriteRight,
+    BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, HandleReuse, IrqlChoice, PathMemory, PendingAnswer, Removal,
+    SecondContext, Switches, UnknownFlow, WriteRight,
     abi::{
         FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, FwpsCallout, FwpsClassifyOut,
         FwpsIncomingMetadataValues, FwpsIncomingValues, Guid, SESSION_FLAG_DYNAMIC, action,
@@ -24,6 +26,7 @@ use super::{
 use crate::{
     Machine, Options,
     computer::{Cpu, Irql},
+    kernel::device_object::DeviceObject,
     windows,
 };
 
@@ -139,9 +142,13 @@ fn packet() -> Packet {
     Packet::new(6, 100)
 }
 
-/// A machine with the driver's dynamic session and sub-layer 1. What the driver notes is the thread's.
+/// How large a `DEVICE_OBJECT` is.
+const DEVICE_OBJECT: usize = 336;
+
+/// A machine with the driver's device object, dynamic session and sub-layer 1. What the driver notes is the thread's.
 struct Rig {
     machine: Machine,
+    device: DeviceObject,
     session: u64,
 }
 
@@ -153,8 +160,8 @@ impl Rig {
         NOTIFY_ANSWER.set(status::SUCCESS);
         ON_CLASSIFY.take();
         let machine = Machine::new(Options::default());
-        machine.wfp().set(|switches| switches.irql = IrqlChoice::Fixed(Irql::DISPATCH));
-        let mut rig = Self { machine, session: 0 };
+        let device = machine.device_objects().create(DEVICE_OBJECT);
+        let mut rig = Self { machine, device, session: 0 };
         rig.session = rig.open(SESSION_FLAG_DYNAMIC).expect("BFE runs");
         assert_eq!(rig.add_sublayer(1, true), status::SUCCESS);
         rig
@@ -209,7 +216,7 @@ impl Rig {
             ..FwpsCallout::default()
         };
         let mut id = 0u32;
-        let arguments = [0xDE_71CE, &raw const callout as u64, &raw mut id as u64];
+        let arguments = [self.device.address(), &raw const callout as u64, &raw mut id as u64];
         (self.import("FwpsCalloutRegister2", &arguments), id)
     }
 

@@ -74,7 +74,7 @@ fn every_context_is_deleted_once_and_never_during_its_classify() {
         ..FwpsCallout::default()
     };
     let mut id = 0u32;
-    rig.import("FwpsCalloutRegister2", &[1, &raw const callout as u64, &raw mut id as u64]);
+    rig.import("FwpsCalloutRegister2", &[rig.device.address(), &raw const callout as u64, &raw mut id as u64]);
     rig.add_callout(2, OUT);
     rig.add_filter(2, OUT, action::CALLOUT_INSPECTION);
 
