@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, HandleReuse, IrqlChoice, PathMemory, PendingAnswer, Removal,
+    BusyUntil, DyingFlow, ExistingContext, FlowEnd, HandleReuse, IrqlChoice, PathMemory, PendingAnswer, Removal,
     SecondContext, Switches, UnknownFlow, WriteRight,
     abi::{
         FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, FwpsCallout, FwpsClassifyOut,
@@ -49,6 +49,9 @@ struct Told {
 /// What the driver does in its classifyFn, besides noting the call.
 type OnClassify = Box<dyn Fn(Told)>;
 
+/// What it does in its flowDeleteFn, with the context.
+type OnDelete = Box<dyn Fn(u64)>;
+
 thread_local! {
     static TOLD: RefCell<Vec<Told>> = const { RefCell::new(Vec::new()) };
     /// Layer, callout and context of each flowDeleteFn.
@@ -57,6 +60,7 @@ thread_local! {
     static NOTIFIED: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
     static NOTIFY_ANSWER: Cell<Status> = const { Cell::new(status::SUCCESS) };
     static ON_CLASSIFY: RefCell<Option<OnClassify>> = const { RefCell::new(None) };
+    static ON_DELETE: RefCell<Option<OnDelete>> = const { RefCell::new(None) };
 }
 
 extern "win64" fn classify_fn(
@@ -89,6 +93,11 @@ extern "win64" fn notify_fn(kind: u64, key: u64, _filter: u64) -> Status {
 
 extern "win64" fn flow_delete_fn(layer: u64, callout: u64, context: u64) {
     DELETED.with_borrow_mut(|all| all.push((layer, callout, context)));
+    ON_DELETE.with_borrow(|act| {
+        if let Some(act) = act {
+            act(context);
+        }
+    });
 }
 
 /// Sets the action that a classify answers.
@@ -123,6 +132,15 @@ fn on_classify(act: impl Fn(Told) + 'static) {
     ON_CLASSIFY.set(Some(Box::new(act)));
 }
 
+fn on_delete(act: impl Fn(u64) + 'static) {
+    ON_DELETE.set(Some(Box::new(act)));
+}
+
+/// The IRQL at which the driver runs now.
+fn irql() -> Irql {
+    Cpu::with_current(|cpu| cpu.expect("driver code runs on a CPU").irql())
+}
+
 fn key(number: u32) -> Guid {
     Guid::new(number, 0, 0, [0; 8])
 }
@@ -142,6 +160,18 @@ fn packet() -> Packet {
     Packet::new(6, 100)
 }
 
+/// What the driver registers.
+fn callout(number: u32, flags: u32, flow_delete_fn: u64) -> FwpsCallout {
+    FwpsCallout {
+        callout_key: key(number),
+        flags,
+        classify_fn: classify_fn as *const () as u64,
+        notify_fn: notify_fn as *const () as u64,
+        flow_delete_fn,
+        ..FwpsCallout::default()
+    }
+}
+
 /// How large a `DEVICE_OBJECT` is.
 const DEVICE_OBJECT: usize = 336;
 
@@ -159,6 +189,7 @@ impl Rig {
         NOTIFIED.take();
         NOTIFY_ANSWER.set(status::SUCCESS);
         ON_CLASSIFY.take();
+        ON_DELETE.take();
         let machine = Machine::new(Options::default());
         let device = machine.device_objects().create(DEVICE_OBJECT);
         let mut rig = Self { machine, device, session: 0 };
@@ -207,14 +238,7 @@ impl Rig {
     }
 
     fn try_register(&self, number: u32, flags: u32, flow_delete_fn: u64) -> (Status, u32) {
-        let callout = FwpsCallout {
-            callout_key: key(number),
-            flags,
-            classify_fn: classify_fn as *const () as u64,
-            notify_fn: notify_fn as *const () as u64,
-            flow_delete_fn,
-            ..FwpsCallout::default()
-        };
+        let callout = callout(number, flags, flow_delete_fn);
         let mut id = 0u32;
         let arguments = [self.device.address(), &raw const callout as u64, &raw mut id as u64];
         (self.import("FwpsCalloutRegister2", &arguments), id)
