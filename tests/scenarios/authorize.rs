@@ -1,6 +1,9 @@
 //! Capturing the process when a flow is authorized.
 
-use flowtag_simulator::wfp::{FlowHandleField, FlowSpec, PathMemory, WriteRight};
+use flowtag_simulator::{
+    computer::Irql,
+    wfp::{FlowHandleField, FlowSpec, IrqlChoice, PathMemory, WriteRight},
+};
 
 use flowtag_tests::rig::{ICMP, ICMPV6, Rig, UDP, endpoint, field, inbound, outbound, over_v6, path_blob};
 
@@ -165,7 +168,7 @@ fn a_paged_path_is_read_before_raising_irql() {
     let rig = Rig::started();
     rig.set(|switches| {
         switches.process_path = PathMemory::Paged;
-        switches.irql = flowtag_simulator::wfp::IrqlChoice::Fixed(flowtag_simulator::computer::Irql::PASSIVE);
+        switches.irql = IrqlChoice::Fixed(Irql::PASSIVE);
     });
     let flow = rig.open(&outbound());
     assert!(rig.line("open", flow).ends_with(r"\curl.exe"));
@@ -201,10 +204,9 @@ fn a_flow_is_tagged_although_the_action_may_not_be_written() {
 
 #[test]
 fn a_flow_is_tagged_at_every_legal_irql() {
-    for seed in 0..8 {
-        let options = flowtag_simulator::Options { seed, ..Default::default() };
-        let rig = Rig::with_options(options, &[("TraceLevel", 1)]);
-        rig.start().unwrap();
+    for irql in [Irql::PASSIVE, Irql::APC, Irql::DISPATCH] {
+        let rig = Rig::started();
+        rig.set(|switches| switches.irql = IrqlChoice::Fixed(irql));
         let flow = rig.open(&outbound());
         rig.line("open", flow);
         rig.close(flow);

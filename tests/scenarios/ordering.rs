@@ -11,7 +11,7 @@ use std::{
 
 use flowtag_simulator::{
     computer::{Call, Fails, Irql},
-    wfp::{BusyUntil, FlowHandle},
+    wfp::{BusyUntil, FlowHandle, IrqlChoice},
     windows,
 };
 
@@ -100,9 +100,9 @@ fn unload_waits_for_a_record_that_is_being_freed() {
 }
 
 #[test]
-fn unload_waits_for_a_record_that_is_being_freed_when_its_context_no_longer_holds_the_callout() {
+fn unload_waits_for_a_record_that_is_being_freed_when_its_context_still_holds_the_callout() {
     let rig = Rig::started();
-    rig.set(|switches| switches.busy_until = BusyUntil::Deleting);
+    rig.set(|switches| switches.busy_until = BusyUntil::Returned);
     let flow = open_flow(&rig);
     assert!(!unload_returns_during(&rig, "ExFreePoolWithTag", DELAY, |rig| rig.close(flow)));
     rig.assert_clean();
@@ -121,6 +121,7 @@ fn unload_waits_for_an_authorization_that_is_associating() {
 #[test]
 fn rundown_protection_is_held_only_at_dispatch_level() {
     let rig = Rig::started();
+    rig.set(|switches| switches.irql = IrqlChoice::Random);
     rig.machine.on_import(|call| {
         if call.name() == "ExAcquireRundownProtection" {
             assert_eq!(call.cpu.irql(), Irql::DISPATCH, "a thread could be suspended inside the rundown");

@@ -1,8 +1,11 @@
 //! What the referee says when the driver's memory is treated wrongly: here by the test, behind the driver's back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
 };
 
 use flowtag_simulator::{
@@ -11,7 +14,7 @@ use flowtag_simulator::{
     kernel::pool::Tag,
     referee::BugCheck,
     service::ServiceError,
-    wfp::{Direction, Packet},
+    wfp::{Direction, FlowEnd, Packet},
 };
 
 use flowtag_tests::rig::{Rig, TCP, outbound};
@@ -82,4 +85,25 @@ fn a_write_before_a_record_is_found_when_it_is_freed() {
     flowtag_simulator::computer::memory::write(record.address - 1, 1u8).unwrap();
     let bug_check = rig.machine.close_flow(flow).unwrap_err();
     assert_eq!((bug_check.code(), bug_check.parameters()[3]), (0xC1, 0x23), "{bug_check}");
+}
+
+/// What the driver's safety rests on (docs/architecture.md, "The life of a flow"): it has nothing of its own against this.
+#[test]
+fn a_flow_that_ends_without_waiting_for_its_classify_is_found_as_a_use_after_free() {
+    let rig = Rig::with_settings(&[("TraceLevel", 3)]);
+    rig.set(|switches| switches.flow_end = FlowEnd::DoesNotWait);
+    let flow = rig.open(&outbound());
+    let (here, has_ended) = (thread::current().id(), AtomicBool::new(false));
+    rig.machine.on_import(move |call| {
+        // The line of the first packet of two.
+        let classifies = call.name() == "DbgPrintEx" && thread::current().id() == here;
+        if classifies && !has_ended.swap(true, Ordering::Relaxed) {
+            let machine = call.machine.clone();
+            thread::spawn(move || machine.close_flow(flow)).join().unwrap().unwrap();
+        }
+    });
+    let two = Packet { payloads: vec![100, 100], transport_header: 20 };
+    let bug_check = rig.machine.transport(flow, Direction::Outbound, &two).unwrap_err();
+    assert_eq!(bug_check.code(), 0xD5, "{bug_check}");
+    assert!(place_of(&bug_check).is_some_and(|place| place.starts_with("src/")), "{bug_check}");
 }

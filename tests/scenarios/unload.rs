@@ -1,6 +1,13 @@
 //! `sc stop`: giving everything back, whatever Windows answers.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use flowtag_simulator::wfp::{Removal, status};
 
@@ -165,4 +172,32 @@ fn ten_thousand_open_flows_are_drained() {
     }
     rig.stop();
     assert_eq!((rig.total("opened"), rig.total("closed")), (10_000, 10_000));
+}
+
+#[test]
+fn the_image_stays_for_as_long_as_its_device_object_is_referenced() {
+    let rig = Rig::installed(&[]);
+    let (device, unbound) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (its_device, has_unbound) = (Arc::clone(&device), Arc::clone(&unbound));
+    rig.machine.on_import(move |call| match call.name() {
+        "FwpsCalloutRegister2" => its_device.store(call.arg(0), Ordering::Relaxed),
+        "WdfVersionUnbind" => has_unbound.store(true, Ordering::Relaxed),
+        _ => {}
+    });
+    rig.start().unwrap();
+    let device = device.load(Ordering::Relaxed);
+    assert!(rig.machine.device_objects().reference(device), "callouts are registered for a device object");
+    thread::scope(|scope| {
+        let stop = scope.spawn(|| rig.machine.stop_service("flowtag"));
+        while !unbound.load(Ordering::Relaxed) {
+            assert!(!stop.is_finished(), "unload has not unbound from the framework");
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(100));
+        assert!(rig.machine.image().is_some(), "the image is unmapped while its device object is referenced");
+        rig.machine.device_objects().dereference(device);
+        stop.join().unwrap().unwrap();
+    });
+    assert!(rig.machine.image().is_none());
+    rig.assert_clean();
 }

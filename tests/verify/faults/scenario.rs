@@ -11,8 +11,8 @@ use flowtag_simulator::{
     kernel::registry::Value,
     service::ServiceError,
     wfp::{
-        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, Packet, PathMemory, Removal, Switches, Verdict,
-        WriteRight, layer::Field, status,
+        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Packet, PathMemory, PendingAnswer, Removal,
+        Switches, Verdict, WriteRight, layer::Field, status,
     },
 };
 use flowtag_tests::rig::{ICMP, Rig, TCP, UDP, endpoint, field, path_blob};
@@ -115,10 +115,11 @@ impl Scenario {
         self.rig.machine.registry().set_parameter("flowtag", "TraceLevel", Value::Dword(99));
         self.rig.set(|switches| {
             switches.known_callout_flags = u32::MAX;
+            switches.irql = IrqlChoice::Random;
             switches.removal = Removal::PendingByChance;
+            switches.pending_answer = PendingAnswer::Folded;
             switches.handle_reuse = HandleReuse::AtOnce;
             switches.busy_answers = 2;
-            switches.refuse_contexts_when_leaving = true;
             switches.write_right = WriteRight::ByChance;
             switches.process_path = PathMemory::Paged;
             switches.empty_on_reauthorization = vec![Field::LocalPort, Field::RemotePort];

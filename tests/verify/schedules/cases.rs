@@ -1,6 +1,8 @@
 //! The cases.
 
-use flowtag_simulator::wfp::{BusyUntil, DyingFlow, Emptied, ExistingContext, HandleReuse, Removal, SecondContext};
+use flowtag_simulator::wfp::{
+    BusyUntil, DyingFlow, Emptied, ExistingContext, HandleReuse, PendingAnswer, Removal, SecondContext,
+};
 
 use super::{
     case::{
@@ -23,9 +25,10 @@ fn windows() -> [Windows; 9] {
         switched("dying flow deletes later", |switches| switches.dying_flow = DyingFlow::DeleteLater),
         switched("dying flow deletes inline", |switches| switches.dying_flow = DyingFlow::DeleteInline),
         switched("handles are reused", |switches| switches.handle_reuse = HandleReuse::AtOnce),
-        switched("callouts go during flowDeleteFn", |switches| switches.busy_until = BusyUntil::Deleting),
-        switched("an existing context answers success", |switches| {
+        switched("callouts stay until flowDeleteFn has returned", |switches| switches.busy_until = BusyUntil::Returned),
+        switched("every status that is no failure is success", |switches| {
             switches.existing_context = ExistingContext::Folded;
+            switches.pending_answer = PendingAnswer::Folded;
             switches.second_context = SecondContext::Answered;
         }),
         switched("entries are emptied after flowDeleteFn", |switches| {

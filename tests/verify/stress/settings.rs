@@ -3,8 +3,8 @@
 use flowtag_simulator::{
     kernel::registry::Value,
     wfp::{
-        BusyUntil, DyingFlow, Emptied, ExistingContext, HandleReuse, PathMemory, Removal, SecondContext, WriteRight,
-        layer::Field, status,
+        BusyUntil, DyingFlow, Emptied, ExistingContext, HandleReuse, IrqlChoice, PathMemory, PendingAnswer, Removal,
+        SecondContext, UnknownFlow, WriteRight, layer::Field, status,
     },
 };
 use flowtag_tests::rig::Rig;
@@ -25,6 +25,8 @@ pub fn change(rig: &Rig, random: &mut ChaCha8Rng) {
     registry.set_parameter("flowtag", "MaxFlows", Value::Dword(one_of(random, &MAX_FLOWS)));
     rig.set(|switches| {
         switches.known_callout_flags = one_of(random, &CALLOUT_FLAGS);
+        // Below DISPATCH_LEVEL in every second load.
+        switches.irql = one_of(random, &[IrqlChoice::default(), IrqlChoice::Random]);
         switches.busy_answers = random.random_range(0..4);
         switches.busy_until = one_of(random, &[BusyUntil::Returned, BusyUntil::Deleting]);
         switches.refuse_contexts_when_leaving = random.random();
@@ -44,6 +46,8 @@ pub fn change(rig: &Rig, random: &mut ChaCha8Rng) {
 pub fn change_amidst(rig: &Rig, random: &mut ChaCha8Rng) {
     rig.set(|switches| {
         switches.removal = one_of(random, &[Removal::AsDocumented, Removal::PendingByChance]);
+        switches.pending_answer = one_of(random, &[PendingAnswer::Pending, PendingAnswer::Folded]);
+        switches.unknown_flow = one_of(random, &[UnknownFlow::NotFound, UnknownFlow::Unsuccessful]);
         switches.removal_error = one_of(random, &[None, None, None, Some(status::UNSUCCESSFUL)]);
         switches.dying_flow = one_of(
             random,

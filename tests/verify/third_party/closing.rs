@@ -15,7 +15,7 @@ use flowtag_simulator::{
     Options,
     io::OpenError,
     service::State,
-    wfp::{BusyUntil, Removal, Verdict},
+    wfp::{Removal, Verdict},
 };
 use flowtag_tests::{
     rig::outbound,
@@ -83,10 +83,7 @@ fn pending_removal(image: &Path) -> Result<()> {
     let rig = WinDivert::started(image, Options::default())?;
     let layer = rig.open_flow_layer(true)?;
     rig.machine.open_flow(&outbound())?;
-    rig.machine.wfp().set(|switches| {
-        switches.removal = Removal::PendingUntilTold;
-        switches.busy_until = BusyUntil::Deleting;
-    });
+    rig.machine.wfp().set(|switches| switches.removal = Removal::PendingUntilTold);
     layer.close()?;
     rig.settle();
     ensure!(rig.machine.wfp().contexts() == 1 && rig.machine.wfp().callouts() == 2, "{:?}", rig.left_behind());
@@ -100,7 +97,6 @@ fn removal_fails(image: &Path) -> Result<()> {
     let rig = WinDivert::started(image, Options::default())?;
     let layer = rig.open_flow_layer(true)?;
     let flow = rig.machine.open_flow(&outbound())?;
-    rig.machine.wfp().set(|switches| switches.busy_until = BusyUntil::Deleting);
     rig.machine.faults().fail("FwpsFlowRemoveContext0", 1, Some(STATUS_UNSUCCESSFUL));
     layer.close()?;
     ensure!(rig.machine.wfp().contexts() == 1, "the context that was not removed");
