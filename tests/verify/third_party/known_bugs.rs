@@ -13,8 +13,9 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use flowtag_simulator::{
     BugCheck, Options,
+    computer::Irql,
     service::{ServiceError, State},
-    wfp::Removal,
+    wfp::{BusyUntil, IrqlChoice, Removal},
 };
 use flowtag_tests::{
     rig::outbound,
@@ -94,26 +95,27 @@ fn busy_callout_ignored(image: &Path) -> Result<()> {
 }
 
 /// The same status ignored in another place: where a context counts until its flowDeleteFn has returned, the file that
-/// goes inside it cannot unregister its callout.
+/// goes inside it cannot unregister its callout. Where Windows lets callouts go before flowDeleteFn is called, as in the
+/// one build that is known, nobody sees this bug.
 fn callout_left(image: &Path) -> Result<()> {
-    // At which level the engine calls flowDeleteFn is a matter of chance: at DISPATCH_LEVEL the file goes later.
-    for seed in 0..20 {
-        let rig = WinDivert::started(image, Options { seed, ..Options::default() })?;
-        let layer = rig.open_flow_layer(true)?;
-        rig.machine.open_flow(&outbound())?;
-        rig.machine.wfp().set(|switches| switches.removal = Removal::PendingUntilTold);
-        layer.close()?;
-        rig.settle();
-        rig.machine.run_deferred_deletes()?;
-        rig.settle();
-        if rig.machine.wfp().callouts() > 0 {
-            return match rig.stop() {
-                Err(ServiceError::BugCheck(bug_check)) => caught(Some(bug_check), UNLOADED_WITH_CALLBACKS, "callouts"),
-                other => bail!("it stopped: {other:?}"),
-            };
-        }
+    let rig = WinDivert::started(image, Options::default())?;
+    let layer = rig.open_flow_layer(true)?;
+    rig.machine.open_flow(&outbound())?;
+    rig.machine.wfp().set(|switches| {
+        switches.removal = Removal::PendingUntilTold;
+        switches.busy_until = BusyUntil::Returned;
+        // At DISPATCH_LEVEL the file goes later.
+        switches.irql = IrqlChoice::Fixed(Irql::PASSIVE);
+    });
+    layer.close()?;
+    rig.settle();
+    rig.machine.run_deferred_deletes()?;
+    rig.settle();
+    ensure!(rig.machine.wfp().callouts() > 0, "its callouts are gone");
+    match rig.stop() {
+        Err(ServiceError::BugCheck(bug_check)) => caught(Some(bug_check), UNLOADED_WITH_CALLBACKS, "callouts"),
+        other => bail!("it stopped: {other:?}"),
     }
-    bail!("its callouts are gone with every seed: if the simulator has changed, this bug may not show any more")
 }
 
 /// A removal that reports an error other than `STATUS_UNSUCCESSFUL` and yet calls flowDeleteFn: both give the file's
