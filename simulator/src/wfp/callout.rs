@@ -223,7 +223,10 @@ mod tests {
     #[test]
     fn a_key_is_registered_once() {
         let (mut callouts, _) = registered();
-        assert_eq!(callouts.register(&callout(1), ClassifyVersion::Two, DEVICE, ALL_FLAGS), Err(status::FWP_ALREADY_EXISTS));
+        assert_eq!(
+            callouts.register(&callout(1), ClassifyVersion::Two, DEVICE, ALL_FLAGS),
+            Err(status::FWP_ALREADY_EXISTS)
+        );
     }
 
     #[test]
@@ -236,7 +239,10 @@ mod tests {
     #[test]
     fn flags_that_this_windows_does_not_know_are_refused() {
         let unknown = FwpsCallout { flags: 0x200, ..callout(1) };
-        assert_eq!(Callouts::default().register(&unknown, ClassifyVersion::Two, DEVICE, 0xFF), Err(status::INVALID_PARAMETER));
+        assert_eq!(
+            Callouts::default().register(&unknown, ClassifyVersion::Two, DEVICE, 0xFF),
+            Err(status::INVALID_PARAMETER)
+        );
     }
 
     #[test]

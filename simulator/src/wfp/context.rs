@@ -9,7 +9,8 @@ use super::{
     layer::Layer,
     status::{self, Status},
     switches::{
-        DyingFlow, ExistingContext, HandleReuse, IrqlChoice, PendingAnswer, Removal, SecondContext, Switches, UnknownFlow,
+        DyingFlow, ExistingContext, HandleReuse, IrqlChoice, PendingAnswer, Removal, SecondContext, Switches,
+        UnknownFlow,
     },
     touches,
 };

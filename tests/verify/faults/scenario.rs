@@ -11,8 +11,8 @@ use flowtag_simulator::{
     kernel::registry::Value,
     service::ServiceError,
     wfp::{
-        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Packet, PathMemory, PendingAnswer, Removal,
-        Switches, Verdict, WriteRight, layer::Field, status,
+        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Packet, PathMemory, PendingAnswer,
+        Removal, Switches, Verdict, WriteRight, layer::Field, status,
     },
 };
 use flowtag_tests::rig::{ICMP, Rig, TCP, UDP, endpoint, field, path_blob};
