@@ -1,6 +1,6 @@
 //! `DEVICE_OBJECT`s, counted: one that is referenced outlives its deletion, and keeps the image of its driver.
 //!
-//! DDI IoDeleteDevice: with references left, a device object is deleted when they are released. That the driver stays in
+//! DDI `IoDeleteDevice`: with references left, a device object is deleted when they are released. That the driver stays in
 //! memory for as long as one of its device objects is there is how `IoSetCompletionRoutineEx` guarantees that a driver is
 //! not unloaded before its routine runs: the routine has to belong to the driver that owns the device object (its page).
 //! Simplification: who unloads a driver waits for that; Windows leaves the rest to whoever releases the last reference.
@@ -123,7 +123,14 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::{
+        Options,
+        interleave::{Crew, Explores, Job, Plan, Waits, explore::Explorer},
+        kernel::DEVICES,
+    };
 
     #[test]
     fn a_device_object_that_nobody_references_goes_when_it_is_deleted() {
@@ -142,6 +149,38 @@ mod tests {
         assert_eq!(all.count(), 1);
         all.dereference(address);
         assert_eq!(all.count(), 0);
+    }
+
+    /// Explores the orders of a thread that releases the last reference, and of one that unmaps the image.
+    #[test]
+    fn in_no_order_of_threads_is_the_image_let_go_before_the_last_reference_is_released() {
+        let explorer = Arc::new(Mutex::new(Explorer::default()));
+        let crew = Crew::new(2);
+        loop {
+            let machine = Machine::new(Options::default());
+            let device = machine.device_objects().create(336);
+            let address = device.address();
+            assert!(machine.device_objects().reference(address));
+            drop(device);
+            let released = Arc::new(AtomicBool::new(false));
+            let (releasing, has_released, unmapping) = (machine.clone(), Arc::clone(&released), machine.clone());
+            let release: Job = Box::new(move || {
+                interleave::point("flowDeleteFn has returned", DEVICES);
+                has_released.store(true, Ordering::Relaxed);
+                releasing.device_objects().dereference(address);
+                Ok(())
+            });
+            let unmap: Job = Box::new(move || {
+                let waited = unmapping.run(|cpu| unmapping.device_objects().wait_until_gone(cpu));
+                let in_order = waited.is_ok() && released.load(Ordering::Relaxed);
+                if in_order { Ok(()) } else { Err("the image is let go too early".into()) }
+            });
+            let plan = Plan { strategy: explorer.clone(), memory: None, waits: Waits::Early(1), seed: 0 };
+            assert_eq!(crew.run(plan, vec![release, unmap]).failure, None);
+            if !explorer.lock().unwrap().next_run() {
+                break;
+            }
+        }
     }
 
     #[test]
