@@ -125,7 +125,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn serve(&self, export: &'static Export) -> u64 {
         let irql = self.cpu.irql();
-        if irql > export.max_irql {
+        if irql > export.max_irql && !self.machine.checks_irql_itself(self, self.number) {
             self.bug_check(
                 IRQL_NOT_LESS_OR_EQUAL,
                 [self.caller(), u64::from(irql.0), 8, self.caller()],

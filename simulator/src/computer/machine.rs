@@ -240,6 +240,10 @@ impl Machine {
         self.0.parts[self.0.imports.owner(number)].1.touches(call)
     }
 
+    pub(super) fn checks_irql_itself(&self, call: &Call<'_>, number: usize) -> bool {
+        self.0.parts[self.0.imports.owner(number)].1.checks_irql_itself(call)
+    }
+
     fn parts(&self) -> impl Iterator<Item = &dyn Subsystem> {
         self.0.parts.iter().map(|(_, part)| part.as_ref())
     }

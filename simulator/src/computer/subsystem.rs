@@ -78,6 +78,12 @@ pub trait Subsystem: Any + Send + Sync {
         Some(Touches::EVERYTHING)
     }
 
+    /// Whether a call above its export's limit is left to the export, which knows what Windows makes of it.
+    fn checks_irql_itself(&self, call: &Call<'_>) -> bool {
+        let _ = call;
+        false
+    }
+
     /// A number that says what the memory holds that the part has given to the driver.
     fn driver_memory(&self) -> u64 {
         0

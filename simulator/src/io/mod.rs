@@ -13,7 +13,7 @@ use std::{
 pub use crate::kmdf::completion::Outcome;
 use crate::{
     computer::Machine,
-    kmdf::{completion::Completion, file, system_buffer::SystemBuffer},
+    kmdf::{completion::Completion, file, names, system_buffer::SystemBuffer},
     referee::BugCheck,
 };
 
@@ -68,7 +68,7 @@ impl Machine {
         if self.is_stopping() {
             return Err(OpenError::Refused(STATUS_NO_SUCH_DEVICE));
         }
-        let name = name.strip_prefix(r"\\.\").map_or_else(|| name.to_owned(), |name| format!(r"\??\{name}"));
+        let name = names::of_program(name);
         let opened = self.run(|cpu| file::open(cpu, &name, process)).map_err(OpenError::BugCheck)?;
         let handle = opened.map_err(OpenError::Refused)?;
         Ok(File { machine: self.clone(), handle, process })

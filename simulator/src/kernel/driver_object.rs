@@ -11,13 +11,18 @@ const IO_TYPE_DRIVER: u16 = 4;
 const SIZE: u64 = 2;
 const START: u64 = 24;
 const IMAGE_SIZE: u64 = 32;
-const EXTENSION: u64 = 48;
+/// Where `DRIVER_OBJECT.DriverExtension` is.
+pub(crate) const DRIVER_EXTENSION: u64 = 48;
 const NAME: u64 = 56;
 const INIT: u64 = 88;
 /// Where `DRIVER_OBJECT.DriverUnload` is.
 pub(crate) const DRIVER_UNLOAD: u64 = 104;
-/// `DRIVER_EXTENSION`, which starts with a pointer back.
-const DRIVER_EXTENSION: usize = 80;
+/// Where `DRIVER_OBJECT.MajorFunction` is, and how many there are.
+pub(crate) const MAJOR_FUNCTION: u64 = 112;
+pub(crate) const MAJOR_FUNCTIONS: usize = 28;
+/// `DRIVER_EXTENSION`, which starts with a pointer back: its size, and where `AddDevice` is.
+const EXTENSION: usize = 80;
+pub(crate) const ADD_DEVICE: u64 = 8;
 
 /// A driver's object, and the path of its service's key.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ impl DriverObject {
     /// The object of `service`'s driver, whose image lies at `image` and begins at `entry`.
     pub(crate) fn new(service: &str, image: &Range<u64>, entry: u64) -> Self {
         let object = LentMemory::zeroed(DRIVER_OBJECT.into());
-        let extension = LentMemory::zeroed(DRIVER_EXTENSION);
+        let extension = LentMemory::zeroed(EXTENSION);
         let (name_text, name) = unicode_string(&format!(r"\Driver\{service}"));
         // The kernel names the control set itself, not the link to it.
         let (path_text, path) = unicode_string(&format!(r"\REGISTRY\MACHINE\SYSTEM\ControlSet001\Services\{service}"));
@@ -43,7 +48,7 @@ impl DriverObject {
         object.set(SIZE, DRIVER_OBJECT);
         object.set(START, image.start);
         object.set(IMAGE_SIZE, (image.end - image.start) as u32);
-        object.set(EXTENSION, extension.address());
+        object.set(DRIVER_EXTENSION, extension.address());
         object.set(NAME, name);
         object.set(INIT, entry);
         Self { object, registry_path, pointed_at: [extension, name_text, path_text] }

@@ -24,6 +24,9 @@ pub enum Value {
     MultiSz(Vec<String>),
     /// `REG_BINARY`.
     Binary(Vec<u8>),
+    /// `REG_DWORD` that has not four bytes: whoever writes a value says its type and its size, and nothing holds one against
+    /// the other.
+    OddDword(Vec<u8>),
 }
 
 impl Value {
@@ -31,7 +34,7 @@ impl Value {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Dword(_) => "REG_DWORD",
+            Self::Dword(_) | Self::OddDword(_) => "REG_DWORD",
             Self::Qword(_) => "REG_QWORD",
             Self::Sz(_) => "REG_SZ",
             Self::ExpandSz(_) => "REG_EXPAND_SZ",
@@ -49,7 +52,7 @@ impl fmt::Display for Value {
             Self::Qword(number) => write!(f, "{number:#x}"),
             Self::Sz(text) | Self::ExpandSz(text) => f.write_str(text),
             Self::MultiSz(texts) => f.write_str(&texts.join(r"\0")),
-            Self::Binary(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}")),
+            Self::Binary(bytes) | Self::OddDword(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}")),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Binding a driver to the framework: `WdfVersionBind` and `WdfVersionUnbind` of WDFLDR.SYS.
 
 use super::{
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDF, life,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDF, life,
     objects::Client,
+    verifier::{self, Verifier},
 };
 use crate::{
     computer::{Call, Export, Fails, Irql, lent_memory::LentMemory, memory},
@@ -13,7 +14,7 @@ use crate::{
 const MAJOR: u32 = 1;
 /// Drivers with more functions than KMDF 1.13 has keep a pointer to the framework's table; older ones a copy of it.
 const COPIED_UP_TO: usize = 438;
-/// The functions that each version has, by its minor number: a driver that claims another count is refused.
+/// The functions that each version has, by its minor number: a driver that claims a count of no version is refused.
 #[rustfmt::skip]
 const FUNCTION_COUNTS: &[(u32, u32)] = &[
     (0, 383), (1, 386), (5, 387), (7, 387), (9, 396), (11, 432), (13, 438), (15, 444), (17, 444),
@@ -21,8 +22,6 @@ const FUNCTION_COUNTS: &[(u32, u32)] = &[
 ];
 
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// Parameter 1 of the above: memory not freed at unload.
-const LEAK: u64 = 0x62;
 const STATUS_REVISION_MISMATCH: u64 = 0xC000_0059;
 
 /// `WDF_DRIVER_GLOBALS`: its size, and where its fields are.
@@ -39,7 +38,7 @@ pub const EXPORTS: &[Export] = &[
         module: "WDFLDR.SYS",
         name: "WdfVersionBind",
         max_irql: Irql::PASSIVE,
-        fails: Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]),
+        fails: Fails::Status(&[STATUS_INVALID_PARAMETER as u32]),
         run: bind,
     },
     Export {
@@ -69,6 +68,8 @@ struct BindInfo {
 /// Size of the longer form, `WDF_BIND_INFO2`.
 const BIND_INFO_2: usize = 88;
 
+/// The loader's own checks, and KMDF's fxlibrarycommon.cpp, `FxLibraryCommonRegisterClient`, which answers
+/// `STATUS_INVALID_PARAMETER` for all that it does not like, no memory included.
 fn bind(call: &Call<'_>) -> u64 {
     let (driver_object, registry_path, info_at, globals_at) = (call.arg(0), call.arg(1), call.arg(2), call.arg(3));
     let info: BindInfo = call.read(info_at);
@@ -84,12 +85,15 @@ fn bind(call: &Call<'_>) -> u64 {
         return STATUS_REVISION_MISMATCH;
     }
     // Win32 error 87 is what users report of a driver that is newer than the framework (microsoft/windows-drivers-rs, issue
-    // 286; microsoft/Windows-driver-samples, issue 613), and the status of KMDF's fxlibrarycommon.cpp,
-    // `FxLibraryCommonRegisterClient`, for more functions than it has.
-    if info.minor > call.machine.kmdf().minor() {
-        return STATUS_INVALID_PARAMETER;
+    // 286; microsoft/Windows-driver-samples, issue 613); the longer structure may allow it.
+    let is_newer = info.minor > call.machine.kmdf().minor();
+    if is_newer && info.size as usize == BIND_INFO_2 {
+        let text = "the simulator does not model drivers that are newer than the framework and made to run on it";
+        call.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, call.caller(), 0, 0], text);
     }
-    if !FUNCTION_COUNTS.contains(&(info.minor, info.function_count)) {
+    // The count is looked at by itself, not beside the version.
+    let is_known = FUNCTION_COUNTS.iter().any(|&(_, count)| count == info.function_count);
+    if is_newer || info.function_table == 0 || !is_known {
         return STATUS_INVALID_PARAMETER;
     }
     let table = call.machine.imports().function_table(WDF);
@@ -103,23 +107,21 @@ fn bind(call: &Call<'_>) -> u64 {
     call.write(globals_at, globals.address());
     let registry_path = UnicodeString::text(call, registry_path);
     let version = [info.major, info.minor];
-    let client = Client { globals, driver_object, registry_path, version, driver: None };
+    let client = Client { globals, driver_object, registry_path, version, driver: None, verifier: Verifier::default() };
     call.machine.kmdf().with(|state| state.client = Some(client));
     STATUS_SUCCESS
 }
 
 /// Unbinds. When `DriverEntry` failed after `WdfDriverCreate`, the framework deletes what there is here, without
-/// `EvtDriverUnload`.
+/// `EvtDriverUnload`: KMDF's fxlibrarycommon.cpp, `FxLibraryCommonUnregisterClient`. Of a `WDFDEVICE_INIT` that is left only its
+/// verifier speaks (wdfpool.cpp, `FxPoolDump`).
 fn unbind(call: &Call<'_>) -> u64 {
     life::delete_all(call.cpu);
     let kmdf = call.machine.kmdf();
-    let leaked = kmdf.with(|state| state.inits.first_key_value().map(|(&at, init)| (at, init.allocated_by)));
-    if let Some((init, allocated_by)) = leaked {
-        call.bug_check(
-            DRIVER_VERIFIER_DETECTED_VIOLATION,
-            [LEAK, init, 0, 1],
-            format!("the WDFDEVICE_INIT that {allocated_by:#x} allocated was neither used nor freed"),
-        );
+    let left = kmdf.with(|state| std::mem::take(&mut state.inits));
+    if let Some(init) = left.values().next() {
+        let text = format!("the WDFDEVICE_INIT that {:#x} allocated was neither used nor freed", init.allocated_by);
+        verifier::complain(call.cpu, text);
     }
     kmdf.with(|state| state.client = None);
     STATUS_SUCCESS

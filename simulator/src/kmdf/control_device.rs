@@ -1,33 +1,21 @@
-//! How a control device is reached: its name, symbolic links, files, and who hears of requests first.
+//! The symbolic link to a control device, and whose device it is.
 
 use super::{
-    OBJECT_ERROR, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, WDF_VIOLATION,
-    device::change_init,
-    file::FileConfig,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
+    device::STATUS_OBJECT_NAME_COLLISION,
+    names,
     objects::{self, Object},
-    required, row,
+    required, row, string, verifier,
 };
 use crate::{
     computer::{Call, Export, Fails, Irql},
     kernel::unicode_string::UnicodeString,
 };
 
-const STATUS_OBJECT_NAME_COLLISION: u32 = 0xC000_0035;
+const STATUS_INVALID_DEVICE_REQUEST: u64 = 0xC000_0010;
+const STATUS_INVALID_DEVICE_STATE: u64 = 0xC000_0184;
 
-/// `WDF_FILEOBJECT_CONFIG`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-struct FileObjectConfig {
-    size: u32,
-    padding: u32,
-    create: u64,
-    close: u64,
-    cleanup: u64,
-    auto_forward: u32,
-    class: u32,
-}
-
-/// What a control device is set up with.
+/// What is done with a control device.
 pub const EXPORTS: &[Export] = &[
     row(
         "WdfDeviceCreateSymbolicLink",
@@ -36,72 +24,43 @@ pub const EXPORTS: &[Export] = &[
         create_symbolic_link,
     ),
     row("WdfDeviceGetDriver", Irql::DISPATCH, Fails::Never, driver),
-    row("WdfDeviceInitAssignName", Irql::PASSIVE, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), assign_name),
-    row("WdfDeviceInitSetFileObjectConfig", Irql::DISPATCH, Fails::Never, set_file_config),
-    row("WdfDeviceInitSetIoInCallerContextCallback", Irql::DISPATCH, Fails::Never, |call| {
-        let callback = call.callback(required(call, 2), "EvtDeviceIoInCallerContext");
-        change_init(call, |init| init.in_caller_context = callback)
-    }),
-    // How reads and writes get at their buffers; the codes of control requests say it for themselves.
-    row("WdfDeviceInitSetIoType", Irql::DISPATCH, Fails::Never, |call| change_init(call, |_| {})),
 ];
 
-fn assign_name(call: &Call<'_>) -> u64 {
-    let name = if call.arg(2) == 0 { None } else { Some(UnicodeString::text(call, call.arg(2))) };
-    change_init(call, |init| init.assign_name(name));
-    STATUS_SUCCESS
-}
-
-fn set_file_config(call: &Call<'_>) -> u64 {
-    let config: FileObjectConfig = call.read(required(call, 2));
-    let attributes = objects::attributes(call, call.arg(3), false).ok();
-    let attributes = attributes.filter(|_| config.size as usize == size_of::<FileObjectConfig>());
-    let Some(attributes) = attributes else {
-        call.bug_check(
-            WDF_VIOLATION,
-            [OBJECT_ERROR, call.arg(1), 0, 0],
-            "WdfDeviceInitSetFileObjectConfig was given a structure of another version, or attributes with a parent",
-        );
-    };
-    let create = call.callback(config.create, "EvtDeviceFileCreate");
-    let close = call.callback(config.close, "EvtFileClose");
-    let cleanup = call.callback(config.cleanup, "EvtFileCleanup");
-    change_init(call, |init| init.files = Some(FileConfig { create, close, cleanup, attributes }))
-}
-
+/// KMDF's fxdeviceapi.cpp, `WdfDeviceCreateSymbolicLink`, and fxdevicekm.cpp, `CreateSymbolicLink`: one link for each device, and
+/// none for one whose name was generated.
 fn create_symbolic_link(call: &Call<'_>) -> u64 {
-    let link = UnicodeString::text(call, required(call, 2));
-    let is_taken = call.machine.kmdf().with(|state| state.device_called(&link).is_some());
-    if is_taken {
+    let state = objects::with_object(call, "WDFDEVICE", |object| match object {
+        Object::Device(device) => Some((device.link.is_some(), device.init.name.is_some())),
+        _ => None,
+    });
+    let (has_link, has_name) = state;
+    let link_at = required(call, 2);
+    if call.read::<UnicodeString>(link_at).length == 0 {
+        return STATUS_INVALID_DEVICE_REQUEST;
+    }
+    let link = match verifier::check_passive(call).and_then(|()| string::text(call, link_at)) {
+        Ok(link) => names::canonical(&link),
+        Err(status) => return status,
+    };
+    if has_link {
+        return STATUS_INVALID_DEVICE_REQUEST;
+    }
+    if !has_name {
+        return STATUS_INVALID_DEVICE_STATE;
+    }
+    if call.machine.kmdf().with(|state| state.device_called(&link).is_some()) {
         return STATUS_OBJECT_NAME_COLLISION.into();
     }
     objects::with_object(call, "WDFDEVICE", |object| {
         let Object::Device(device) = object else { return None };
-        device.links.push(link);
+        device.link = Some(link);
         Some(())
     });
     STATUS_SUCCESS
 }
 
+/// KMDF's fxdeviceapi.cpp, `WdfDeviceGetDriver`.
 fn driver(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDEVICE", |object| matches!(object, Object::Device(_)).then_some(()));
     call.machine.kmdf().with(|state| state.client.as_ref().and_then(|client| client.driver).unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::mem::offset_of;
-
-    use super::*;
-    use crate::kmdf::facts;
-
-    #[test]
-    fn the_layout_of_the_file_configuration_is_that_of_the_facts() {
-        let facts = facts::json();
-        let offset = |field| facts::offset(&facts, "WDF_FILEOBJECT_CONFIG", field);
-        assert_eq!(facts::size(&facts, "WDF_FILEOBJECT_CONFIG"), size_of::<FileObjectConfig>());
-        assert_eq!(offset("EvtDeviceFileCreate"), offset_of!(FileObjectConfig, create));
-        assert_eq!(offset("EvtFileClose"), offset_of!(FileObjectConfig, close));
-        assert_eq!(offset("EvtFileCleanup"), offset_of!(FileObjectConfig, cleanup));
-    }
 }

@@ -1,25 +1,39 @@
-//! `WdfDriverCreate`, unloading, and `WdfObjectDelete`.
+//! `WdfDriverCreate`, and unloading.
 
 use super::{
-    OBJECT_ERROR, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    WDF_VIOLATION, bind, life,
-    objects::{self, Attributes, Object},
-    required, row,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    attributes::{Allows, Attributes, Level, Scope},
+    bind, life,
+    objects::{self, Client, Object},
+    required, row, string,
+    verifier::Verifier,
 };
 use crate::{
     computer::{Call, Export, Fails, Irql},
-    kernel::{driver_object::DRIVER_UNLOAD, registry::Value},
+    kernel::{
+        driver_object::{ADD_DEVICE, DRIVER_EXTENSION, DRIVER_UNLOAD, MAJOR_FUNCTION, MAJOR_FUNCTIONS},
+        registry::Value,
+        unicode_string::UnicodeString,
+    },
 };
 
-/// The framework's own module. Nothing imports from it: its one row is what `DriverUnload` points at.
+/// The framework's own module. Nothing imports from it: its rows are what the driver object points at.
 const FRAMEWORK: &str = "Wdf01000.sys";
+const ADD_DEVICE_ROUTINE: &str = "FxDriver::AddDevice";
+const DISPATCH: &str = "FxDevice::Dispatch";
 const UNLOAD: &str = "FxDriver::Unload";
 
+/// `WDF_DRIVER_INIT_FLAGS`.
 const WDF_DRIVER_INIT_NON_PNP_DRIVER: u32 = 0x1;
 const WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE: u32 = 0x2;
 /// For drivers of user mode: KMDF takes the flag and does nothing about it.
-const WDF_DRIVER_INIT_COMPANION: u32 = 0x4;
+const WDF_DRIVER_INIT_COMPANION: u32 = 0x10;
+/// What the framework adds for a driver that it verifies: WdfVerifyOn and WdfVerifierOn.
+const VERIFIED: u32 = 0x4 | 0x8;
 const STATUS_DRIVER_INTERNAL_ERROR: u32 = 0xC000_0183;
+
+/// A tag that the framework takes for none: the one that old kits give every block.
+const TAG_OF_OLD_KITS: u32 = u32::from_le_bytes(*b"Ddk ");
 
 /// Driver objects.
 pub const EXPORTS: &[Export] = &[
@@ -30,8 +44,9 @@ pub const EXPORTS: &[Export] = &[
         create,
     ),
     row("WdfDriverWdmGetDriverObject", Irql::DISPATCH, Fails::Never, driver_object),
-    row("WdfObjectDelete", Irql::DISPATCH, Fails::Never, delete),
     Export { module: FRAMEWORK, name: UNLOAD, max_irql: Irql::PASSIVE, fails: Fails::Never, run: unload },
+    Export::not_modelled(FRAMEWORK, ADD_DEVICE_ROUTINE),
+    Export::not_modelled(FRAMEWORK, DISPATCH),
 ];
 
 /// `WDF_DRIVER_CONFIG`.
@@ -51,76 +66,144 @@ impl DriverConfig {
         self.init_flags & flag != 0
     }
 
-    /// KMDF's fxdriverapi.cpp, `WdfDriverCreate`. (Before KMDF 1.2 the structure had no pool tag; on x64 it is no shorter
-    /// for that.)
+    /// KMDF's fxdriverapi.cpp, `WdfDriverCreate`. (The structure of KMDF 1.1 ends before the pool tag; on x64 it is no shorter
+    /// for that, and the tag is read.)
     fn check(&self) -> Result<(), u64> {
         let known = WDF_DRIVER_INIT_NON_PNP_DRIVER | WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE | WDF_DRIVER_INIT_COMPANION;
-        let add_device_is_refused =
-            self.has(WDF_DRIVER_INIT_NON_PNP_DRIVER) && !self.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE);
         if self.size as usize != size_of::<Self>() {
             Err(STATUS_INFO_LENGTH_MISMATCH)
-        } else if self.has(!known) || (add_device_is_refused && self.device_add != 0) {
+        } else if self.has(!known) {
             Err(STATUS_INVALID_PARAMETER)
         } else {
             Ok(())
         }
     }
 
+    /// Whether it is of a non-PnP driver that wants to hear of devices.
+    fn contradicts_itself(&self) -> bool {
+        !self.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE)
+            && self.has(WDF_DRIVER_INIT_NON_PNP_DRIVER)
+            && self.device_add != 0
+    }
+
     /// Whether the stub is to put its own `DriverUnload` before the one in the driver object.
     fn displaces_unload(&self) -> bool {
         self.unload != 0 || !self.has(WDF_DRIVER_INIT_NON_PNP_DRIVER | WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE)
     }
+
+    /// The driver's tag in its globals; 0 where the framework takes one of its own. KMDF's fxdriver.cpp, `_InitializeTag`:
+    /// the first letters of the service's name behind a leading "wdf", if there are three.
+    fn tag(&self, name: &[u8]) -> u32 {
+        if self.pool_tag != 0 && self.pool_tag != TAG_OF_OLD_KITS {
+            return self.pool_tag;
+        }
+        let prefixed = name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"wdf"));
+        let name = if prefixed { &name[3..] } else { name };
+        let mut tag = [0u8; 4];
+        if name.len() > 2 {
+            tag.iter_mut().zip(name).for_each(|(place, &letter)| *place = letter);
+        }
+        u32::from_le_bytes(tag)
+    }
 }
 
+/// KMDF's fxdriverapi.cpp, `WdfDriverCreate`, in its order. The name and the tag stay in the globals when what follows fails.
 fn create(call: &Call<'_>) -> u64 {
     objects::check_globals(call);
     let driver_object = required(call, 1);
-    required(call, 2);
+    let registry_path = required(call, 2);
     let config: DriverConfig = call.read(required(call, 4));
     let driver_at = call.arg(5);
-    if let Err(status) = config.check() {
+    let checked = config.check().and_then(|()| string::check(call, registry_path));
+    if let Err(status) = checked {
         return status;
     }
-    call.callback(config.device_add, "EvtDriverDeviceAdd");
-    call.callback(config.unload, "EvtDriverUnload");
-    let attributes = match objects::attributes(call, call.arg(3), false) {
+    let kmdf = call.machine.kmdf();
+    if kmdf.with(|state| state.client.as_ref().is_none_or(|client| client.driver.is_some())) {
+        return STATUS_DRIVER_INTERNAL_ERROR.into();
+    }
+    if driver_at != 0 {
+        call.write(driver_at, 0u64);
+    }
+    let path = UnicodeString::text(call, registry_path);
+    kmdf.with(|state| state.client.as_mut().map(|client| name(client, path, &config)));
+    if config.contradicts_itself() {
+        return STATUS_INVALID_PARAMETER;
+    }
+    let attributes = match Attributes::read(call, call.arg(3), Allows::CALLBACKS) {
         Ok(attributes) => attributes,
         Err(status) => return status,
     };
-    let created = add_driver(call, &config, attributes);
-    let Some(driver) = created else { return STATUS_DRIVER_INTERNAL_ERROR.into() };
+    call.callback(config.device_add, "EvtDriverDeviceAdd");
+    call.callback(config.unload, "EvtDriverUnload");
+    verify(call);
     register_client_version(call);
-    // KMDF's fxdriver.cpp, `Initialize`. A non-PnP driver without `EvtDriverUnload` does not want to be stopped.
-    if !config.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE) {
-        let unload = if config.displaces_unload() { call.machine.imports().address(FRAMEWORK, UNLOAD) } else { None };
-        call.write(driver_object + DRIVER_UNLOAD, unload.unwrap_or(0));
-    }
+    let created = add_driver(call, &config, attributes);
+    let driver = match created {
+        Ok(driver) => driver,
+        Err(status) => return status,
+    };
+    fill_driver_object(call, &config, driver_object);
     if driver_at != 0 {
         call.write(driver_at, driver);
     }
     STATUS_SUCCESS
 }
 
-/// Adds the driver and fills its globals; `None` when it has one already.
-fn add_driver(call: &Call<'_>, config: &DriverConfig, attributes: Attributes) -> Option<u64> {
+/// KMDF's fxdriver.cpp, `_InitializeDriverName` and `_InitializeTag`.
+fn name(client: &mut Client, path: String, config: &DriverConfig) {
+    client.registry_path = path;
+    let service = client.registry_path.rsplit_once('\\').map_or("WDF", |(_, name)| name);
+    let service: Vec<u8> = service.bytes().take(31).collect();
+    let mut name = [0u8; 32];
+    name[..service.len()].copy_from_slice(&service);
+    client.globals.set(bind::GLOBALS_NAME, name);
+    client.globals.set(bind::GLOBALS_TAG, config.tag(&service));
+}
+
+/// Whether the driver is verified is settled here, for good: KMDF's globals.cpp, `FxInitialize`.
+fn verify(call: &Call<'_>) {
     let kmdf = call.machine.kmdf();
-    if kmdf.with(|state| state.client.as_ref().is_none_or(|client| client.driver.is_some())) {
-        return None;
-    }
-    let driver = objects::create(call, Object::Driver { unload: config.unload }, attributes, None);
+    let framework = kmdf.minor();
     kmdf.with(|state| {
-        let client = state.client.as_mut()?;
+        let Some(client) = state.client.as_mut() else { return };
+        let (registry, service) = (call.machine.registry(), &client.registry_path);
+        client.verifier = Verifier::of(state.switches, registry, service, [framework, client.version[1]]);
+    });
+}
+
+/// Adds the driver and fills its globals. Without dispatch override the framework keeps no callbacks (KMDF's fxdriver.cpp,
+/// `Initialize`), and what the driver does not say itself its devices get from here.
+fn add_driver(call: &Call<'_>, config: &DriverConfig, attributes: Attributes) -> Result<u64, u64> {
+    let kept = if config.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE) { 0 } else { config.unload };
+    let level = if attributes.level == Level::Inherited { Level::Dispatch } else { attributes.level };
+    let scope = if attributes.scope == Scope::Inherited { Scope::None } else { attributes.scope };
+    let driver = objects::create(call, Object::Driver { unload: kept, level, scope }, attributes, None)?;
+    call.machine.kmdf().with(|state| {
+        let Some(client) = state.client.as_mut() else { return };
         client.driver = Some(driver);
         client.globals.set(bind::GLOBALS_DRIVER, driver);
-        client.globals.set(bind::GLOBALS_FLAGS, config.init_flags);
-        client.globals.set(bind::GLOBALS_TAG, config.pool_tag);
+        let verified = if client.verifier.on { VERIFIED } else { 0 };
+        client.globals.set(bind::GLOBALS_FLAGS, config.init_flags | verified);
         client.globals.set(bind::GLOBALS_DISPLACE_UNLOAD, u8::from(config.displaces_unload()));
-        let mut name = [0u8; 32];
-        let service = client.registry_path.rsplit('\\').next().unwrap_or_default();
-        name.iter_mut().take(31).zip(service.bytes()).for_each(|(place, byte)| *place = byte);
-        client.globals.set(bind::GLOBALS_NAME, name);
-        Some(driver)
-    })
+    });
+    Ok(driver)
+}
+
+/// KMDF's fxdriver.cpp, `Initialize`. A non-PnP driver without `EvtDriverUnload` does not want to be stopped. (Simplification:
+/// all requests have one dispatch routine; the framework has a second one that takes a lock.)
+fn fill_driver_object(call: &Call<'_>, config: &DriverConfig, driver_object: u64) {
+    if config.has(WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE) {
+        return;
+    }
+    let routine = |name| call.machine.imports().address(FRAMEWORK, name).unwrap_or(0);
+    let is_pnp = !config.has(WDF_DRIVER_INIT_NON_PNP_DRIVER);
+    let extension: u64 = call.read(driver_object + DRIVER_EXTENSION);
+    if extension != 0 {
+        call.write(extension + ADD_DEVICE, if is_pnp { routine(ADD_DEVICE_ROUTINE) } else { 0 });
+    }
+    call.write(driver_object + DRIVER_UNLOAD, if config.displaces_unload() { routine(UNLOAD) } else { 0 });
+    call.write(driver_object + MAJOR_FUNCTION, [routine(DISPATCH); MAJOR_FUNCTIONS]);
 }
 
 /// Leaves a note in the registry of the version that the driver was built for: KMDF's globals.cpp, `FxInitialize`, and
@@ -138,12 +221,13 @@ fn register_client_version(call: &Call<'_>) {
     }
 }
 
-/// The framework's `DriverUnload`: the driver's callback, then everything that it made, its devices included.
+/// The framework's `DriverUnload`: the driver's callback, then everything that it made, its devices included. KMDF's
+/// fxdriver.cpp, `Unload`.
 fn unload(call: &Call<'_>) -> u64 {
     let callback = call.machine.kmdf().with(|state| {
         let driver = state.client.as_ref()?.driver?;
         match state.object(driver) {
-            Some(&Object::Driver { unload }) if unload != 0 => Some((driver, unload)),
+            Some(&Object::Driver { unload, .. }) if unload != 0 => Some((driver, unload)),
             _ => None,
         }
     });
@@ -154,30 +238,10 @@ fn unload(call: &Call<'_>) -> u64 {
     0
 }
 
+/// KMDF's fxdriverapikm.cpp, `WdfDriverWdmGetDriverObject`.
 fn driver_object(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDRIVER", |object| matches!(object, Object::Driver { .. }).then_some(()));
     call.machine.kmdf().with(|state| state.client.as_ref().map_or(0, |client| client.driver_object))
-}
-
-fn delete(call: &Call<'_>) -> u64 {
-    let handle = call.arg(1);
-    let is_driver = objects::with_object(call, "object", |object| Some(matches!(object, Object::Driver { .. })));
-    if call.machine.kmdf().with(|state| state.objects.get(&handle).is_some_and(|entry| entry.deleted)) {
-        call.bug_check(
-            WDF_VIOLATION,
-            [OBJECT_ERROR, handle, 0, 0],
-            format!("WdfObjectDelete was given {handle:#x}, which has been deleted and only waits for its references"),
-        );
-    }
-    if is_driver {
-        call.bug_check(
-            WDF_VIOLATION,
-            [OBJECT_ERROR, handle, 0, 0],
-            "WdfObjectDelete was given the WDFDRIVER, which only the framework may delete",
-        );
-    }
-    life::delete(call.cpu, handle);
-    0
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Files: what a program has open of a device, from the create request to the close.
 //!
-//! DDI `EVT_WDF_DEVICE_FILE_CREATE`, `EVT_WDF_FILE_CLEANUP`, `EVT_WDF_FILE_CLOSE`: cleanup when the program's handle
-//! goes, close when its last request has ended; a file whose create request fails gets neither.
+//! KMDF's fxpkggeneral.cpp, `OnCreate`, `OnCleanup` and `OnClose`: cleanup when the program's handle goes, close when its last
+//! request has ended; a file whose create request fails gets neither. The driver knows it as a `WDFFILEOBJECT` if it wants
+//! one, and as NULL otherwise.
 
 use std::sync::Arc;
 
 use super::{
+    attributes::Attributes,
     completion::Completion,
-    device::Device,
+    device::{self, Device},
     life,
-    objects::{Attributes, Object, State},
+    objects::{Entry, Object, State},
     queue,
     request::{Kind, Request},
     system_buffer::SystemBuffer,
@@ -21,7 +23,7 @@ const STATUS_INVALID_DEVICE_REQUEST: u32 = 0xC000_0010;
 const STATUS_OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
 
 /// What becomes of files of a device.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FileConfig {
     /// `EvtDeviceFileCreate`, or 0.
     pub(super) create: u64,
@@ -29,16 +31,23 @@ pub(super) struct FileConfig {
     pub(super) close: u64,
     /// `EvtFileCleanup`, or 0.
     pub(super) cleanup: u64,
-    /// Of each file object.
+    /// Of each file object, and whether the driver has given them.
     pub(super) attributes: Attributes,
+    pub(super) attributes_given: bool,
+    /// Whether the driver wants file objects.
+    pub(super) has_object: bool,
+    /// Whether those are cleaned up and destroyed at `PASSIVE_LEVEL`.
+    pub(super) passive: bool,
 }
 
-/// A `WDFFILEOBJECT`.
+/// A `WDFFILEOBJECT`, or what takes its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
     device: u64,
     close: u64,
     cleanup: u64,
+    /// The driver has its handle.
+    is_known: bool,
 }
 
 impl State {
@@ -50,8 +59,13 @@ impl State {
         })
     }
 
+    /// Whether programs have files of a device open.
+    pub(super) fn has_files(&self, device: u64) -> bool {
+        self.objects.values().any(|entry| matches!(entry.object, Object::File(file) if file.device == device))
+    }
+
     fn requests_of(&self, file: u64) -> Vec<u64> {
-        let of_file = |object: &Object| matches!(object, Object::Request(request) if request.file == file);
+        let of_file = |object: &Object| matches!(object, Object::Request(request) if request.is_pending_of(file));
         self.objects.iter().filter(|(_, entry)| of_file(&entry.object)).map(|(&handle, _)| handle).collect()
     }
 }
@@ -66,35 +80,58 @@ pub(crate) fn open(cpu: &Cpu, name: &str, process: u64) -> Result<u64, u32> {
         }
         Ok((handle, device.init.files))
     })?;
-    let FileConfig { create, close, cleanup, attributes } =
-        config.unwrap_or(FileConfig { create: 0, close: 0, cleanup: 0, attributes: Attributes::default() });
-    let attributes = Attributes { parent: Some(device), ..attributes };
+    let config = config.unwrap_or_default();
+    let file = File { device, close: config.close, cleanup: config.cleanup, is_known: config.has_object };
     let file = kmdf.with(|state| {
         state.open_files += 1;
-        state.add(Object::File(File { device, close, cleanup }), attributes)
+        state.add(Entry::new(Object::File(file), Some(device), config.passive))
     });
-    life::add_first_context(cpu.machine(), file, attributes, create);
-    let status = if create == 0 { 0 } else { ask(cpu, device, file, process, create) };
+    if config.has_object {
+        let added = life::add_first_context(cpu.machine(), file, config.attributes, config.create);
+        added.expect("memory for the context of a file");
+    }
+    let status =
+        if config.create == 0 { 0 } else { ask(cpu, device, (file, config.has_object), process, config.create) };
     if status.cast_signed() < 0 {
-        life::delete(cpu, file);
-        kmdf.with(|state| state.open_files -= 1);
+        leave(cpu, device, file);
         return Err(status);
     }
     Ok(file)
 }
 
+/// Deletes a file that no program has open any more.
+fn leave(cpu: &Cpu, device: u64, file: u64) {
+    life::delete(cpu, file);
+    cpu.machine().kmdf().with(|state| {
+        state.open_files -= 1;
+        // The driver's references keep the object, not the file.
+        if let Some(Object::File(file)) = state.object_mut(file) {
+            file.device = 0;
+        }
+    });
+    device::file_has_gone(cpu, device);
+}
+
 /// Has the driver say whether the file may be opened.
-fn ask(cpu: &Cpu, device: u64, file: u64, process: u64, create: u64) -> u32 {
+fn ask(cpu: &Cpu, device: u64, file: (u64, bool), process: u64, create: u64) -> u32 {
     let completion = Arc::new(Completion::default());
     let request = Request::new(Kind::Create, file, process, Default::default(), &completion);
-    let attributes = Attributes { parent: Some(device), ..Attributes::default() };
-    let request = cpu.machine().kmdf().with(|state| state.add(Object::Request(Box::new(request)), attributes));
-    cpu.in_process(process, || cpu.call(create, "EvtDeviceFileCreate", &[device, request, file]));
+    let request = cpu.machine().kmdf().with(|state| state.add_request(request));
+    let handle = if file.1 { file.0 } else { 0 };
+    cpu.in_process(process, || cpu.call(create, "EvtDeviceFileCreate", &[device, request, handle]));
     cpu.machine().workers().wait(cpu, || completion.is_set());
     completion.take().map_or(STATUS_INVALID_DEVICE_REQUEST, |outcome| outcome.status)
 }
 
-/// Sends a control request; returns its handle, which is dead when the driver has completed it meanwhile.
+impl State {
+    /// A request has no parent: KMDF's fxrequest.cpp, `_CreateForPackage`.
+    fn add_request(&mut self, request: Request) -> u64 {
+        self.add(Entry::new(Object::Request(Box::new(request)), None, false))
+    }
+}
+
+/// Sends a control request; returns its handle, which is dead when the driver has completed it meanwhile. KMDF's fxpkgio.cpp,
+/// `DispatchStep1` and `DispatchStep2`.
 pub(crate) fn control(
     cpu: &Cpu,
     file: u64,
@@ -104,25 +141,25 @@ pub(crate) fn control(
     completion: &Arc<Completion>,
 ) -> u64 {
     let kmdf = cpu.machine().kmdf();
-    let request = Request::new(Kind::Control(code), file, process, buffers, completion);
     let (request, device, first, queue) = kmdf.with(|state| {
-        let device = match state.object(file) {
-            Some(Object::File(file)) => file.device,
-            _ => 0,
+        let (device, is_known) = match state.object(file) {
+            Some(Object::File(file)) => (file.device, file.is_known),
+            _ => (0, false),
         };
         let (first, queue) = match state.object(device) {
             Some(Object::Device(device)) => (device.init.in_caller_context, device.default_queue),
             _ => (0, None),
         };
-        let attributes = Attributes { parent: Some(device), ..Attributes::default() };
-        (state.add(Object::Request(Box::new(request)), attributes), device, first, queue)
+        let mut request = Request::new(Kind::Control(code), (file, is_known), process, buffers, completion);
+        request.presented = first != 0;
+        (state.add_request(request), device, first, queue)
     });
     cpu.in_process(process, || match queue {
         _ if first != 0 => {
             cpu.call(first, "EvtIoInCallerContext", &[device, request]);
         }
-        Some(queue) if queue::send(cpu, queue, request).is_ok() => {}
-        _ => super::request::complete(cpu, request, STATUS_INVALID_DEVICE_REQUEST, 0),
+        Some(queue) => queue::send(cpu, queue, request),
+        None => super::request::complete(cpu, request, STATUS_INVALID_DEVICE_REQUEST, 0),
     });
     request
 }
@@ -139,19 +176,19 @@ pub(crate) fn close(cpu: &Cpu, file: u64, process: u64) {
         Some(&Object::File(file)) => Some(file),
         _ => None,
     });
-    let Some(File { cleanup, close, .. }) = callbacks else { return };
+    let Some(File { device, cleanup, close, is_known }) = callbacks else { return };
+    let handle = if is_known { file } else { 0 };
     cpu.in_process(process, || {
         if cleanup != 0 {
-            cpu.call(cleanup, "EvtFileCleanup", &[file]);
+            cpu.call(cleanup, "EvtFileCleanup", &[handle]);
         }
         for request in machine.kmdf().with(|state| state.requests_of(file)) {
             queue::cancel(cpu, request);
         }
         machine.workers().wait(cpu, || machine.kmdf().with(|state| state.requests_of(file).is_empty()));
         if close != 0 {
-            cpu.call(close, "EvtFileClose", &[file]);
+            cpu.call(close, "EvtFileClose", &[handle]);
         }
-        life::delete(cpu, file);
+        leave(cpu, device, file);
     });
-    machine.kmdf().with(|state| state.open_files -= 1);
 }

@@ -3,35 +3,57 @@
 //!
 //! Handles are numbers that no memory lies behind, so that a driver that looks into them faults.
 
+mod attributes;
+#[cfg(test)]
+mod attributes_tests;
 pub mod bind;
 pub(crate) mod completion;
 pub mod control_device;
 pub mod device;
+pub mod device_init;
 #[cfg(test)]
 mod device_init_tests;
 pub mod driver;
 #[cfg(test)]
+mod driver_tests;
+#[cfg(test)]
 mod facts;
 pub(crate) mod file;
+mod file_config;
+#[cfg(test)]
+mod io_rig;
 #[cfg(test)]
 mod io_tests;
 mod life;
+#[cfg(test)]
+mod life_tests;
+pub(crate) mod names;
 mod not_modelled;
 pub mod object_context;
 mod objects;
 pub mod queue;
+mod queue_config;
+#[cfg(test)]
+mod queue_tests;
 pub mod registry;
 #[cfg(test)]
 mod registry_tests;
 pub mod request;
 pub mod request_memory;
+#[cfg(test)]
+mod rig;
+mod string;
 pub(crate) mod system_buffer;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod verifier;
+#[cfg(test)]
+mod verifier_tests;
 pub mod work_item;
 
 pub use objects::Kmdf;
+pub use verifier::{Switches, Verified};
 
 use crate::{
     computer::{Call, Cpu, Export, Fails, Irql, Machine, Subsystem},
@@ -61,7 +83,11 @@ const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>
 
 /// A pointer argument that must not be NULL.
 fn required(call: &Call<'_>, argument: usize) -> u64 {
-    let pointer = call.arg(argument);
+    not_null(call, call.arg(argument), argument)
+}
+
+/// The same for what the driver's pointer leads to. KMDF's fxverifierbugcheck.cpp, `FxVerifierNullBugCheck`.
+fn not_null(call: &Call<'_>, pointer: u64, argument: usize) -> u64 {
     if pointer == 0 {
         call.bug_check(
             WDF_VIOLATION,
@@ -94,10 +120,13 @@ impl Subsystem for Kmdf {
             bind::EXPORTS,
             control_device::EXPORTS,
             device::EXPORTS,
+            device_init::EXPORTS,
             driver::EXPORTS,
+            file_config::EXPORTS,
             not_modelled::EXPORTS,
             object_context::EXPORTS,
             queue::EXPORTS,
+            queue_config::EXPORTS,
             registry::EXPORTS,
             request::EXPORTS,
             request_memory::EXPORTS,
@@ -117,6 +146,10 @@ impl Subsystem for Kmdf {
                 "the driver left without unbinding from the framework (WdfVersionUnbind)",
             );
         }
+    }
+
+    fn checks_irql_itself(&self, call: &Call<'_>) -> bool {
+        call.name().starts_with("Wdf") && !self.with(|state| state.switches.irql_limits)
     }
 
     fn touches(&self, call: &Call<'_>) -> Option<Touches> {

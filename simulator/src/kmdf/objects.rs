@@ -6,13 +6,15 @@ use std::{
 };
 
 use super::{
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, WDF_VIOLATION,
-    device::{Device, DeviceInit},
+    STATUS_INSUFFICIENT_RESOURCES, WDF_VIOLATION,
+    attributes::{Attributes, Level, Scope},
+    device::Device,
+    device_init::DeviceInit,
     file::File,
-    invalid_handle,
-    life::{self, ContextType},
+    invalid_handle, life,
     queue::Queue,
     request::Request,
+    verifier::{Switches, Verifier},
     work_item::WorkItem,
 };
 use crate::computer::{Call, lent_memory::LentMemory};
@@ -21,38 +23,7 @@ use crate::computer::{Call, lent_memory::LentMemory};
 const FIRST_HANDLE: u64 = 0x0DF0_0000_0000;
 const HANDLE_STEP: u64 = 16;
 
-/// `WdfExecutionLevelPassive`.
-const EXECUTION_LEVEL_PASSIVE: u32 = 2;
-
-/// `WDF_OBJECT_ATTRIBUTES`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-struct ObjectAttributes {
-    size: u32,
-    padding: u32,
-    cleanup: u64,
-    destroy: u64,
-    execution_level: u32,
-    synchronization_scope: u32,
-    parent: u64,
-    context_size_override: u64,
-    context_type: u64,
-}
-
-/// What an object's attributes say. (Simplification: synchronization scopes are not modelled.)
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Attributes {
-    /// `EvtCleanupCallback`, or 0.
-    pub(super) cleanup: u64,
-    /// `EvtDestroyCallback`, or 0.
-    pub(super) destroy: u64,
-    /// Its callbacks run at `PASSIVE_LEVEL` only.
-    pub(super) passive: bool,
-    /// The object that it dies with, where the driver names one.
-    pub(super) parent: Option<u64>,
-    /// The context that it is born with.
-    pub(super) context: Option<ContextType>,
-}
+const STATUS_DELETE_PENDING: u64 = 0xC000_0056;
 
 /// What a handle stands for.
 #[derive(Debug)]
@@ -61,6 +32,9 @@ pub(super) enum Object {
     Driver {
         /// `EvtDriverUnload`, or 0.
         unload: u64,
+        /// What its devices get that do not say it themselves.
+        level: Level,
+        scope: Scope,
     },
     /// A `WDFDEVICE`.
     Device(Box<Device>),
@@ -78,17 +52,50 @@ pub(super) enum Object {
     WorkItem(WorkItem),
 }
 
+/// How far an object has come on its way out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// It is in use.
+    #[default]
+    Created,
+    /// It has been cleaned up, and its parent is going to delete it.
+    Disposed,
+    /// It has been deleted: what remains of it waits for its references.
+    Deleted,
+}
+
+/// A context of an object. The first one is that of the object's attributes, and may have callbacks only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Context {
+    /// Its type, or 0.
+    pub(super) described_at: u64,
+    /// Where it is, or 0.
+    pub(super) at: u64,
+    /// `EvtCleanupCallback`, or 0 when there is none or it has been called.
+    pub(super) cleanup: u64,
+    /// `EvtDestroyCallback`, or 0.
+    pub(super) destroy: u64,
+}
+
 /// An object with what every kind of object has.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) object: Object,
-    pub(super) attributes: Attributes,
+    /// The object that it dies with.
+    pub(super) parent: Option<u64>,
+    /// It is cleaned up and destroyed at `PASSIVE_LEVEL`, by a worker thread if need be.
+    pub(super) passive: bool,
     /// The framework's own reference, until it is deleted, and those of the driver.
     pub(super) references: u64,
-    /// It is being deleted: what remains of it waits for its references.
-    pub(super) deleted: bool,
-    /// Its contexts: their types, and where they are.
-    pub(super) contexts: Vec<(u64, u64)>,
+    pub(super) phase: Phase,
+    pub(super) contexts: Vec<Context>,
+}
+
+impl Entry {
+    /// A new object; its only reference is the framework's.
+    pub(super) fn new(object: Object, parent: Option<u64>, passive: bool) -> Self {
+        Self { object, parent, passive, references: 1, phase: Phase::Created, contexts: Vec::new() }
+    }
 }
 
 /// A driver that is bound to the framework.
@@ -104,6 +111,15 @@ pub(super) struct Client {
     pub(super) version: [u32; 2],
     /// Its `WDFDRIVER`, once created.
     pub(super) driver: Option<u64>,
+    /// How it is verified, once created.
+    pub(super) verifier: Verifier,
+}
+
+impl Client {
+    /// Whether it was built for KMDF 1.`minor` or later: KMDF's globals.cpp, `IsVersionGreaterThanOrEqualTo`.
+    pub(super) fn is_at_least(&self, minor: u32) -> bool {
+        self.version[1] >= minor
+    }
 }
 
 /// One machine's framework.
@@ -121,6 +137,9 @@ pub(super) struct State {
     pub(super) inits: BTreeMap<u64, DeviceInit>,
     /// Files that programs have open.
     pub(super) open_files: usize,
+    pub(super) switches: Switches,
+    /// What worker threads have still to do for it.
+    pub(super) put_off: usize,
     handles: u64,
 }
 
@@ -179,9 +198,8 @@ impl State {
         self.objects.get_mut(&handle).map(|entry| &mut entry.object)
     }
 
-    pub(super) fn add(&mut self, object: Object, attributes: Attributes) -> u64 {
+    pub(super) fn add(&mut self, entry: Entry) -> u64 {
         let handle = self.next_handle();
-        let entry = Entry { object, attributes, references: 1, deleted: false, contexts: Vec::new() };
         self.objects.insert(handle, entry);
         handle
     }
@@ -192,12 +210,36 @@ impl State {
     }
 }
 
-/// Makes an object, with the context that its attributes ask for. `parent` is its parent unless they name one.
-pub(super) fn create(call: &Call<'_>, object: Object, attributes: Attributes, parent: Option<u64>) -> u64 {
-    let attributes = Attributes { parent: attributes.parent.or(parent), ..attributes };
-    let handle = call.machine.kmdf().with(|state| state.add(object, attributes));
-    life::add_first_context(call.machine, handle, attributes, call.caller());
-    handle
+/// Makes an object, with the context that its attributes ask for. `parent` is its parent unless they name one; a parent that
+/// is being deleted takes no more children. KMDF's fxobject.cpp, `Commit` and `AddChildObjectInternal`; that paged objects are
+/// passive, fxpagedobject.hpp.
+pub(super) fn create(call: &Call<'_>, object: Object, attributes: Attributes, parent: Option<u64>) -> Result<u64, u64> {
+    if let Some(parent) = attributes.parent {
+        with_object_of(call, parent, "parent object", |_| Some(()));
+    }
+    let parent = attributes.parent.or(parent);
+    let passive = attributes.level == Level::Passive || object.is_passive();
+    let made = call.machine.kmdf().with(|state| {
+        let of_parent = parent.and_then(|parent| state.objects.get(&parent)).map(|entry| entry.phase);
+        if of_parent.unwrap_or_default() != Phase::Created {
+            return Err(STATUS_DELETE_PENDING);
+        }
+        Ok(state.add(Entry::new(object, parent, passive)))
+    });
+    let handle = made?;
+    if life::add_first_context(call.machine, handle, attributes, call.caller()).is_none() {
+        call.machine.kmdf().with(|state| state.objects.remove(&handle));
+        return Err(STATUS_INSUFFICIENT_RESOURCES.into());
+    }
+    Ok(handle)
+}
+
+impl Object {
+    /// What is made of paged memory, or waits for others while it is cleaned up: KMDF's fxpagedobject.hpp, and the
+    /// constructors of FxDeviceBase, FxDriver, FxIoQueue and FxWorkItem.
+    fn is_passive(&self) -> bool {
+        matches!(self, Self::Driver { .. } | Self::Device(_) | Self::Key(_) | Self::Queue(_) | Self::WorkItem(_))
+    }
 }
 
 /// Checks that the call comes with the globals of a bound driver.
@@ -230,55 +272,18 @@ pub(super) fn with_object_of<T>(
     taken.unwrap_or_else(|| invalid_handle(call, handle, wanted))
 }
 
-/// Reads object attributes; NULL stands for the default ones.
-pub(super) fn attributes(call: &Call<'_>, address: u64, parent_allowed: bool) -> Result<Attributes, u64> {
-    if address == 0 {
-        return Ok(Attributes::default());
-    }
-    let attributes: ObjectAttributes = call.read(address);
-    if attributes.size as usize != size_of::<ObjectAttributes>() {
-        return Err(STATUS_INFO_LENGTH_MISMATCH);
-    }
-    if attributes.parent != 0 {
-        if !parent_allowed {
-            return Err(STATUS_INVALID_PARAMETER);
-        }
-        with_object_of(call, attributes.parent, "parent object", |_| Some(()));
-    }
-    Ok(Attributes {
-        cleanup: call.callback(attributes.cleanup, "EvtCleanupCallback"),
-        destroy: call.callback(attributes.destroy, "EvtDestroyCallback"),
-        passive: attributes.execution_level == EXECUTION_LEVEL_PASSIVE,
-        parent: (attributes.parent != 0).then_some(attributes.parent),
-        context: ContextType::read(call, attributes.context_type, attributes.context_size_override),
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::mem::offset_of;
-
     use super::*;
-    use crate::kmdf::facts;
-
-    #[test]
-    fn the_layout_of_object_attributes_is_that_of_the_facts() {
-        let facts = facts::json();
-        let offset = |field| facts::offset(&facts, "WDF_OBJECT_ATTRIBUTES", field);
-        assert_eq!(facts::size(&facts, "WDF_OBJECT_ATTRIBUTES"), size_of::<ObjectAttributes>());
-        assert_eq!(offset("EvtCleanupCallback"), offset_of!(ObjectAttributes, cleanup));
-        assert_eq!(offset("EvtDestroyCallback"), offset_of!(ObjectAttributes, destroy));
-        assert_eq!(offset("ExecutionLevel"), offset_of!(ObjectAttributes, execution_level));
-        assert_eq!(offset("ParentObject"), offset_of!(ObjectAttributes, parent));
-        assert_eq!(offset("ContextSizeOverride"), offset_of!(ObjectAttributes, context_size_override));
-        assert_eq!(offset("ContextTypeInfo"), offset_of!(ObjectAttributes, context_type));
-    }
 
     #[test]
     fn no_handle_is_given_out_twice() {
         let mut state = State::default();
-        let first = state.add(Object::Key(String::new()), Attributes::default());
-        state.objects.clear();
-        assert_ne!(state.add(Object::Key(String::new()), Attributes::default()), first);
+        let mut add = || {
+            let handle = state.add(Entry::new(Object::Key(String::new()), None, false));
+            state.objects.clear();
+            handle
+        };
+        assert_ne!(add(), add());
     }
 }
