@@ -91,14 +91,18 @@ fn call_cleanup(cpu: &Cpu, handle: u64) {
 
 /// Gives back the references that an object which has been disposed of, and all below it, were born with.
 pub(super) fn let_go(cpu: &Cpu, handle: u64) {
-    let machine = cpu.machine();
-    if !machine.kmdf().with(|state| state.advance(handle, Phase::Deleted)) {
+    if !cpu.machine().kmdf().with(|state| state.advance(handle, Phase::Deleted)) {
         return;
     }
-    for child in machine.kmdf().with(|state| state.children(handle)) {
+    let_children_go(cpu, handle);
+    release(cpu, handle);
+}
+
+/// Gives back the references that the children of an object which has been disposed of were born with.
+pub(super) fn let_children_go(cpu: &Cpu, handle: u64) {
+    for child in cpu.machine().kmdf().with(|state| state.children(handle)) {
         let_go(cpu, child);
     }
-    release(cpu, handle);
 }
 
 /// Takes a reference to an object; false when there is none of that handle.

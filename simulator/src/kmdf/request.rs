@@ -255,6 +255,7 @@ pub(super) fn complete(cpu: &Cpu, request: u64, status: u32, information: u64) {
         buffer.free(cpu);
     }
     life::dispose(cpu, request);
+    life::let_children_go(cpu, request);
     completion.set(Outcome { status: for_program(status), information, output });
     if let Owner::Driver(queue) = owner {
         queue::has_left(cpu, queue);

@@ -24,8 +24,8 @@ const _: () = assert!(size_of::<Config>() == 32);
 
 /// `WdfDriverInitNonPnpDriver`.
 const NON_PNP: u32 = 1;
-/// The flags that there are: without Plug and Play, without dispatch override, companion.
-const VALID_FLAGS: u32 = 7;
+/// The flags that there are: without Plug and Play, without dispatch override, companion (wdfdriver.h).
+const VALID_FLAGS: u32 = 0x13;
 
 /// KMDF, shared/core/fxdriverapi.cpp.
 pub unsafe extern "C" fn create(
