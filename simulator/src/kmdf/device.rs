@@ -46,6 +46,8 @@ pub(super) struct Device {
     pub(super) default_queue: Option<u64>,
     /// It cannot be opened any more.
     pub(super) deleted: bool,
+    /// The framework has given its device object back, and does not know it any more.
+    without_object: bool,
 }
 
 impl Device {
@@ -159,7 +161,8 @@ fn add(call: &Call<'_>, mut init: DeviceInit, attributes: Attributes) -> Result<
     memory.set(CHARACTERISTICS, init.characteristics);
     memory.set(DEVICE_TYPE, init.device_type);
     memory.set(STACK_SIZE, 1u8);
-    let device = Device { memory, init, level, scope, link: None, default_queue: None, deleted: false };
+    let device =
+        Device { memory, init, level, scope, link: None, default_queue: None, deleted: false, without_object: false };
     let handle = objects::create(call, Object::Device(Box::new(device)), attributes, Some(driver.handle))?;
     point_at_context(call, handle);
     Ok(handle)
@@ -186,10 +189,10 @@ fn finish_initializing(call: &Call<'_>) -> u64 {
     0
 }
 
-/// KMDF's fxdeviceapikm.cpp.
+/// KMDF's fxdeviceapikm.cpp: NULL for a device that only the driver's references keep.
 fn device_object(call: &Call<'_>) -> u64 {
     objects::with_object(call, "WDFDEVICE", |object| match object {
-        Object::Device(device) => Some(device.memory.address()),
+        Object::Device(device) => Some(if device.without_object { 0 } else { device.memory.address() }),
         _ => None,
     })
 }
@@ -223,7 +226,7 @@ pub(super) fn file_has_gone(cpu: &Cpu, handle: u64) {
 pub(super) fn dispose(cpu: &Cpu, handle: u64) {
     cpu.machine().kmdf().with(|state| {
         if let Some(Object::Device(device)) = state.object_mut(handle) {
-            device.deleted = true;
+            (device.deleted, device.without_object) = (true, true);
             device.link = None;
         }
     });

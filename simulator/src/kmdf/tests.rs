@@ -114,6 +114,16 @@ fn a_control_device_is_initialized_finished_and_deleted() {
 }
 
 #[test]
+fn a_deleted_device_that_is_referenced_has_no_device_object() {
+    let rig = Rig::bound();
+    let device = rig.device(rig.driver());
+    rig.wdf("WdfObjectReferenceActual", &[device, 0, 0, 0]);
+    rig.wdf("WdfObjectDelete", &[device]);
+    assert_eq!(rig.wdf("WdfDeviceWdmGetDeviceObject", &[device]), 0);
+    rig.wdf("WdfObjectDereferenceActual", &[device, 0, 0, 0]);
+}
+
+#[test]
 fn what_the_device_init_says_reaches_the_device() {
     let rig = Rig::bound();
     let (mut init, mut device) = (rig.device_init(rig.driver()), 0u64);
