@@ -6,9 +6,9 @@
 use core::{
     mem::{self, offset_of},
     ops::Deref,
-    ptr::{self, NonNull},
+    ptr::NonNull,
     slice,
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use crate::{
@@ -16,11 +16,12 @@ use crate::{
     path::Path,
     pool, print,
     references::References,
+    side::Side,
     sync::{AtDispatch, DispatchMutex},
     tag::{Direction, Tag},
     time,
     totals::TOTALS,
-    trace::{self, Traffic, level},
+    trace::{self, level},
 };
 
 /// The flows that may have contexts.
@@ -34,73 +35,6 @@ static LIVE: AtomicU32 = AtomicU32::new(0);
 /// IRQL: any
 pub fn live() -> u32 {
     LIVE.load(Ordering::Acquire)
-}
-
-/// One way of a flow: the context of one association, since the interface asks for a different one each callout.
-#[repr(C, align(16))]
-pub struct Side {
-    flow: *const Flow,
-    packets: AtomicU64,
-    bytes: AtomicU64,
-    direction: Direction,
-    /// All ones if the transport header is to be taken from each packet's length.
-    header_mask: u32,
-}
-
-impl Side {
-    fn new(flow: *const Flow, direction: Direction, tag: &Tag) -> Self {
-        // Outbound packets begin at the transport header, inbound ones at the payload (WDK, "Data offset positions").
-        // ICMP is all header.
-        let header = direction == Direction::Out && !tag.is_icmp();
-        Self {
-            flow,
-            packets: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            direction,
-            header_mask: if header { u32::MAX } else { 0 },
-        }
-    }
-
-    /// The side that WFP hands to a classify as its flow context; [`None`] for no context.
-    ///
-    /// IRQL: any
-    ///
-    /// # Safety
-    /// The value is 0 or an associated context, and its flowDeleteFn does not run during `'a`.
-    pub unsafe fn from_context<'a>(context: u64) -> Option<&'a Self> {
-        let side = ptr::with_exposed_provenance::<Self>(usize::try_from(context).ok()?);
-        // SAFETY: the caller's promise.
-        unsafe { side.as_ref() }
-    }
-
-    /// Bytes of each packet that are not payload, of the header's size.
-    pub const fn header(&self, size: u32) -> u32 {
-        size & self.header_mask
-    }
-
-    /// Counts packets; the number of those before is returned.
-    ///
-    /// IRQL: any
-    pub fn count(&self, packets: u64, bytes: u64) -> u64 {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.packets.fetch_add(packets, Ordering::Relaxed)
-    }
-
-    /// Which way.
-    pub const fn direction(&self) -> Direction {
-        self.direction
-    }
-
-    /// Whose.
-    pub fn tag(&self) -> &Tag {
-        // SAFETY: a side is a part of its record.
-        let flow = unsafe { &*self.flow };
-        &flow.tag
-    }
-
-    fn traffic(&self) -> Traffic {
-        Traffic { packets: self.packets.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
-    }
 }
 
 /// The record. The path's bytes follow it in the same block of pool.
@@ -117,14 +51,14 @@ pub struct Flow {
     r#in: Side,
 }
 
-/// What pool blocks begin at a multiple of (WDK, `ExAllocatePool2`).
-const POOL_ALIGNMENT: usize = 16;
+/// Of every processor that Windows runs on here: a guess, on which only speed depends.
 const CACHE_LINE: usize = 64;
 
-const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= POOL_ALIGNMENT);
+const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= pool::ALIGNMENT);
 // Wherever the block begins: the last line that `out` reaches into ends before `in` begins.
-const _: () =
-    assert!(offset_of!(Flow, r#in) >= size_of::<Side>().next_multiple_of(POOL_ALIGNMENT) + CACHE_LINE - POOL_ALIGNMENT);
+const _: () = assert!(
+    offset_of!(Flow, r#in) >= size_of::<Side>().next_multiple_of(pool::ALIGNMENT) + CACHE_LINE - pool::ALIGNMENT
+);
 
 impl Flow {
     /// What is known of the flow.
@@ -331,7 +265,7 @@ impl FlowRef {
     pub unsafe fn from_context(context: u64) -> Option<Self> {
         // SAFETY: the reference keeps the record alive.
         let side = unsafe { Side::from_context(context) }?;
-        NonNull::new(side.flow.cast_mut()).map(Self)
+        NonNull::new(side.flow().cast_mut()).map(Self)
     }
 }
 

@@ -11,7 +11,10 @@ pub const FLOW: u32 = u32::from_le_bytes(*b"FtFl");
 /// Tag of the ring's slots, shown as `FtRg`.
 pub const RING: u32 = u32::from_le_bytes(*b"FtRg");
 
-/// Zeroed memory, aligned to 16 bytes. [`None`] when memory is short.
+/// What every block begins at a multiple of, on 64-bit Windows (DDI `ExAllocatePool2`).
+pub const ALIGNMENT: usize = 16;
+
+/// Zeroed memory, aligned to [`ALIGNMENT`]. [`None`] when memory is short.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 pub fn allocate(bytes: usize, tag: u32) -> Option<NonNull<u8>> {

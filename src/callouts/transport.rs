@@ -3,8 +3,8 @@ use core::ffi::c_void;
 
 use super::go_on;
 use crate::{
-    flow::Side,
     print,
+    side::Side,
     trace::{self, level},
     wfp::{
         ffi::{FWPS_CLASSIFY_OUT0, FWPS_INCOMING_METADATA_VALUES0, FWPS_INCOMING_VALUES0},

@@ -48,6 +48,8 @@ pub mod print;
 pub mod references;
 #[path = "../../../src/settings.rs"]
 pub mod settings;
+#[path = "../../../src/side.rs"]
+pub mod side;
 #[path = "../../../src/sync.rs"]
 pub mod sync;
 #[path = "../../../src/tag.rs"]
