@@ -28,7 +28,7 @@ const WDF_DRIVER_INIT_NON_PNP_DRIVER: u32 = 0x1;
 const WDF_DRIVER_INIT_NO_DISPATCH_OVERRIDE: u32 = 0x2;
 /// For drivers of user mode: KMDF takes the flag and does nothing about it.
 const WDF_DRIVER_INIT_COMPANION: u32 = 0x10;
-/// What the framework adds for a driver that it verifies: WdfVerifyOn and WdfVerifierOn.
+/// What the framework adds for a driver that it verifies: `WdfVerifyOn` and `WdfVerifierOn`.
 const VERIFIED: u32 = 0x4 | 0x8;
 const STATUS_DRIVER_INTERNAL_ERROR: u32 = 0xC000_0183;
 

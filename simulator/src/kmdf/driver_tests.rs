@@ -5,7 +5,7 @@ use crate::computer::{lent_memory::LentMemory, memory};
 
 const NO_DISPATCH_OVERRIDE: u32 = 2;
 const COMPANION: u32 = 0x10;
-/// WdfVerifyOn and WdfVerifierOn, which the framework sets for a driver that it verifies.
+/// `WdfVerifyOn` and `WdfVerifierOn`, which the framework sets for a driver that it verifies.
 const VERIFIED: u32 = 0xC;
 const INVALID_PARAMETER: u32 = 0xC000_000D;
 
@@ -25,10 +25,10 @@ fn global<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(rig: &Rig, offset: u6
     memory::read(rig.globals + offset).expect("the globals")
 }
 
-fn tag(service: &str, pool_tag: &[u8; 4]) -> [u8; 4] {
+fn tag(service: &str, pool_tag: [u8; 4]) -> [u8; 4] {
     let rig = Rig::bound_as(service);
     let config = config(NON_PNP);
-    config.set(28, *pool_tag);
+    config.set(28, pool_tag);
     assert_eq!(rig.create_driver_of(&config, 0).0, 0);
     global(&rig, TAG)
 }
@@ -44,12 +44,12 @@ fn flags_are_known_ones() {
 
 #[test]
 fn the_drivers_tag_is_its_own_or_the_beginning_of_its_services_name() {
-    assert_eq!(tag("flowtag", b"Mine"), *b"Mine");
-    assert_eq!(tag("flowtag", &[0; 4]), *b"flow");
-    assert_eq!(tag("flowtag", b"Ddk "), *b"flow", "the tag that old kits give everything");
-    assert_eq!(tag("WdfThing", &[0; 4]), *b"Thin");
-    assert_eq!(tag("abc", &[0; 4]), *b"abc\0");
-    assert_eq!(tag("wdfab", &[0; 4]), [0; 4], "too short: the framework takes one of its own");
+    assert_eq!(tag("flowtag", *b"Mine"), *b"Mine");
+    assert_eq!(tag("flowtag", [0; 4]), *b"flow");
+    assert_eq!(tag("flowtag", *b"Ddk "), *b"flow", "the tag that old kits give everything");
+    assert_eq!(tag("WdfThing", [0; 4]), *b"Thin");
+    assert_eq!(tag("abc", [0; 4]), *b"abc\0");
+    assert_eq!(tag("wdfab", [0; 4]), [0; 4], "too short: the framework takes one of its own");
 }
 
 #[test]

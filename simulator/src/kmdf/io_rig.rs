@@ -29,7 +29,7 @@ static TURN: Mutex<()> = Mutex::new(());
 /// The globals and the status that callbacks complete with.
 static GLOBALS: AtomicU64 = AtomicU64::new(0);
 pub(super) static STATUS: AtomicU64 = AtomicU64::new(0);
-/// EvtIoDeviceControl keeps its requests.
+/// `EvtIoDeviceControl` keeps its requests.
 pub(super) static KEEPS: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn tell(what: &'static str, value: u64) {
@@ -97,7 +97,7 @@ pub(super) extern "win64" fn evt_destroy(object: u64) {
     tell("destroyed", object);
 }
 
-/// EvtIoDefault and EvtIoCanceledOnQueue.
+/// `EvtIoDefault` and `EvtIoCanceledOnQueue`.
 pub(super) extern "win64" fn evt_default(_queue: u64, request: u64) {
     tell("default", request);
 }
@@ -106,7 +106,7 @@ pub(super) extern "win64" fn evt_canceled_on_queue(_queue: u64, request: u64) {
     tell("canceled", request);
 }
 
-/// PurgeComplete.
+/// `PurgeComplete`.
 pub(super) extern "win64" fn evt_purged(_queue: u64, context: u64) {
     tell("purged", context);
 }

@@ -184,7 +184,9 @@ pub(super) fn delete_all(cpu: &Cpu) {
         verifier::complain(cpu, format!("the driver left with references to framework objects: {}", left.join(", ")));
     }
     let lost = machine.kmdf().with(|state| std::mem::take(&mut state.objects));
-    lost.into_values().for_each(|entry| free_contexts(cpu, entry.contexts));
+    for entry in lost.into_values() {
+        free_contexts(cpu, entry.contexts);
+    }
 }
 
 fn described(entry: &Entry) -> String {

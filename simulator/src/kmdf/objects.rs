@@ -236,7 +236,7 @@ pub(super) fn create(call: &Call<'_>, object: Object, attributes: Attributes, pa
 
 impl Object {
     /// What is made of paged memory, or waits for others while it is cleaned up: KMDF's fxpagedobject.hpp, and the
-    /// constructors of FxDeviceBase, FxDriver, FxIoQueue and FxWorkItem.
+    /// constructors of `FxDeviceBase`, `FxDriver`, `FxIoQueue` and `FxWorkItem`.
     fn is_passive(&self) -> bool {
         matches!(self, Self::Driver { .. } | Self::Device(_) | Self::Key(_) | Self::Queue(_) | Self::WorkItem(_))
     }

@@ -358,7 +358,7 @@ pub(super) fn dispose(cpu: &Cpu, queue: u64) {
 }
 
 /// Cancels a request that waits in a queue; false when the driver has it in hand. One that the driver had before goes to
-/// EvtIoCanceledOnQueue, if there is one: KMDF's fxioqueue.cpp, `CancelForQueue`.
+/// `EvtIoCanceledOnQueue`, if there is one: KMDF's fxioqueue.cpp, `CancelForQueue`.
 pub(super) fn cancel(cpu: &Cpu, request: u64) -> bool {
     let taken = cpu.machine().kmdf().with(|state| {
         let Owner::Queue(handle) = state.request(request)?.owner else { return None };

@@ -15,7 +15,7 @@ const STATUS_CANCELLED: u32 = 0xC000_0120;
 const NO_MORE_ENTRIES: u64 = 0x8000_001A;
 const INVALID_PARAMETER: u32 = 0xC000_000D;
 
-/// A request that EvtIoDeviceControl keeps, or that waits.
+/// A request that `EvtIoDeviceControl` keeps, or that waits.
 fn send(file: &File, code: u32) -> crate::io::Pending {
     file.control(code << 2, &[], &[]).unwrap()
 }

@@ -80,7 +80,7 @@ fn open_parameters(call: &Call<'_>) -> u64 {
 }
 
 /// KMDF's fxregistryapi.cpp, `WdfRegistryQueryULong`, and fxregkeykm.cpp, `_QueryULong`: its buffer has room for four bytes. A
-/// longer REG_DWORD is answered so, and of a shorter one four bytes are copied all the same.
+/// longer `REG_DWORD` is answered so, and of a shorter one four bytes are copied all the same.
 fn query_ulong(call: &Call<'_>) -> u64 {
     let key = objects::with_object(call, "WDFKEY", |object| match object {
         Object::Key(name) => Some(name.clone()),

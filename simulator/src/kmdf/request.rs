@@ -50,7 +50,7 @@ pub(super) enum Kind {
 /// Who has a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// The driver: EvtIoInCallerContext or EvtDeviceFileCreate.
+    /// The driver: `EvtIoInCallerContext` or `EvtDeviceFileCreate`.
     Caller,
     /// The driver, to whom this queue has presented it.
     Driver(u64),
