@@ -10,7 +10,7 @@ use crate::{commands, host_checks, target::Target};
 /// Builds, checks, tests and shows flowtag on Linux.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
-struct CommandLine {
+pub struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
@@ -86,6 +86,27 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Run the driver in lldb, as `sim`, `test` or `verify` would run it: `cargo xtask debug --break FILE:LINE test NAME`
+    Debug {
+        /// Where to stop, such as authorize.rs:60; two places at most
+        #[arg(long = "break", value_name = "FILE:LINE")]
+        breakpoints: Vec<String>,
+        /// What would be typed after `cargo xtask`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// Run clippy over everything, with messages for rust-analyzer: .vscode/settings.json names this command
+    Editor {
+        /// Start rust-analyzer instead, as an editor does; an error that it shows fails, and a planted one that it does not
+        #[arg(long)]
+        check: bool,
+        /// Print the settings for editors that do not read .vscode/settings.json: what is to be below `rust-analyzer`
+        #[arg(long, conflicts_with = "check")]
+        settings: bool,
+        /// Passed to the driver's clippy, such as `-- --deny unsafe_code`
+        #[arg(last = true, conflicts_with_all = ["check", "settings"])]
+        arguments: Vec<OsString>,
+    },
     /// Load the driver in the simulator and let it tag this machine's live traffic
     Demo {
         /// Passed to `flowtag-sim demo`, such as --json or `-- COMMAND …`
@@ -115,6 +136,10 @@ pub fn run() -> Result<()> {
             commands::fuzz::run(target.as_deref(), seconds, keep, replay)
         }
         Command::Interleavings { arguments } => host_checks::run_interleavings(&arguments),
+        Command::Debug { breakpoints, command } => commands::debug::run(&breakpoints, &command),
+        Command::Editor { settings: true, .. } => commands::editor::print_settings(),
+        Command::Editor { check: false, arguments, .. } => commands::editor::run(&arguments),
+        Command::Editor { check: true, .. } => commands::editor::check(),
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
         Command::Sim { arguments } => commands::sim::run(&arguments),

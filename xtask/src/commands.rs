@@ -3,7 +3,9 @@
 pub mod bench;
 pub mod build;
 pub mod check;
+pub mod debug;
 pub mod demo;
+pub mod editor;
 pub mod fuzz;
 pub mod mutants;
 pub mod package;

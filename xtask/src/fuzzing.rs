@@ -179,8 +179,8 @@ fn show_failure(target: &str, folder: &Path, log: &str) {
     eprintln!("{}", lines[lines.len().saturating_sub(60)..].join("\n"));
     let input = log.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
     if let Some(input) = input {
-        eprintln!("fuzz: {target} fails on {input}; again:");
-        eprintln!("  cargo xtask fuzz {target} --replay {input}");
+        eprintln!("fuzz: {target} fails on {input}");
+        eprintln!("repeat with: cargo xtask fuzz {target} --replay {input}");
     } else {
         let log = folder.join("log");
         eprintln!("fuzz: {target} did not end well, and left no input; its log is {}", log.display());

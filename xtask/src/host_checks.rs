@@ -130,7 +130,7 @@ fn run_tests(command: &mut Command) -> Result<Tests> {
     let text = String::from_utf8_lossy(&output.stdout);
     let (passed, mut failed) = (counted(&text, "passed"), counted(&text, "failed"));
     if !output.status.success() {
-        eprintln!("{text}{}\nagain: {command:?}", String::from_utf8_lossy(&output.stderr));
+        eprintln!("{text}{}\nrepeat with: {command:?}", String::from_utf8_lossy(&output.stderr));
         // A tool ends the process at its first finding.
         failed = failed.max(1);
     } else if passed == 0 {

@@ -42,6 +42,13 @@ impl Llvm {
         self.tools.join(name)
     }
 
+    /// What a program that is installed on demand is called in the path, and its Debian package: with the version, if it is of
+    /// one of several.
+    pub fn program(&self, name: &str) -> String {
+        let folder = self.tools.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        folder.strip_prefix("llvm-").map_or_else(|| name.to_owned(), |version| format!("{name}-{version}"))
+    }
+
     /// The folder of libclang.
     pub fn libraries(&self) -> &Path {
         &self.libraries

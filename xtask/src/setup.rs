@@ -36,6 +36,9 @@ pub fn everything() -> Result<()> {
     ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS].concat())?;
     ensure(Target::Arm64, &[])?;
     hosts_if_possible();
+    if let Err(error) = rust_analyzer() {
+        eprintln!("rust-analyzer is not installed: {error:#}");
+    }
     Ok(())
 }
 
@@ -144,6 +147,17 @@ fn complete_toolchain(target: Target) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Adds rust-analyzer, and the library sources that it reads, to the toolchain that runs us; returns its path.
+pub fn rust_analyzer() -> Result<PathBuf> {
+    rust_src()?;
+    let sysroot = sysroot()?;
+    let program = sysroot.join("bin/rust-analyzer");
+    if !program.is_file() {
+        rustup_add(&sysroot, "component", "rust-analyzer")?;
+    }
+    Ok(program)
 }
 
 /// Adds the source of the standard library to the toolchain that runs us.

@@ -4,10 +4,11 @@ use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::process;
 
@@ -60,4 +61,24 @@ pub fn build_binary(name: &str) -> Result<PathBuf> {
     let mut build = host_programs("build");
     process::run(build.args(["--bin", name]), &format!("{name} did not build"))?;
     Ok(target_folder().join("host").join(name))
+}
+
+/// Builds test programs of flowtag-tests and returns their paths.
+pub fn build_tests(names: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut build = host_programs("test");
+    build.args(["--no-run", "--message-format", "json"]).args(names.iter().map(|name| format!("--test={name}")));
+    let output = build.stderr(Stdio::inherit()).output().context("start cargo")?;
+    ensure!(output.status.success(), "the tests did not build");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let binary = |name| messages.lines().find_map(|line| executable(line, name));
+    names.iter().map(|name| binary(name).with_context(|| format!("cargo named no test binary {name}"))).collect()
+}
+
+/// The executable that this message of cargo's names, if it is that of the test binary `name`.
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    if message["target"]["name"] != name {
+        return None;
+    }
+    message["executable"].as_str().map(PathBuf::from)
 }

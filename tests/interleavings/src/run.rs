@@ -95,8 +95,8 @@ fn loom(line: &CommandLine) -> anyhow::Result<Report> {
             }));
             let runs = count.load(Ordering::Relaxed);
             if outcome.is_err() {
-                eprintln!("loom: {} failed in its order {runs}; again:", scenario.name);
-                eprintln!("  cargo xtask interleavings loom {}", again(line, scenario.name));
+                eprintln!("loom: {} failed in its order {runs}", scenario.name);
+                eprintln!("repeat with: cargo xtask interleavings loom {}", again(line, scenario.name));
             }
             bar.inc(1);
             Outcome { runs, failed: outcome.is_err() }
@@ -157,8 +157,8 @@ fn shuttle(line: &CommandLine) -> anyhow::Result<Report> {
         .map(|(scenario, check)| {
             let outcome = catch_unwind(AssertUnwindSafe(|| check(scenario.run)));
             if outcome.is_err() {
-                eprintln!("shuttle: {} failed; again:", scenario.name);
-                eprintln!("  cargo xtask interleavings shuttle {}", again(line, scenario.name));
+                eprintln!("shuttle: {} failed", scenario.name);
+                eprintln!("repeat with: cargo xtask interleavings shuttle {}", again(line, scenario.name));
             }
             bar.inc(1);
             Outcome { failed: outcome.is_err(), runs: outcome.unwrap_or(0) as u64 }

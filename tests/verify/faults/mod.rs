@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{fault::Fault, places::Places, scenario::Seen};
 use crate::{
+    caught::caught,
     report::{Report, progress},
     workers,
 };
@@ -65,7 +66,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let start = Instant::now();
     let mut sweep = Sweep { seed: arguments.seed, places: Places::default(), cases: 0, distinct: 0, failures: 0 };
     if !arguments.replay.is_empty() {
-        sweep.run(vec![arguments.replay.clone()])?;
+        // In this process, so that a debugger meets the driver.
+        let seen = caught(|| scenario::run(&arguments.replay, arguments.seed));
+        sweep.cases = 1;
+        sweep.distinct = sweep.judge(&arguments.replay, seen).into();
         return Ok(sweep.report(start));
     }
 
@@ -111,21 +115,28 @@ impl Sweep {
 
         let mut struck = 0;
         for (Question { case, .. }, outcome) in questions.iter().zip(outcomes) {
-            match outcome {
-                Ok(seen) => {
-                    self.places.add(case, seen.stacks);
-                    if seen.struck == case.len() {
-                        struck += 1;
-                    } else if case.len() < 2 {
-                        self.fail(case, "the call that was to fail did not come: the scenario is not repeatable");
-                    }
-                }
-                Err(said) => self.fail(case, &said),
-            }
+            struck += u64::from(self.judge(case, outcome));
         }
         self.cases += questions.len() as u64;
         self.distinct += struck;
         Ok(struck)
+    }
+
+    /// Notes what came of a case; whether every fault struck.
+    fn judge(&mut self, case: &Case, outcome: Result<Seen, String>) -> bool {
+        match outcome {
+            Ok(seen) => {
+                self.places.add(case, seen.stacks);
+                if seen.struck == case.len() {
+                    return true;
+                }
+                if case.len() < 2 {
+                    self.fail(case, "the call that was to fail did not come: the scenario is not repeatable");
+                }
+            }
+            Err(said) => self.fail(case, &said),
+        }
+        false
     }
 
     fn fail(&mut self, case: &Case, said: &str) {
@@ -135,7 +146,7 @@ impl Sweep {
             for fault in case {
                 eprintln!("    {fault}\n        called at {}", self.places.describe(fault.at.stack));
             }
-            eprintln!("{said}\nreplay with: {}\n", replay(case, self.seed));
+            eprintln!("{said}\nrepeat with: {}\n", replay(case, self.seed));
         } else if self.failures == TOLD + 1 {
             eprintln!("more failures are only counted");
         }

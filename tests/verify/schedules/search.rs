@@ -85,7 +85,7 @@ fn describe(case: &Case, run: &Run) -> String {
     let steps = &run.steps[run.steps.len().saturating_sub(30)..];
     let steps: Vec<_> = steps.iter().map(|step| format!("  {}{}", "    ".repeat(step.thread), step.name)).collect();
     format!(
-        "schedules: {name}: {what}\nthe last steps, a column for each thread:\n{steps}\nrepeat it with: \
+        "schedules: {name}: {what}\nthe last steps, a column for each thread:\n{steps}\nrepeat with: \
          cargo xtask verify -- schedules --replay '{name}:{trace}'",
         name = case.name,
         steps = steps.join("\n"),

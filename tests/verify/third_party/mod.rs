@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         if let Err(error) = attempt(case, &image) {
             failures += 1;
             let replay = format!("cargo xtask verify -- third_party --case \"{}\"", case.name);
-            bar.suspend(|| eprintln!("third_party: {}: {error:#}\n  again with: {replay}", case.name));
+            bar.suspend(|| eprintln!("third_party: {}: {error:#}\nrepeat with: {replay}", case.name));
         }
         bar.inc(1);
     }

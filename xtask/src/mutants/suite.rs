@@ -11,8 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, bail};
 
 use crate::{driver, process, setup, target::Target, workspace};
 
@@ -58,15 +57,9 @@ pub struct Search {
 impl Suite {
     /// Builds the test binaries and lists their tests.
     pub fn build() -> Result<Self> {
-        let mut build = workspace::host_programs("test");
-        build.args(["--no-run", "--message-format", "json"]).args(BINARIES.map(|name| format!("--test={name}")));
-        let output = build.stderr(Stdio::inherit()).output().context("start cargo")?;
-        ensure!(output.status.success(), "the tests did not build");
-        let messages = String::from_utf8_lossy(&output.stdout);
         let mut tests = Vec::new();
-        for name in BINARIES {
-            let binary = messages.lines().find_map(|line| executable(line, name));
-            tests.extend(tests_of(&binary.with_context(|| format!("cargo named no test binary {name}"))?)?);
+        for binary in workspace::build_tests(&BINARIES)? {
+            tests.extend(tests_of(&binary)?);
         }
         setup::ensure(Target::Arm64, &[])?;
         let arm64 = driver::build(Target::Arm64)?.parent().context("an image lies in a folder")?.to_owned();
@@ -133,15 +126,6 @@ impl Test {
         let status = process::wait_unless(&mut child, || needless() || Instant::now() > deadline)?;
         Ok(status.is_some_and(|status| status.success()))
     }
-}
-
-/// The executable that this message of cargo's names, if it is that of the test binary `name`.
-fn executable(message: &str, name: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    if message["target"]["name"] != name {
-        return None;
-    }
-    message["executable"].as_str().map(PathBuf::from)
 }
 
 fn tests_of(binary: &Path) -> Result<Vec<Test>> {
