@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    computer::{Imports, Machine, Subsystem, machine::Settings},
+    computer::{Handed, Imports, Machine, Subsystem, machine::Settings},
     image::{Image, LoadError},
     kernel::{Configuration, Kernel, Version, pool::PoolKind, registry::Registry, time::ClockKind},
     kmdf::Kmdf,
@@ -94,8 +94,18 @@ impl Machine {
 /// What drivers can import from Windows, for who has no machine at hand.
 #[must_use]
 pub fn imports() -> &'static Arc<Imports> {
+    a_machine().imports()
+}
+
+/// What drivers are handed by Windows, and who says so.
+pub fn handed() -> impl Iterator<Item = &'static Handed> {
+    a_machine().hands()
+}
+
+/// A machine that nobody uses.
+fn a_machine() -> &'static Machine {
     static MACHINE: OnceLock<Machine> = OnceLock::new();
-    MACHINE.get_or_init(|| Machine::new(Options::default())).imports()
+    MACHINE.get_or_init(|| Machine::new(Options::default()))
 }
 
 /// The address that a driver's import of `name` from `module` is bound to, for who has no machine at hand.

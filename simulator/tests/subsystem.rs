@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use flowtag_simulator::{
     BugCheck, Machine, Options,
-    computer::{Call, Cpu, Export, Fails, Finding, Irql, Subsystem},
+    computer::{Call, Cpu, Export, Fails, Finding, Irql, Subsystem, argument},
 };
 
 #[derive(Default)]
@@ -14,8 +14,15 @@ struct Lamp {
 }
 
 const MODULE: &str = "lamp.sys";
-const EXPORTS: &[Export] =
-    &[Export { module: MODULE, name: "LampLight", max_irql: Irql::DISPATCH, fails: Fails::False, run: light }];
+const EXPORTS: &[Export] = &[Export {
+    module: MODULE,
+    name: "LampLight",
+    max_irql: Irql::DISPATCH,
+    fails: Fails::False,
+    run: light,
+    inputs: &[],
+}
+.with(&[argument(0, "Light").values(4, &[0, 1], "a lamp is on or off")])];
 /// What a driver is handed in a table: one that there is, and one that there is not.
 const TABLE: &[&str] = &["LampLight", "LampDim"];
 /// Where it says that its glass is.

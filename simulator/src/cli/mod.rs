@@ -4,6 +4,7 @@
 //! driver stopped the machine with a bug check.
 
 pub mod demo;
+pub mod imports;
 pub mod shell;
 
 use std::process::ExitCode;
@@ -26,6 +27,9 @@ enum Command {
     Shell(shell::Args),
     /// Show the driver tagging what real programs do on this machine's network.
     Demo(demo::Args),
+    /// Write the page about what becomes of everything that a driver passes.
+    #[command(hide = true)]
+    Imports(imports::Args),
     /// Be one of the demo's own programs.
     #[command(hide = true)]
     Peer(peer::Args),
@@ -37,6 +41,7 @@ pub fn run() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Shell(arguments) => shell::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Imports(arguments) => imports::run(&arguments),
         Command::Peer(arguments) => peer::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -6,7 +6,7 @@
 use super::{
     Cpu, Export, Fails, Machine,
     call_stack::CallStack,
-    guard,
+    guard, input,
     memory::{self, BadPointer},
 };
 use crate::interleave::{self, Touches};
@@ -15,6 +15,8 @@ use crate::interleave::{self, Touches};
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
 /// Bug check: the driver handed over an address that cannot be accessed.
 const PAGE_FAULT_IN_NONPAGED_AREA: u32 = 0x50;
+/// Bug check: what Driver Verifier says of a driver. The simulator stops with it, too, where it is at its own end.
+const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 
 /// A call of an import, while it is being served.
 pub struct Call<'a> {
@@ -85,6 +87,12 @@ impl<'a> Call<'a> {
         self.cpu.bug_check(code, parameters, reason)
     }
 
+    /// Stops the machine because the simulator lacks something: the driver has done nothing wrong.
+    pub fn not_modelled(&self, what: &str) -> ! {
+        let text = format!("the simulator does not model {what}. That says nothing about the driver");
+        self.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, self.caller(), 0, 0], text)
+    }
+
     /// The value of an access to memory that the driver pointed at; a bad pointer is a bug check.
     pub fn accessible<T>(&self, access: Result<T, BadPointer>) -> T {
         access.unwrap_or_else(|BadPointer(address)| {
@@ -135,6 +143,7 @@ impl<'a> Call<'a> {
         let touches = if interleave::is_seated() { self.machine.touches(self, self.number) } else { None };
         interleave::point(export.name, touches.unwrap_or(Touches::DRIVER_CODE));
         self.machine.import_hook(self);
+        input::check(self, export);
         let stack = || if export.fails == Fails::Never { None } else { self.stack() };
         let value = match self.machine.faults().strikes(self.number, stack) {
             Some(strike) => export.fails.value(strike.status),

@@ -1,8 +1,6 @@
-//! One row of an export table: how a function is called, how it fails, and what it does.
+//! One row of an export table: how a function is called, how it fails, what it does, and what becomes of what it is given.
 
-use super::{Call, Irql};
-
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+use super::{Call, Input, Irql};
 
 /// One export.
 #[derive(Debug)]
@@ -17,6 +15,8 @@ pub struct Export {
     pub fails: Fails,
     /// What it does.
     pub run: fn(&Call<'_>) -> u64,
+    /// What becomes of what it is given: every argument, and every field of what one points at.
+    pub inputs: &'static [Input],
 }
 
 /// How an export reports failure.
@@ -36,13 +36,24 @@ impl Export {
     /// An export that drivers import for paths which nothing here takes: it binds, and stops the machine when it is called.
     #[must_use]
     pub const fn not_modelled(module: &'static str, name: &'static str) -> Self {
-        Self { module, name, max_irql: Irql::HIGH, fails: Fails::Never, run: stop }
+        Self { module, name, max_irql: Irql::HIGH, fails: Fails::Never, run: stop, inputs: &[] }
+    }
+
+    /// It, with what becomes of what it is given.
+    #[must_use]
+    pub const fn with(self, inputs: &'static [Input]) -> Self {
+        Self { inputs, ..self }
+    }
+
+    /// Whether it is known by name only.
+    #[must_use]
+    pub fn is_known_by_name_only(&self) -> bool {
+        std::ptr::fn_addr_eq(self.run, stop as fn(&Call<'_>) -> u64)
     }
 }
 
 fn stop(call: &Call<'_>) -> u64 {
-    let text = format!("the driver called {}, which the simulator knows by name only", call.name());
-    call.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, call.caller(), 0, 0], text)
+    call.not_modelled(call.name())
 }
 
 impl Fails {

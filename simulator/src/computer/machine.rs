@@ -12,7 +12,7 @@ use std::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Call, Cpu, Finding, Imports, Subsystem, faults::Faults, workers::Workers};
+use super::{Call, Cpu, Finding, Handed, Imports, Subsystem, faults::Faults, workers::Workers};
 use crate::{
     image::{Frame, Image, LoadError},
     interleave::{self, Touches},
@@ -111,6 +111,11 @@ impl Machine {
     #[must_use]
     pub fn imports(&self) -> &Arc<Imports> {
         &self.0.imports
+    }
+
+    /// What its parts hand to drivers, and who says so.
+    pub fn hands(&self) -> impl Iterator<Item = &'static Handed> {
+        self.0.parts.iter().flat_map(|(_, part)| part.hands()).copied().flatten()
     }
 
     /// The judge.

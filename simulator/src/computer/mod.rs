@@ -6,6 +6,7 @@
 //! - [`machine`], [`cpu`]: a computer, and its processors: host threads while they run driver code.
 //! - `crossing`, `thunk`, `stack`, `native`: the way into the driver's code and out of it.
 //! - [`subsystem`], [`imports`], [`export`], [`call`]: what is plugged in, what it exports, and a call of that.
+//! - [`input`], [`handed`]: what becomes of each value that a driver passes, and where each that it is handed comes from.
 //! - [`memory`], [`lent_memory`], `paging`, [`irql`], [`workers`]: what drivers and subsystems share.
 //! - [`faults`], [`steps`], [`call_stack`]: calls that fail, instructions that are counted, and where a call came from.
 //! - `signals`, `watchdog`, `crash`, `guard`, `stop`: what goes wrong, and how the machine stops for it.
@@ -18,7 +19,9 @@ mod crossing;
 pub mod export;
 pub mod faults;
 pub(crate) mod guard;
+pub mod handed;
 pub mod imports;
+pub mod input;
 pub mod irql;
 pub mod lent_memory;
 pub mod machine;
@@ -38,7 +41,9 @@ pub use call::Call;
 pub use cpu::Cpu;
 pub use crash::Finding;
 pub use export::{Export, Fails};
+pub use handed::Handed;
 pub use imports::Imports;
+pub use input::{Input, argument, field};
 pub use irql::Irql;
 pub use machine::Machine;
 pub use subsystem::Subsystem;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{Call, Cpu, Export, Finding, Machine};
+use super::{Call, Cpu, Export, Finding, Handed, Machine};
 use crate::interleave::Touches;
 
 /// A part of Windows: the kernel's own services, the driver framework, the filtering platform, or one that a test makes up.
@@ -15,7 +15,7 @@ use crate::interleave::Touches;
 ///
 /// use flowtag_simulator::{
 ///     Machine, Options,
-///     computer::{Call, Export, Fails, Irql, Subsystem},
+///     computer::{Call, Export, Fails, Irql, Subsystem, argument},
 /// };
 ///
 /// /// A beeper, with one import.
@@ -25,7 +25,8 @@ use crate::interleave::Touches;
 /// }
 ///
 /// const EXPORTS: &[Export] =
-///     &[Export { module: "HAL.dll", name: "HalMakeBeep", max_irql: Irql::HIGH, fails: Fails::False, run: beep }];
+///     &[Export { module: "HAL.dll", name: "HalMakeBeep", max_irql: Irql::HIGH, fails: Fails::False, run: beep, inputs: &[] }
+///         .with(&[argument(0, "Frequency").ignored("nobody hears it")])];
 ///
 /// fn beep(call: &Call<'_>) -> u64 {
 ///     call.machine.part::<Beeper>().beeps.fetch_add(1, Ordering::Relaxed);
@@ -53,6 +54,11 @@ pub trait Subsystem: Any + Send + Sync {
     /// and the functions in their order. One that is not exported stops the machine by its name when it is called.
     fn function_table(&self) -> Option<(&'static str, &'static [&'static str])> {
         None
+    }
+
+    /// Where what it hands to drivers comes from, one row for each value.
+    fn hands(&self) -> &'static [&'static [Handed]] {
+        &[]
     }
 
     /// Driver code waits, and meanwhile other threads of Windows get on: what is due.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::registry::{Registry, Value};
-use crate::computer::{Call, Export, Fails, Irql, memory};
+use crate::computer::{Call, Export, Fails, Irql, argument, input::from, memory};
 use format::Problem;
 
 /// What one call transmits at most; the rest is lost.
@@ -35,6 +35,12 @@ pub const EXPORTS: &[Export] = &[Export {
     max_irql: Irql::HIGH,
     fails: Fails::Never,
     run: dbg_print_ex,
+    inputs: &[
+        argument(0, "ComponentId").used("kernel::debug_print::tests::component_and_level_decide_what_is_shown"),
+        argument(1, "Level").used("kernel::debug_print::tests::component_and_level_decide_what_is_shown"),
+        argument(2, "Format").used("kernel::tests::debug_output_takes_arguments_from_the_stack"),
+        from(3, "…").used("kernel::tests::debug_output_takes_arguments_from_the_stack"),
+    ],
 }];
 
 /// What one call printed.
@@ -204,6 +210,19 @@ mod tests {
         print.read_filter(&registry);
         assert!(printed(&print, INFO, "information").shown);
         assert!(!printed(&print, 2, "trace").shown);
+    }
+
+    #[test]
+    fn component_and_level_decide_what_is_shown() {
+        let machine = crate::kernel::tests::machine();
+        machine.registry().set(FILTER_KEY, "IHVNETWORK", Value::Dword(8));
+        machine.debug_print().read_filter(machine.registry());
+        for (component, level) in [(80, 3), (77, 3), (80, 2)] {
+            let arguments = [component, level, c"text".as_ptr() as u64];
+            crate::kernel::tests::called(&machine, "DbgPrintEx", &arguments).unwrap();
+        }
+        let shown: Vec<bool> = machine.debug_print().lines().iter().map(|line| line.shown).collect();
+        assert_eq!(shown, [true, false, false]);
     }
 
     #[test]

@@ -3,7 +3,44 @@
 use std::ops::Range;
 
 use super::unicode_string::UnicodeString;
-use crate::computer::lent_memory::LentMemory;
+use crate::computer::{
+    Handed,
+    handed::{cited, guessed},
+    lent_memory::LentMemory,
+};
+
+const OBJECT: &str = "DRIVER_OBJECT";
+const DDI: &str = "DDI DRIVER_OBJECT";
+
+/// What of it the driver's entry point is handed, and who says so.
+pub(super) const HANDED: &[Handed] = &[
+    cited(OBJECT, "Type", "IO_TYPE_DRIVER, 4", "H: wdm.h"),
+    cited(OBJECT, "Size", "336", "H: wdm.h"),
+    cited(OBJECT, "DeviceObject", "NULL: it has no device yet", DDI),
+    guessed(OBJECT, "Flags", "0", "Windows sets DRVO_* of its own"),
+    guessed(OBJECT, "DriverStart", "where the image lies", "the name says so"),
+    guessed(OBJECT, "DriverSize", "SizeOfImage", "the name says so"),
+    guessed(OBJECT, "DriverSection", "NULL", "Windows has an entry of the list of its modules here"),
+    cited(OBJECT, "DriverExtension", "an extension that points back, the rest 0", DDI),
+    guessed(OBJECT, "DriverName", r"`\Driver\` and the name of the service", "as debuggers show it"),
+    guessed(
+        OBJECT,
+        "HardwareDatabase",
+        "NULL",
+        r"Windows names `\Registry\Machine\Hardware` here (DDI); no driver here reads it",
+    ),
+    cited(OBJECT, "FastIoDispatch", "NULL: for file systems and network transports", DDI),
+    cited(OBJECT, "DriverInit", "the entry point", DDI),
+    cited(OBJECT, "DriverStartIo", "NULL: the driver sets it", DDI),
+    cited(OBJECT, "DriverUnload", "NULL: the driver sets it", DDI),
+    guessed(OBJECT, "MajorFunction", "NULL, all of them", "Windows has a routine here that refuses"),
+    guessed(
+        "DriverEntry",
+        "RegistryPath",
+        r"`\REGISTRY\MACHINE\SYSTEM\ControlSet001\Services\` and the name of the service",
+        "DDI DRIVER_INITIALIZE says that it is the path of the service's key; that it names the control set is what others report",
+    ),
+];
 
 /// `DRIVER_OBJECT`: its size, its type number, and where its fields are.
 const DRIVER_OBJECT: u16 = 336;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::pool::{POOL_FLAG_NON_PAGED, Tag};
-use crate::computer::{Call, Export, Fails, Irql, memory};
+use crate::computer::{Call, Export, Fails, Irql, argument, field, memory};
 
 /// `ERROR_LOG_MAXIMUM_SIZE`, and the least that an `IO_ERROR_LOG_PACKET` takes.
 const LARGEST: u8 = 240;
@@ -16,11 +16,35 @@ const ERROR_CODE: u64 = 12;
 const TAG: Tag = Tag(u32::from_le_bytes(*b"IoEr"));
 
 /// The exports of the event log.
-pub const EXPORTS: &[Export] =
-    &[row("IoAllocateErrorLogEntry", Fails::Null, allocate), row("IoWriteErrorLogEntry", Fails::Never, write)];
+pub const EXPORTS: &[Export] = &[
+    row("IoAllocateErrorLogEntry", Fails::Null, allocate).with(&[
+        argument(0, "IoObject")
+            .ignored("DDI IoAllocateErrorLogEntry: names the source of the entry, which nothing here shows"),
+        argument(1, "EntrySize").used("kernel::error_log::tests::an_entry_that_is_too_large_is_refused"),
+    ]),
+    row("IoWriteErrorLogEntry", Fails::Never, write).with(&[
+        field(0, 0, "ElEntry.MajorFunctionCode").ignored(SHOWN),
+        field(0, 1, "ElEntry.RetryCount").ignored(SHOWN),
+        field(0, 2, "ElEntry.DumpDataSize").ignored(SHOWN),
+        field(0, 4, "ElEntry.NumberOfStrings").used(KEPT),
+        field(0, 6, "ElEntry.StringOffset").used(KEPT),
+        field(0, 8, "ElEntry.EventCategory").ignored(SHOWN),
+        field(0, 12, "ElEntry.ErrorCode").used(KEPT),
+        field(0, 16, "ElEntry.UniqueErrorValue").ignored(SHOWN),
+        field(0, 20, "ElEntry.FinalStatus").ignored(SHOWN),
+        field(0, 24, "ElEntry.SequenceNumber").ignored(SHOWN),
+        field(0, 28, "ElEntry.IoControlCode").ignored(SHOWN),
+        field(0, 32, "ElEntry.DeviceOffset").ignored(SHOWN),
+        field(0, 40, "ElEntry.DumpData").ignored(SHOWN),
+    ]),
+];
+
+/// Why the rest of an entry makes no difference.
+const SHOWN: &str = "DDI IO_ERROR_LOG_PACKET: shown by the event viewer only";
+const KEPT: &str = "kernel::error_log::tests::an_entry_is_kept_as_it_was_written_and_its_memory_freed";
 
 const fn row(name: &'static str, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: "ntoskrnl.exe", name, max_irql: Irql::DISPATCH, fails, run }
+    Export { module: "ntoskrnl.exe", name, max_irql: Irql::DISPATCH, fails, run, inputs: &[] }
 }
 
 /// One entry.

@@ -35,7 +35,7 @@ use self::{
     time::{Clock, ClockKind},
 };
 use crate::{
-    computer::{Call, Cpu, Export, Finding, Machine, Subsystem},
+    computer::{Call, Cpu, Export, Finding, Handed, Machine, Subsystem},
     interleave::Touches,
 };
 
@@ -108,6 +108,10 @@ impl Subsystem for Kernel {
             time::EXPORTS,
             unicode_string::EXPORTS,
         ]
+    }
+
+    fn hands(&self) -> &'static [&'static [Handed]] {
+        &[driver_object::HANDED]
     }
 
     fn explain(&self, machine: &Machine, address: u64) -> Option<Finding> {

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::computer::{Call, Cpu, Export, Fails, Irql, Machine};
+use crate::computer::{Call, Cpu, Export, Fails, Irql, Machine, argument};
 
 /// `EPROCESS` addresses are counted from here; nothing is ever mapped there, since the type is opaque.
 const FIRST_ADDRESS: u64 = 0x0E10_0000_0000;
@@ -19,17 +19,21 @@ const LEAK: u64 = 0x62;
 /// The exports that have to do with processes.
 pub const EXPORTS: &[Export] = &[
     row("IoGetCurrentProcess", |call| call.machine.processes().address(call.cpu.process())),
-    row("IoGetRequestorProcess", requestor),
-    row("PsGetProcessId", process),
+    row("IoGetRequestorProcess", requestor)
+        .with(&[argument(0, "Irp").used("kernel::processes::tests::an_irp_tells_which_process_sent_it")]),
+    row("PsGetProcessId", process)
+        .with(&[argument(0, "Process").used("kernel::processes::tests::an_address_that_is_no_process_is_caught")]),
     row("ObfReferenceObject", |call| {
         let pid = process(call);
         call.machine.processes().count(pid, 1).unwrap_or(0).cast_unsigned()
-    }),
-    row("ObfDereferenceObject", dereference),
+    })
+    .with(&[argument(0, "Object").used("kernel::processes::tests::references_to_a_process_are_counted")]),
+    row("ObfDereferenceObject", dereference)
+        .with(&[argument(0, "Object").used("kernel::processes::tests::references_to_a_process_are_counted")]),
 ];
 
 const fn row(name: &'static str, run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: "ntoskrnl.exe", name, max_irql: Irql::DISPATCH, fails: Fails::Never, run }
+    Export { module: "ntoskrnl.exe", name, max_irql: Irql::DISPATCH, fails: Fails::Never, run, inputs: &[] }
 }
 
 /// Says which process sent the IRP at an address: whoever keeps the requests of programs knows.
@@ -124,7 +128,16 @@ fn dereference(call: &Call<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::kernel::tests::{called, code, machine};
+    use crate::{
+        computer::{Machine, machine::Settings},
+        kernel::{
+            Configuration, Kernel, Version,
+            pool::PoolKind,
+            registry::Registry,
+            tests::{called, code, machine},
+            time::ClockKind,
+        },
+    };
 
     #[test]
     fn a_system_threads_process_has_the_id_4() {
@@ -147,6 +160,23 @@ mod tests {
     #[test]
     fn an_address_that_is_no_process_is_caught() {
         assert_eq!(code(called(&machine(), "PsGetProcessId", &[0x1000])).0, 0x18);
+    }
+
+    #[test]
+    fn an_irp_tells_which_process_sent_it() {
+        let kernel = Kernel::new(Configuration {
+            pool: PoolKind::default(),
+            clock: ClockKind::default(),
+            registry: Registry::default(),
+            version: Version([10, 0, 19041]),
+            requestor: |_, irp| (irp == 0x1000).then_some(99),
+        });
+        let machine = Machine::assembled(Settings::default(), vec![Box::new(kernel)]);
+        let import = |name| machine.imports().address("ntoskrnl.exe", name).expect("the kernel has it");
+        let process = |irp| machine.run(|cpu| cpu.call(import("IoGetRequestorProcess"), "it", &[irp])).unwrap();
+        assert_eq!(process(0x2000), 0);
+        let sender = process(0x1000);
+        assert_eq!(machine.run(|cpu| cpu.call(import("PsGetProcessId"), "it", &[sender])).unwrap(), 99);
     }
 
     #[test]

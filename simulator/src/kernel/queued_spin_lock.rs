@@ -12,7 +12,8 @@ use std::{
 };
 
 use crate::{
-    computer::{Call, Export, Fails, Irql, memory},
+    computer::{Call, Export, Fails, Irql, argument, field, memory},
+    interleave::{self, Touches},
     referee::Watch,
 };
 
@@ -35,6 +36,11 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::DISPATCH,
         fails: Fails::Never,
         run: acquire,
+        inputs: &[
+            argument(0, "SpinLock").used("kernel::queued_spin_lock::tests::a_queued_spin_lock_keeps_other_cpus_out"),
+            argument(1, "LockHandle")
+                .used("kernel::queued_spin_lock::tests::a_lock_is_released_by_the_handle_that_holds_it"),
+        ],
     },
     Export {
         module: "ntoskrnl.exe",
@@ -42,6 +48,12 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::DISPATCH,
         fails: Fails::Never,
         run: release,
+        inputs: &[
+            field(0, 0, "LockHandle.LockQueue")
+                .used("kernel::queued_spin_lock::tests::a_lock_is_released_by_the_handle_that_holds_it"),
+            field(0, 16, "LockHandle.OldIrql")
+                .used("kernel::queued_spin_lock::tests::holding_a_queued_spin_lock_is_being_at_dispatch_level"),
+        ],
     },
 ];
 
@@ -57,6 +69,11 @@ impl SpinLocks {
     /// Takes the lock, if nobody holds it.
     fn take(&self, lock: u64, handle: u64) -> bool {
         *self.held().entry(lock).or_insert(handle) == handle
+    }
+
+    /// Whether nobody holds the lock.
+    fn is_free(&self, lock: u64) -> bool {
+        !self.held().contains_key(&lock)
     }
 
     /// Gives the lock up; false when `handle` does not hold it.
@@ -93,7 +110,12 @@ fn acquire(call: &Call<'_>) -> u64 {
             call.bug_check(DPC_WATCHDOG_VIOLATION, [1, lock, 0, 0], text);
         }
         call.cpu.check_alive();
-        thread::yield_now();
+        // Who spins keeps its processor, but not its turn.
+        let machine = call.machine.clone();
+        let free = move || machine.kernel().spin_locks.is_free(lock);
+        if !interleave::wait_until("KeAcquireInStackQueuedSpinLock: free", Touches::EVERYTHING, free) {
+            thread::yield_now();
+        }
     }
     call.cpu.takes(lock);
     0
@@ -135,9 +157,15 @@ fn write(call: &Call<'_>, address: u64, value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::{
+        sync::{Arc, Mutex},
+        thread,
+    };
 
-    use crate::kernel::tests::{code, drive, import, machine};
+    use crate::{
+        interleave::{Crew, Job, Plan, Waits, random::Priorities},
+        kernel::tests::{code, drive, import, machine},
+    };
 
     const ACQUIRE: &str = "KeAcquireInStackQueuedSpinLock";
     const RELEASE: &str = "KeReleaseInStackQueuedSpinLock";
@@ -186,6 +214,18 @@ mod tests {
         assert_eq!(code(caught).0, 0x10);
     }
 
+    extern "win64" fn unlock_with_another_handle(lock: u64) -> u64 {
+        let (mut first, mut second) = ([0u64; 3], [0, lock, 2]);
+        import(ACQUIRE, [lock, &raw mut first as u64]);
+        import(RELEASE, [&raw mut second as u64])
+    }
+
+    #[test]
+    fn a_lock_is_released_by_the_handle_that_holds_it() {
+        let lock = 0u64;
+        assert_eq!(code(drive(&machine(), unlock_with_another_handle, &raw const lock as u64)).0, 0x10);
+    }
+
     extern "win64" fn count(counter: u64) -> u64 {
         let mut handle = [0u64; 3];
         let handle = [&raw mut handle as u64];
@@ -214,5 +254,33 @@ mod tests {
             }
         });
         assert_eq!(lock_and_counter[1], 1000);
+    }
+    extern "win64" fn print_while_holding(lock: u64) -> u64 {
+        let mut handle = [0u64; 3];
+        let handle = &raw mut handle as u64;
+        import(ACQUIRE, [lock, handle]);
+        import("DbgPrintEx", [80, 0, c"held".as_ptr() as u64]);
+        import(RELEASE, [handle])
+    }
+
+    #[test]
+    fn a_thread_that_spins_gives_its_turn_to_the_one_that_holds_the_lock() {
+        let crew = Crew::new(2);
+        let runs_with_a_wait = (0..20).filter(|&seed| {
+            let (machine, lock) = (machine(), Arc::new(0u64));
+            let job = || -> Job {
+                let (machine, lock) = (machine.clone(), Arc::clone(&lock));
+                Box::new(move || {
+                    let driven = drive(&machine, print_while_holding, Arc::as_ptr(&lock) as u64);
+                    driven.map(drop).map_err(|bug_check| bug_check.to_string())
+                })
+            };
+            let strategy = Arc::new(Mutex::new(Priorities::new(seed, 2, 12, 3)));
+            let plan = Plan { strategy, memory: None, waits: Waits::AfterOthers, seed };
+            let run = crew.run(plan, vec![job(), job()]);
+            assert_eq!(run.failure, None);
+            run.steps.iter().any(|step| step.name.ends_with(": free"))
+        });
+        assert!(runs_with_a_wait.count() > 0);
     }
 }

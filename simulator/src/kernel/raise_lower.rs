@@ -2,15 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::computer::{Call, Export, Fails, Irql};
+use crate::computer::{Call, Export, Fails, Input, Irql, argument};
 
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 
 /// The exports that change the IRQL.
 pub const EXPORTS: &[Export] = &[
-    Export { module: "ntoskrnl.exe", name: "KfRaiseIrql", max_irql: Irql::HIGH, fails: Fails::Never, run: raise },
-    Export { module: "ntoskrnl.exe", name: "KeLowerIrql", max_irql: Irql::HIGH, fails: Fails::Never, run: lower },
+    row("KfRaiseIrql", raise, &[argument(0, "NewIrql").used("kernel::tests::raising_to_a_lower_level_is_a_violation")]),
+    row(
+        "KeLowerIrql",
+        lower,
+        &[argument(0, "NewIrql").used("kernel::tests::lowering_to_a_higher_level_is_a_violation")],
+    ),
 ];
+
+const fn row(name: &'static str, run: fn(&Call<'_>) -> u64, inputs: &'static [Input]) -> Export {
+    Export { module: "ntoskrnl.exe", name, max_irql: Irql::HIGH, fails: Fails::Never, run, inputs }
+}
 
 /// How often the driver has changed the IRQL. A spin lock is inline code that the simulator cannot see: the pairs
 /// around it are all there is to count.

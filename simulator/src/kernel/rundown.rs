@@ -11,7 +11,7 @@ use std::{
 
 use super::RUNDOWN;
 use crate::{
-    computer::{Call, Export, Fails, Irql, memory},
+    computer::{Call, Export, Fails, Input, Irql, argument, memory},
     interleave::{self, Touches},
 };
 
@@ -36,8 +36,11 @@ pub const EXPORTS: &[Export] = &[
     row("ExWaitForRundownProtectionRelease", Irql::APC, Fails::Never, wait),
 ];
 
+/// The functions have the same one argument; its contents are the kernel's own.
+const RUN_REF: &[Input] = &[argument(0, "RunRef").used("kernel::tests::each_rundown_reference_is_counted_for_itself")];
+
 const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: "ntoskrnl.exe", name, max_irql, fails, run }
+    Export { module: "ntoskrnl.exe", name, max_irql, fails, run, inputs: RUN_REF }
 }
 
 fn initialize(call: &Call<'_>) -> u64 {

@@ -1,7 +1,7 @@
 //! The system itself: its version, unique ids, numbers in words, and stopping it.
 
 use super::unicode_string::UnicodeString;
-use crate::computer::{Call, Export, Fails, Irql, memory};
+use crate::computer::{Call, Export, Fails, Irql, argument, field, memory};
 
 const STATUS_SUCCESS: u64 = 0;
 const STATUS_BUFFER_OVERFLOW: u32 = 0x8000_0005;
@@ -10,6 +10,8 @@ const STATUS_RETRY: u32 = 0xC000_022D;
 
 /// `VER_PLATFORM_WIN32_NT`.
 const PLATFORM: u32 = 2;
+/// The size of `RTL_OSVERSIONINFOW`.
+const SMALL_INFORMATION: u64 = 276;
 /// `RTL_OSVERSIONINFOW.dwMajorVersion`; minor version, build and platform follow.
 const MAJOR_VERSION: u64 = 4;
 /// `RTL_OSVERSIONINFOW.szCSDVersion`, the name of the service pack.
@@ -17,19 +19,44 @@ const SERVICE_PACK: u64 = 20;
 
 /// The exports that have to do with the system.
 pub const EXPORTS: &[Export] = &[
-    row("ExUuidCreate", Irql::PASSIVE, Fails::Status(&[STATUS_RETRY]), create_uuid),
-    row("KeBugCheckEx", Irql::HIGH, Fails::Never, bug_check),
-    row("RtlGetVersion", Irql::PASSIVE, Fails::Never, version),
+    row("ExUuidCreate", Irql::PASSIVE, Fails::Status(&[STATUS_RETRY]), create_uuid)
+        .with(&[argument(0, "Uuid").used("kernel::system::tests::unique_ids_are_random_ones_of_version_4")]),
+    row("KeBugCheckEx", Irql::HIGH, Fails::Never, bug_check).with(&[
+        argument(0, "BugCheckCode").used(STOPPED),
+        argument(1, "BugCheckParameter1").used(STOPPED),
+        argument(2, "BugCheckParameter2").used(STOPPED),
+        argument(3, "BugCheckParameter3").used(STOPPED),
+        argument(4, "BugCheckParameter4").used(STOPPED),
+    ]),
+    row("RtlGetVersion", Irql::PASSIVE, Fails::Never, version).with(&[
+        field(0, 0, "lpVersionInformation.dwOSVersionInfoSize").values(
+            4,
+            &[SMALL_INFORMATION],
+            "DDI RtlGetVersion: says which structure it is; RTL_OSVERSIONINFOW only",
+        ),
+        field(0, MAJOR_VERSION as u16, "lpVersionInformation (the rest)")
+            .ignored("DDI RtlGetVersion: written, not read"),
+    ]),
     row(
         "RtlIntegerToUnicodeString",
         Irql::PASSIVE,
         Fails::Status(&[STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER]),
         integer_to_string,
-    ),
+    )
+    .with(&[
+        argument(0, "Value").used(WRITTEN),
+        argument(1, "Base").refused(WRITTEN, "DDI RtlIntegerToUnicodeString: STATUS_INVALID_PARAMETER"),
+        field(2, 0, "String.Length").ignored("DDI RtlIntegerToUnicodeString: written, not read"),
+        field(2, 2, "String.MaximumLength").used("kernel::system::tests::a_number_that_does_not_fit_is_refused"),
+        field(2, 8, "String.Buffer").used(WRITTEN),
+    ]),
 ];
 
+const STOPPED: &str = "kernel::system::tests::a_drivers_own_bug_check_carries_its_code_and_parameters";
+const WRITTEN: &str = "kernel::system::tests::a_number_is_written_in_the_base_that_is_asked_for";
+
 const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: "ntoskrnl.exe", name, max_irql, fails, run }
+    Export { module: "ntoskrnl.exe", name, max_irql, fails, run, inputs: &[] }
 }
 
 /// A random UUID (version 4), from the machine's seed.
@@ -98,6 +125,7 @@ mod tests {
     #[test]
     fn the_version_is_that_of_windows_10() {
         let mut information = [0xFFu32; 69];
+        information[0] = SMALL_INFORMATION as u32;
         called(&machine(), "RtlGetVersion", &[information.as_mut_ptr() as u64]).unwrap();
         assert_eq!(information[1..5], [10, 0, 19041, 2]);
     }

@@ -93,9 +93,20 @@ fn pool_is_allocated_and_freed() {
 }
 
 #[test]
+fn a_block_is_freed_once_and_with_its_own_tag() {
+    for (frees, expected) in [([0, TAG + 1], 0xC2), ([16, TAG], 0xC4)] {
+        let machine = machine();
+        let block = called(&machine, "ExAllocatePool2", &[NON_PAGED, 100, TAG]).unwrap();
+        let [behind_its_start, tag] = frees;
+        let freed = called(&machine, "ExFreePoolWithTag", &[block + behind_its_start, tag]);
+        assert_eq!(code(freed).0, expected);
+    }
+}
+
+#[test]
 fn an_allocation_that_windows_refuses_returns_null() {
     let machine = machine();
-    for arguments in [[NON_PAGED, 16, 0], [NON_PAGED | PAGED, 16, TAG], [0, 16, TAG], [NON_PAGED | 0x1000, 16, TAG]] {
+    for arguments in [[NON_PAGED, 16, 0], [NON_PAGED | PAGED, 16, TAG], [0, 16, TAG]] {
         assert_eq!(called(&machine, "ExAllocatePool2", &arguments).unwrap(), 0, "{arguments:x?}");
     }
 }
@@ -231,6 +242,21 @@ fn rundown_waits_for_the_last_reference_and_gives_no_new_one() {
         waiter.join().unwrap().unwrap();
     });
     assert_eq!(called(&machine, "ExAcquireRundownProtection", &reference).unwrap(), 0);
+}
+
+#[test]
+fn each_rundown_reference_is_counted_for_itself() {
+    let machine = machine();
+    let mut two = [1u64; 2];
+    for reference in &mut two {
+        called(&machine, "ExInitializeRundownProtection", &[&raw mut *reference as u64]).unwrap();
+    }
+    let [first, second] = two.each_mut().map(|reference| &raw mut *reference as u64);
+    called(&machine, "ExWaitForRundownProtectionRelease", &[first]).unwrap();
+    assert_eq!(called(&machine, "ExAcquireRundownProtection", &[first]).unwrap(), 0);
+    assert_eq!(called(&machine, "ExAcquireRundownProtection", &[second]).unwrap(), 1);
+    called(&machine, "ExReleaseRundownProtection", &[second]).unwrap();
+    assert_eq!(code(called(&machine, "ExReleaseRundownProtection", &[first])).0, 0x18);
 }
 
 #[test]

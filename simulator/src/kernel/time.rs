@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    computer::{Call, Export, Fails, Irql},
+    computer::{Call, Export, Fails, Irql, argument, field},
     interleave,
 };
 
@@ -31,6 +31,15 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::APC,
         fails: Fails::Never,
         run: delay,
+        inputs: &[
+            argument(0, "WaitMode").values(
+                1,
+                &[0],
+                "DDI KeDelayExecutionThread: KernelMode; the stack stays where it is",
+            ),
+            argument(1, "Alertable").values(1, &[0], "DDI KeDelayExecutionThread: FALSE; nobody alerts threads here"),
+            field(2, 0, "Interval.QuadPart").used("kernel::tests::waiting_lets_virtual_time_pass"),
+        ],
     },
     Export {
         module: "ntoskrnl.exe",
@@ -38,6 +47,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::HIGH,
         fails: Fails::Never,
         run: query_interrupt_time,
+        inputs: &[],
     },
     Export {
         module: "HAL.dll",
@@ -45,6 +55,8 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::HIGH,
         fails: Fails::Never,
         run: query_performance_counter,
+        inputs: &[argument(0, "PerformanceFrequency")
+            .used("kernel::time::tests::the_performance_counter_counts_at_the_frequency_that_it_names")],
     },
 ];
 

@@ -1,6 +1,6 @@
 //! `UNICODE_STRING`, and `RtlCopyUnicodeString`.
 
-use crate::computer::{Call, Export, Fails, Irql, memory};
+use crate::computer::{Call, Export, Fails, Irql, field, memory};
 
 /// The string functions.
 pub const EXPORTS: &[Export] = &[Export {
@@ -9,7 +9,17 @@ pub const EXPORTS: &[Export] = &[Export {
     max_irql: Irql::DISPATCH,
     fails: Fails::Never,
     run: copy_unicode_string,
+    inputs: &[
+        field(0, 0, "DestinationString.Length").ignored("DDI RtlCopyUnicodeString: written, not read"),
+        field(0, 2, "DestinationString.MaximumLength").used(COPIED),
+        field(0, 8, "DestinationString.Buffer").used(COPIED),
+        field(1, 0, "SourceString.Length").used(COPIED),
+        field(1, 2, "SourceString.MaximumLength").ignored("DDI RtlCopyUnicodeString: only Length is copied"),
+        field(1, 8, "SourceString.Buffer").used(COPIED),
+    ],
 }];
+
+const COPIED: &str = "kernel::tests::a_unicode_string_is_copied_as_far_as_it_fits";
 
 /// `UNICODE_STRING`.
 #[repr(C)]

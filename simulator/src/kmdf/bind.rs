@@ -40,6 +40,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: Fails::Status(&[STATUS_INVALID_PARAMETER as u32]),
         run: bind,
+        inputs: &[],
     },
     Export {
         module: "WDFLDR.SYS",
@@ -47,6 +48,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: Fails::Never,
         run: unbind,
+        inputs: &[],
     },
 ];
 

@@ -44,7 +44,7 @@ pub const EXPORTS: &[Export] = &[
         create,
     ),
     row("WdfDriverWdmGetDriverObject", Irql::DISPATCH, Fails::Never, driver_object),
-    Export { module: FRAMEWORK, name: UNLOAD, max_irql: Irql::PASSIVE, fails: Fails::Never, run: unload },
+    Export { module: FRAMEWORK, name: UNLOAD, max_irql: Irql::PASSIVE, fails: Fails::Never, run: unload, inputs: &[] },
     Export::not_modelled(FRAMEWORK, ADD_DEVICE_ROUTINE),
     Export::not_modelled(FRAMEWORK, DISPATCH),
 ];

@@ -78,7 +78,7 @@ const STATUS_INVALID_PARAMETER: u64 = 0xC000_000D;
 const STATUS_INSUFFICIENT_RESOURCES: u32 = 0xC000_009A;
 
 const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: WDF, name, max_irql, fails, run }
+    Export { module: WDF, name, max_irql, fails, run, inputs: &[] }
 }
 
 /// A pointer argument that must not be NULL.

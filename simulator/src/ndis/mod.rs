@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::computer::{Call, Cpu, Export, Fails, Irql, Machine, Subsystem};
+use crate::computer::{Call, Cpu, Export, Fails, Input, Irql, Machine, Subsystem, argument, field};
 
 /// Pool handles are counted from here; nothing is ever mapped there.
 const FIRST_HANDLE: u64 = 0x0D15_0000_0000;
@@ -20,24 +20,50 @@ const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 /// Parameter 1 of the above: memory not freed at unload.
 const LEAK: u64 = 0x62;
 
-/// `NDIS_OBJECT_TYPE_DEFAULT`.
-const OBJECT_TYPE_DEFAULT: u8 = 0x80;
-/// `NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1` and that of `NET_BUFFER` pools.
-const REVISION_1: u8 = 1;
-/// Sizes of the parameter structures.
-const LIST_POOL_PARAMETERS: u16 = 16;
-const BUFFER_POOL_PARAMETERS: u16 = 12;
-
 /// The exports of NDIS.
 pub const EXPORTS: &[Export] = &[
-    row("NdisAllocateNetBufferListPool", Fails::Null, |call| allocate(call, Kind::List, LIST_POOL_PARAMETERS)),
-    row("NdisAllocateNetBufferPool", Fails::Null, |call| allocate(call, Kind::Buffer, BUFFER_POOL_PARAMETERS)),
-    row("NdisFreeNetBufferListPool", Fails::Never, |call| free(call, Kind::List)),
-    row("NdisFreeNetBufferPool", Fails::Never, |call| free(call, Kind::Buffer)),
+    row(
+        "NdisAllocateNetBufferListPool",
+        Fails::Null,
+        |call| allocate(call, Kind::List),
+        &[
+            HANDLE,
+            TYPE,
+            REVISION,
+            field(1, 2, "Parameters.Header.Size").values(2, &[16], "DDI NET_BUFFER_LIST_POOL_PARAMETERS"),
+            field(1, 4, "Parameters.ProtocolId").ignored(NOTHING_TAKEN),
+            field(1, 5, "Parameters.fAllocateNetBuffer").ignored(NOTHING_TAKEN),
+            field(1, 6, "Parameters.ContextSize").ignored(NOTHING_TAKEN),
+            field(1, 8, "Parameters.PoolTag").ignored(NOTHING_TAKEN),
+            field(1, 12, "Parameters.DataSize").ignored(NOTHING_TAKEN),
+        ],
+    ),
+    row(
+        "NdisAllocateNetBufferPool",
+        Fails::Null,
+        |call| allocate(call, Kind::Buffer),
+        &[
+            HANDLE,
+            TYPE,
+            REVISION,
+            field(1, 2, "Parameters.Header.Size").values(2, &[12], "DDI NET_BUFFER_POOL_PARAMETERS"),
+            field(1, 4, "Parameters.PoolTag").ignored(NOTHING_TAKEN),
+            field(1, 8, "Parameters.DataSize").ignored(NOTHING_TAKEN),
+        ],
+    ),
+    row("NdisFreeNetBufferListPool", Fails::Never, |call| free(call, Kind::List), &[POOL]),
+    row("NdisFreeNetBufferPool", Fails::Never, |call| free(call, Kind::Buffer), &[POOL]),
 ];
 
-const fn row(name: &'static str, fails: Fails, run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: "NDIS.SYS", name, max_irql: Irql::DISPATCH, fails, run }
+const HANDLE: Input = argument(0, "NdisHandle").values(8, &[0], "DDI NdisAllocateNetBufferListPool: may be NULL");
+const TYPE: Input = field(1, 0, "Parameters.Header.Type").values(1, &[0x80], "DDI: NDIS_OBJECT_TYPE_DEFAULT");
+const REVISION: Input = field(1, 1, "Parameters.Header.Revision").values(1, &[1], "DDI: the only revision");
+const POOL: Input = argument(0, "PoolHandle").used("ndis::tests::a_pool_is_freed_once_and_as_what_it_is");
+/// Why it makes no difference what is in a pool.
+const NOTHING_TAKEN: &str = "ours: each function that takes something from a pool stops the machine by its name";
+
+const fn row(name: &'static str, fails: Fails, run: fn(&Call<'_>) -> u64, inputs: &'static [Input]) -> Export {
+    Export { module: "NDIS.SYS", name, max_irql: Irql::DISPATCH, fails, run, inputs }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,13 +116,9 @@ impl Machine {
     }
 }
 
-/// `NDIS_OBJECT_HEADER` must be right; otherwise there is no pool.
-fn allocate(call: &Call<'_>, kind: Kind, size: u16) -> u64 {
-    let [object_type, revision, size_low, size_high]: [u8; 4] = call.read(call.arg(1));
-    let given = u16::from_le_bytes([size_low, size_high]);
-    if object_type != OBJECT_TYPE_DEFAULT || revision != REVISION_1 || given < size {
-        return 0;
-    }
+fn allocate(call: &Call<'_>, kind: Kind) -> u64 {
+    // The rows have looked at all of it, unless it cannot be read.
+    let _: [u8; 4] = call.read(call.arg(1));
     let mut state = call.machine.ndis().state();
     state.allocated += 1;
     let handle = FIRST_HANDLE + state.allocated * HANDLE_STEP;
@@ -142,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn parameters_without_their_header_give_no_pool() {
+    fn parameters_without_their_header_stop_the_machine_and_say_that_they_are_not_modelled() {
         let machine = Machine::new(Options::default());
         let parameters = [0u32; 4];
         let pool = called(&machine, "NdisAllocateNetBufferListPool", &[0, parameters.as_ptr() as u64]);
-        assert_eq!(pool.unwrap(), 0);
+        assert!(pool.unwrap_err().reason().contains("does not model Parameters.Header.Type = 0x0"));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub const EXPORTS: &[Export] = &[
             status::NO_MEMORY,
         ]),
         run: |call| answer(call, associate(call)),
+        inputs: &[],
     },
     Export {
         module: "fwpkclnt.sys",
@@ -46,6 +47,7 @@ pub const EXPORTS: &[Export] = &[
             status::INSUFFICIENT_RESOURCES,
         ]),
         run: |call| answer(call, remove(call)),
+        inputs: &[],
     },
 ];
 

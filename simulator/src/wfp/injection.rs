@@ -26,6 +26,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: Fails::Status(&[status::FWP_TCPIP_NOT_READY, status::NO_MEMORY, status::INVALID_PARAMETER]),
         run: |call| answer(call, create(call)),
+        inputs: &[],
     },
     Export {
         module: "fwpkclnt.sys",
@@ -33,6 +34,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: Fails::Status(&[status::INVALID_HANDLE]),
         run: |call| answer(call, destroy(call)),
+        inputs: &[],
     },
 ];
 

@@ -23,7 +23,7 @@ const AUTHENTICATION: [u32; 2] = [10, u32::MAX];
 const NAME_LIMIT: usize = 256;
 
 pub(super) const fn export(name: &'static str, failures: &'static [Status], run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: "fwpkclnt.sys", name, max_irql: Irql::PASSIVE, fails: Fails::Status(failures), run }
+    Export { module: "fwpkclnt.sys", name, max_irql: Irql::PASSIVE, fails: Fails::Status(failures), run, inputs: &[] }
 }
 
 /// The management functions.

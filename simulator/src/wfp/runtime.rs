@@ -31,6 +31,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: REGISTER_FAILURES,
         run: |call| answer(call, register(call, ClassifyVersion::Two)),
+        inputs: &[],
     },
     Export {
         module: "fwpkclnt.sys",
@@ -38,6 +39,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: REGISTER_FAILURES,
         run: |call| answer(call, register(call, ClassifyVersion::Zero)),
+        inputs: &[],
     },
     Export {
         module: "fwpkclnt.sys",
@@ -45,6 +47,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: UNREGISTER_FAILURES,
         run: |call| answer(call, unregister(call, call.arg_u32(0))),
+        inputs: &[],
     },
     Export {
         module: "fwpkclnt.sys",
@@ -57,6 +60,7 @@ pub const EXPORTS: &[Export] = &[
             let status = callout.map_or(status::FWP_CALLOUT_NOT_FOUND, |callout| unregister(call, callout.id));
             answer(call, status)
         },
+        inputs: &[],
     },
 ];
 

@@ -1,11 +1,11 @@
 //! `ExAllocatePool2`, `ExFreePoolWithTag` and `ExFreePool`, and what is left when the driver leaves.
 
-use super::{Misuse, POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, Tag};
-use crate::computer::{Call, Cpu, Export, Fails, Irql};
+use super::{Misuse, POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_UNINITIALIZED, Tag};
+use crate::computer::{Call, Cpu, Export, Fails, Input, Irql, argument};
 
-/// Flags that fail the allocation when they are not known.
-const REQUIRED: u64 = 0xFFFF_FFFF;
-const KNOWN: u64 = 0x6F | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
+/// Flags that Windows takes no notice of when it does not know them.
+const OPTIONAL: u64 = 0xFFFF_FFFF_0000_0000;
+const KINDS: u64 = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
 
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 /// Parameter 1 of the above: memory not freed at unload.
@@ -13,16 +13,40 @@ const LEAK: u64 = 0x62;
 
 /// The pool's exports.
 pub const EXPORTS: &[Export] = &[
-    Export { module: "ntoskrnl.exe", name: "ExAllocatePool2", max_irql: Irql::HIGH, fails: Fails::Null, run: allocate },
-    Export {
-        module: "ntoskrnl.exe",
-        name: "ExFreePoolWithTag",
-        max_irql: Irql::HIGH,
-        fails: Fails::Never,
-        run: free_tagged,
-    },
-    Export { module: "ntoskrnl.exe", name: "ExFreePool", max_irql: Irql::HIGH, fails: Fails::Never, run: free },
+    row(
+        "ExAllocatePool2",
+        Fails::Null,
+        allocate,
+        &[
+            argument(0, "Flags").flags(
+                8,
+                KINDS | POOL_FLAG_UNINITIALIZED | OPTIONAL,
+                "DDI POOL_FLAGS; those of the upper half may be ignored",
+            ),
+            argument(1, "NumberOfBytes").used("kernel::tests::an_allocation_of_no_bytes_is_a_violation"),
+            argument(2, "Tag").used("kernel::tests::an_allocation_that_windows_refuses_returns_null"),
+        ],
+    ),
+    row(
+        "ExFreePoolWithTag",
+        Fails::Never,
+        free_tagged,
+        &[
+            argument(0, "P").used("kernel::tests::a_block_is_freed_once_and_with_its_own_tag"),
+            argument(1, "Tag").used("kernel::tests::a_block_is_freed_once_and_with_its_own_tag"),
+        ],
+    ),
+    row(
+        "ExFreePool",
+        Fails::Never,
+        free,
+        &[argument(0, "P").used("kernel::tests::a_use_after_free_is_caught_as_it_happens")],
+    ),
 ];
+
+const fn row(name: &'static str, fails: Fails, run: fn(&Call<'_>) -> u64, inputs: &'static [Input]) -> Export {
+    Export { module: "ntoskrnl.exe", name, max_irql: Irql::HIGH, fails, run, inputs }
+}
 
 fn allocate(call: &Call<'_>) -> u64 {
     allocate_as(call, call.arg(0))
@@ -33,7 +57,7 @@ pub(super) fn allocate_as(call: &Call<'_>, flags: u64) -> u64 {
     let (size, tag) = (call.arg(1), Tag(call.arg_u32(2)));
     let irql = call.cpu.irql();
     let paged = flags & POOL_FLAG_PAGED != 0;
-    let kinds = flags & (POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED);
+    let kinds = flags & KINDS;
     if size == 0 {
         let parameters = [0, u64::from(irql.0), flags, 0];
         call.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, parameters, "the driver allocated 0 bytes of pool");
@@ -46,8 +70,7 @@ pub(super) fn allocate_as(call: &Call<'_>, flags: u64) -> u64 {
             format!("pool was allocated at {irql}; {limit} is the highest level for this kind"),
         );
     }
-    let invalid = kinds.count_ones() != 1 || flags & REQUIRED & !KNOWN != 0 || tag.0 == 0;
-    if invalid {
+    if kinds.count_ones() != 1 || tag.0 == 0 {
         return 0;
     }
     let Ok(size) = usize::try_from(size) else { return 0 };

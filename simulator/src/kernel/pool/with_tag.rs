@@ -3,14 +3,16 @@
 use super::{
     POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_UNINITIALIZED, calls::allocate_as,
 };
-use crate::computer::{Call, Export, Fails, Irql};
+use crate::computer::{Call, Export, Fails, Irql, argument};
 
 /// `POOL_TYPE`: the types that a driver of today may name.
 const NON_PAGED_POOL: u32 = 0;
 const PAGED_POOL: u32 = 1;
 const NON_PAGED_POOL_NX: u32 = 512;
+/// `POOL_ZERO_ALLOCATION`.
+const ZERO: u32 = 1024;
 
-const BAD_POOL_CALLER: u32 = 0xC2;
+const ALLOCATED: &str = "kernel::pool::with_tag::tests::each_type_of_pool_is_allocated_and_freed_with_its_tag";
 
 /// The export.
 pub const EXPORTS: &[Export] = &[Export {
@@ -19,21 +21,27 @@ pub const EXPORTS: &[Export] = &[Export {
     max_irql: Irql::HIGH,
     fails: Fails::Null,
     run: allocate,
+    inputs: &[
+        argument(0, "PoolType").values(
+            4,
+            &[0, 1, 512, ZERO as u64, 1 | ZERO as u64, 512 | ZERO as u64],
+            "DDI POOL_TYPE; wdm.h for POOL_ZERO_ALLOCATION, which DDI ExAllocatePoolZero adds",
+        ),
+        argument(1, "NumberOfBytes").used(ALLOCATED),
+        argument(2, "Tag").used(ALLOCATED),
+    ],
 }];
 
-/// Unlike `ExAllocatePool2` it does not zero the block. (Simplification: other types are a bug check, too.)
+/// Unlike `ExAllocatePool2` it zeroes the block only when it is told to.
 fn allocate(call: &Call<'_>) -> u64 {
-    let kind = match call.arg_u32(0) {
+    let pool_type = call.arg_u32(0);
+    let kind = match pool_type & !ZERO {
         NON_PAGED_POOL => POOL_FLAG_NON_PAGED_EXECUTE,
         PAGED_POOL => POOL_FLAG_PAGED,
         NON_PAGED_POOL_NX => POOL_FLAG_NON_PAGED,
-        other => call.bug_check(
-            BAD_POOL_CALLER,
-            [0x99, u64::from(other), 0, 0],
-            format!("ExAllocatePoolWithTag was asked for pool of type {other}, which the simulator does not have"),
-        ),
+        other => call.not_modelled(&format!("pool of type {other}")),
     };
-    allocate_as(call, kind | POOL_FLAG_UNINITIALIZED)
+    allocate_as(call, if pool_type & ZERO == 0 { kind | POOL_FLAG_UNINITIALIZED } else { kind })
 }
 
 #[cfg(test)]
@@ -41,7 +49,7 @@ mod tests {
     use crate::kernel::pool::{Tag, TagUse};
     use crate::{
         computer::memory,
-        kernel::tests::{TAG, called, code, machine},
+        kernel::tests::{TAG, called, machine},
     };
 
     #[test]
@@ -64,7 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn pool_of_an_unknown_type_is_caught() {
-        assert_eq!(code(called(&machine(), "ExAllocatePoolWithTag", &[7, 8, TAG])).0, 0xC2);
+    fn a_block_is_zeroed_if_its_type_says_so() {
+        let machine = machine();
+        let block = called(&machine, "ExAllocatePoolWithTag", &[512 | 1024, 8, TAG]).unwrap();
+        assert_eq!(memory::read::<u64>(block), Ok(0));
     }
 }
