@@ -8,7 +8,7 @@ use crate::{
     computer::{
         Export, Fails, Irql,
         handed::{Handed, Source},
-        input::{Input, Takes},
+        input::{Input, Takes, guid},
     },
     windows,
 };
@@ -126,6 +126,11 @@ fn add_export(page: &mut String, export: &Export, counts: &mut Counts) {
             Takes::Values { legal, source, .. } => {
                 counts.legal += 1;
                 let legal: Vec<String> = legal.iter().map(|value| format!("{value:#x}")).collect();
+                format!("legal: {}; {source}", legal.join(", "))
+            }
+            Takes::Keys { legal, source } => {
+                counts.legal += 1;
+                let legal: Vec<String> = legal.iter().map(|&key| guid(key)).collect();
                 format!("legal: {}; {source}", legal.join(", "))
             }
             Takes::Flags { legal, source, .. } => {

@@ -29,6 +29,13 @@ pub enum At {
         /// How many bytes into the structure.
         offset: u16,
     },
+    /// The same, but the structure begins with its own size, and older ones may end before the field.
+    Sized {
+        /// The argument.
+        argument: u8,
+        /// How many bytes into the structure.
+        offset: u16,
+    },
     /// It is this argument or one behind it: the export takes as many as its caller likes.
     From(u8),
 }
@@ -47,6 +54,13 @@ pub enum Takes {
         width: u8,
         /// The values.
         legal: &'static [u64],
+        /// Who says that they are legal, and what they mean.
+        source: &'static str,
+    },
+    /// A GUID, of which only these are modelled; another one stops the machine.
+    Keys {
+        /// The GUIDs, their bytes as one number.
+        legal: &'static [u128],
         /// Who says that they are legal, and what they mean.
         source: &'static str,
     },
@@ -97,6 +111,12 @@ pub const fn field(n: u8, offset: u16, name: &'static str) -> Place {
     Place { name, at: At::Field { argument: n, offset } }
 }
 
+/// A field that older structures, which argument `n` points at, lack.
+#[must_use]
+pub const fn sized_field(n: u8, offset: u16, name: &'static str) -> Place {
+    Place { name, at: At::Sized { argument: n, offset } }
+}
+
 /// Argument `n` and all that follow it.
 #[must_use]
 pub const fn from(n: u8, name: &'static str) -> Place {
@@ -114,6 +134,12 @@ impl Place {
     #[must_use]
     pub const fn values(self, width: u8, legal: &'static [u64], source: &'static str) -> Input {
         self.takes(Takes::Values { width, legal, source })
+    }
+
+    /// A GUID; only these are modelled.
+    #[must_use]
+    pub const fn keys(self, legal: &'static [u128], source: &'static str) -> Input {
+        self.takes(Takes::Keys { legal, source })
     }
 
     /// Of `width` bytes; only these bits are modelled.
@@ -148,32 +174,53 @@ impl Place {
 
 /// Stops the machine for the first value of a call that is not modelled.
 pub(super) fn check(call: &Call<'_>, export: &Export) {
-    for input in export.inputs {
-        let (width, source) = match input.takes {
-            Takes::Values { width, source, .. } | Takes::Flags { width, source, .. } => (width, source),
+    for Input { name, at, takes } in export.inputs {
+        let (odd, source) = match *takes {
+            Takes::Values { width, legal, source } => {
+                (at.read(call, width).filter(|value| !legal.contains(value)).map(|value| format!("{value:#x}")), source)
+            }
+            Takes::Flags { width, legal, source } => {
+                (at.read(call, width).filter(|value| value & !legal != 0).map(|value| format!("{value:#x}")), source)
+            }
+            Takes::Keys { legal, source } => (at.read_key(call).filter(|key| !legal.contains(key)).map(guid), source),
             _ => continue,
         };
-        let Some(value) = input.at.read(call, width) else { continue };
-        let legal = match input.takes {
-            Takes::Values { legal, .. } => legal.contains(&value),
-            Takes::Flags { legal, .. } => value & !legal == 0,
-            _ => true,
-        };
-        if !legal {
-            call.not_modelled(&format!("{} = {value:#x} of {} ({source})", input.name, export.name));
+        if let Some(odd) = odd {
+            call.not_modelled(&format!("{name} = {odd} of {} ({source})", export.name));
         }
     }
 }
 
+/// A GUID as it is written down.
+pub(crate) fn guid(key: u128) -> String {
+    let bytes = key.to_le_bytes();
+    let [d1, d2, d3] = [(key as u32), (key >> 32) as u32 & 0xFFFF, (key >> 48) as u32 & 0xFFFF];
+    let rest: String = bytes[10..].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{d1:08x}-{d2:04x}-{d3:04x}-{:02x}{:02x}-{rest}", bytes[8], bytes[9])
+}
+
 impl At {
+    /// The GUID of a call, as [`Self::read`].
+    fn read_key(self, call: &Call<'_>) -> Option<u128> {
+        let Self::Field { argument, offset } = self else { return None };
+        let structure = call.arg(argument.into());
+        let [low, high]: [u64; 2] =
+            memory::read(structure.checked_add(offset.into()).filter(|_| structure != 0)?).ok()?;
+        Some(u128::from(low) | u128::from(high) << 64)
+    }
+
     /// The value of a call; `None` where there is none, or where it cannot be read: that is for the export to complain about.
     fn read(self, call: &Call<'_>, width: u8) -> Option<u64> {
         match self {
             Self::Argument(n) | Self::From(n) => Some(call.arg(n.into()) & mask(width)),
-            Self::Field { argument, offset } => {
+            Self::Field { argument, offset } | Self::Sized { argument, offset } => {
                 let structure = call.arg(argument.into());
                 if structure == 0 {
                     return None;
+                }
+                if matches!(self, Self::Sized { .. }) {
+                    let reaches = u64::from(memory::read::<u32>(structure).ok()?);
+                    (u64::from(offset) + u64::from(width) <= reaches).then_some(())?;
                 }
                 let at = structure.wrapping_add(offset.into());
                 let read = match width {

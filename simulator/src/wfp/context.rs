@@ -6,6 +6,7 @@
 
 use super::{
     flow::{Associated, Deletion, FlowId, Removed, Target},
+    inputs,
     layer::Layer,
     status::{self, Status},
     switches::{
@@ -34,7 +35,7 @@ pub const EXPORTS: &[Export] = &[
             status::NO_MEMORY,
         ]),
         run: |call| answer(call, associate(call)),
-        inputs: &[],
+        inputs: inputs::ASSOCIATE,
     },
     Export {
         module: "fwpkclnt.sys",
@@ -47,7 +48,7 @@ pub const EXPORTS: &[Export] = &[
             status::INSUFFICIENT_RESOURCES,
         ]),
         run: |call| answer(call, remove(call)),
-        inputs: &[],
+        inputs: inputs::REMOVE,
     },
 ];
 

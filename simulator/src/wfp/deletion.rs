@@ -5,6 +5,7 @@
 
 use super::{
     abi::Guid,
+    inputs,
     management::{answer_result, change_policy, check_name, export, key_or_new},
     policy::{Policy, Provider},
     status::{self, Status},
@@ -13,21 +14,36 @@ use crate::computer::{Call, Export};
 
 /// The management functions that delete, and those for providers.
 pub const EXPORTS: &[Export] = &[
-    export("FwpmCalloutDeleteByKey0", &[status::FWP_CALLOUT_NOT_FOUND, status::FWP_IN_USE], |call| {
-        delete(call, Policy::remove_callout)
-    }),
-    export("FwpmFilterDeleteByKey0", &[status::FWP_FILTER_NOT_FOUND, status::FWP_SESSION_ABORTED], |call| {
-        delete(call, Policy::remove_filter)
-    }),
-    export("FwpmProviderAdd0", &[status::FWP_ALREADY_EXISTS, status::FWP_NULL_DISPLAY_NAME], |call| {
-        answer_result(call, add_provider(call))
-    }),
-    export("FwpmProviderDeleteByKey0", &[status::FWP_PROVIDER_NOT_FOUND, status::FWP_IN_USE], |call| {
-        delete(call, Policy::remove_provider)
-    }),
-    export("FwpmSubLayerDeleteByKey0", &[status::FWP_SUBLAYER_NOT_FOUND, status::FWP_IN_USE], |call| {
-        delete(call, Policy::remove_sublayer)
-    }),
+    export(
+        "FwpmCalloutDeleteByKey0",
+        &[status::FWP_CALLOUT_NOT_FOUND, status::FWP_IN_USE],
+        inputs::DELETE_BY_KEY,
+        |call| delete(call, Policy::remove_callout),
+    ),
+    export(
+        "FwpmFilterDeleteByKey0",
+        &[status::FWP_FILTER_NOT_FOUND, status::FWP_SESSION_ABORTED],
+        inputs::DELETE_BY_KEY,
+        |call| delete(call, Policy::remove_filter),
+    ),
+    export(
+        "FwpmProviderAdd0",
+        &[status::FWP_ALREADY_EXISTS, status::FWP_NULL_DISPLAY_NAME],
+        inputs::PROVIDER_ADD,
+        |call| answer_result(call, add_provider(call)),
+    ),
+    export(
+        "FwpmProviderDeleteByKey0",
+        &[status::FWP_PROVIDER_NOT_FOUND, status::FWP_IN_USE],
+        inputs::DELETE_BY_KEY,
+        |call| delete(call, Policy::remove_provider),
+    ),
+    export(
+        "FwpmSubLayerDeleteByKey0",
+        &[status::FWP_SUBLAYER_NOT_FOUND, status::FWP_IN_USE],
+        inputs::DELETE_BY_KEY,
+        |call| delete(call, Policy::remove_sublayer),
+    ),
 ];
 
 /// Has `remove` take away the object whose key argument 1 points at, as session argument 0 sees it.

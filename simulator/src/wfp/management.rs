@@ -1,7 +1,7 @@
 //! The management functions: `Fwpm*`.
 //!
-//! Facts, section 9. Guesses: notifyFn hears `DELETE_FILTER` of a filter whose addition is rolled back; a parameter that
-//! must be NULL and is not is `INVALID_PARAMETER`. Simplification: filters with conditions are `NOT_SUPPORTED`.
+//! Facts, section 9. Guess: notifyFn hears `DELETE_FILTER` of a filter whose addition is rolled back. Filters with conditions,
+//! and layers without a model, stop the machine.
 
 use super::{
     State,
@@ -11,19 +11,23 @@ use super::{
     },
     classify::{Step, place_filter, steps},
     context::answer,
+    inputs,
     layer::Layer,
     policy::{Action, Filter, ManagedCallout, Policy, Role, SubLayer, UNIVERSAL_SUBLAYER},
     status::{self, Status},
 };
-use crate::computer::{Call, Cpu, Export, Fails, Irql, memory};
+use crate::computer::{Call, Cpu, Export, Fails, Input, Irql, memory};
 
-/// `RPC_C_AUTHN_WINNT` and `RPC_C_AUTHN_DEFAULT`.
-const AUTHENTICATION: [u32; 2] = [10, u32::MAX];
 /// Longer display names than this are not read.
 const NAME_LIMIT: usize = 256;
 
-pub(super) const fn export(name: &'static str, failures: &'static [Status], run: fn(&Call<'_>) -> u64) -> Export {
-    Export { module: "fwpkclnt.sys", name, max_irql: Irql::PASSIVE, fails: Fails::Status(failures), run, inputs: &[] }
+pub(super) const fn export(
+    name: &'static str,
+    failures: &'static [Status],
+    inputs: &'static [Input],
+    run: fn(&Call<'_>) -> u64,
+) -> Export {
+    Export { module: "fwpkclnt.sys", name, max_irql: Irql::PASSIVE, fails: Fails::Status(failures), run, inputs }
 }
 
 /// The management functions.
@@ -31,9 +35,10 @@ pub const EXPORTS: &[Export] = &[
     export(
         "FwpmEngineOpen0",
         &[status::EPT_NOT_REGISTERED, status::FWP_TCPIP_NOT_READY, status::INSUFFICIENT_RESOURCES],
+        inputs::ENGINE_OPEN,
         |call| answer_result(call, open(call)),
     ),
-    export("FwpmEngineClose0", &[status::FWP_SESSION_ABORTED, status::INVALID_HANDLE], |call| {
+    export("FwpmEngineClose0", &[status::FWP_SESSION_ABORTED, status::INVALID_HANDLE], inputs::SESSION_ONLY, |call| {
         answer_result(
             call,
             change_policy(call.cpu, |state| state.bfe.close(call.arg(0))).map(|given_up| {
@@ -44,6 +49,7 @@ pub const EXPORTS: &[Export] = &[
     export(
         "FwpmTransactionBegin0",
         &[status::FWP_TIMEOUT, status::FWP_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED],
+        inputs::TRANSACTION_BEGIN,
         |call| {
             let read_only = call.arg_u32(1) & TXN_READ_ONLY != 0;
             let begun = call.machine.wfp().state().bfe.begin(call.arg(0), read_only);
@@ -53,16 +59,22 @@ pub const EXPORTS: &[Export] = &[
     export(
         "FwpmTransactionCommit0",
         &[status::FWP_TXN_ABORTED, status::FWP_NO_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED],
+        inputs::SESSION_ONLY,
         |call| {
             let committed = change_policy(call.cpu, |state| state.bfe.commit(call.arg(0)));
             let error = call.machine.wfp().switches().commit_error.filter(|_| committed.is_ok());
             answer_result(call, error.map_or(committed, Err))
         },
     ),
-    export("FwpmTransactionAbort0", &[status::FWP_NO_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED], |call| {
-        let aborted = call.machine.wfp().state().bfe.abort(call.arg(0));
-        answer_result(call, aborted.map(|given_up| notify_given_up(call.cpu, given_up)))
-    }),
+    export(
+        "FwpmTransactionAbort0",
+        &[status::FWP_NO_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED],
+        inputs::SESSION_ONLY,
+        |call| {
+            let aborted = call.machine.wfp().state().bfe.abort(call.arg(0));
+            answer_result(call, aborted.map(|given_up| notify_given_up(call.cpu, given_up)))
+        },
+    ),
     export(
         "FwpmSubLayerAdd0",
         &[
@@ -71,6 +83,7 @@ pub const EXPORTS: &[Export] = &[
             status::FWP_INCOMPATIBLE_TXN,
             status::FWP_SESSION_ABORTED,
         ],
+        inputs::SUBLAYER_ADD,
         |call| answer_result(call, add_sublayer(call)),
     ),
     export(
@@ -82,6 +95,7 @@ pub const EXPORTS: &[Export] = &[
             status::FWP_INCOMPATIBLE_TXN,
             status::FWP_SESSION_ABORTED,
         ],
+        inputs::CALLOUT_ADD,
         |call| answer_result(call, add_callout(call)),
     ),
     export(
@@ -96,6 +110,7 @@ pub const EXPORTS: &[Export] = &[
             status::FWP_CALLOUT_NOTIFICATION_FAILED,
             status::FWP_SESSION_ABORTED,
         ],
+        inputs::FILTER_ADD,
         |call| answer_result(call, add_filter(call)),
     ),
 ];
@@ -105,10 +120,7 @@ pub(super) fn answer_result(call: &Call<'_>, result: Result<(), Status>) -> u64 
 }
 
 fn open(call: &Call<'_>) -> Result<(), Status> {
-    let [server, identity, session, handle_address] = [0, 2, 3, 4].map(|n| call.arg(n));
-    if server != 0 || identity != 0 || !AUTHENTICATION.contains(&call.arg_u32(1)) {
-        return Err(status::INVALID_PARAMETER);
-    }
+    let (session, handle_address) = (call.arg(3), call.arg(4));
     let session = if session == 0 { FwpmSession::default() } else { call.read(session) };
     let handle = call.machine.wfp().state().bfe.open(session.flags & SESSION_FLAG_DYNAMIC != 0)?;
     call.write(handle_address, handle);
@@ -187,9 +199,6 @@ fn add_filter(call: &Call<'_>) -> Result<(), Status> {
 /// What the driver's `FWPM_FILTER0` says; identity and owner are filled in by the caller.
 fn describe_filter(call: &Call<'_>, given: &FwpmFilter) -> Result<Filter, Status> {
     check_name(call, given.name)?;
-    if given.num_filter_conditions != 0 {
-        return Err(status::NOT_SUPPORTED);
-    }
     let callout = |role| Action::Callout { key: given.action_callout_key, role };
     Ok(Filter {
         id: 0,

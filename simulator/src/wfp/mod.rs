@@ -21,6 +21,7 @@ pub(crate) mod deletion;
 mod flow;
 mod frame;
 pub(crate) mod injection;
+mod inputs;
 pub mod layer;
 pub(crate) mod management;
 mod not_modelled;

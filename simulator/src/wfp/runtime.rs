@@ -9,6 +9,7 @@ use super::{
     abi::{FwpsCallout, Guid},
     callout::ClassifyVersion,
     context::answer,
+    inputs,
     status::{self, Status},
 };
 use crate::computer::{Call, Export, Fails, Irql};
@@ -31,7 +32,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: REGISTER_FAILURES,
         run: |call| answer(call, register(call, ClassifyVersion::Two)),
-        inputs: &[],
+        inputs: inputs::CALLOUT_REGISTER,
     },
     Export {
         module: "fwpkclnt.sys",
@@ -39,7 +40,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: REGISTER_FAILURES,
         run: |call| answer(call, register(call, ClassifyVersion::Zero)),
-        inputs: &[],
+        inputs: inputs::CALLOUT_REGISTER,
     },
     Export {
         module: "fwpkclnt.sys",
@@ -47,7 +48,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: UNREGISTER_FAILURES,
         run: |call| answer(call, unregister(call, call.arg_u32(0))),
-        inputs: &[],
+        inputs: inputs::UNREGISTER_BY_ID,
     },
     Export {
         module: "fwpkclnt.sys",
@@ -60,7 +61,7 @@ pub const EXPORTS: &[Export] = &[
             let status = callout.map_or(status::FWP_CALLOUT_NOT_FOUND, |callout| unregister(call, callout.id));
             answer(call, status)
         },
-        inputs: &[],
+        inputs: inputs::UNREGISTER_BY_KEY,
     },
 ];
 

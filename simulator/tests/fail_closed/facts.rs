@@ -13,6 +13,7 @@ const FROM_THEIR_PAGES: &[(&str, &[&str])] = &[
     ("IoAllocateErrorLogEntry", &["IoObject", "EntrySize"]),
     ("IoGetRequestorProcess", &["Irp"]),
     ("IoWriteErrorLogEntry", &["ElEntry"]),
+    ("FxDriver::Unload", &["DriverObject"]),
     ("WdfDeviceEnqueueRequest", &["DriverGlobals", "Device", "Request"]),
     ("WdfRequestProbeAndLockUserBufferForRead", &["DriverGlobals", "Request", "Buffer", "Length", "MemoryObject"]),
     ("WdfRequestProbeAndLockUserBufferForWrite", &["DriverGlobals", "Request", "Buffer", "Length", "MemoryObject"]),
@@ -29,11 +30,17 @@ const FLAGS: &[(&str, &str, &str, &str)] = &[
     ("FWPM_CALLOUT0", "flags", "fwpm_flags", "FWPM_CALLOUT_FLAG_"),
     ("FWPM_FILTER0", "flags", "fwpm_flags", "FWPM_FILTER_FLAG_"),
     ("FwpmTransactionBegin0", "flags", "fwpm_flags", "FWPM_TXN_"),
+    ("FwpsInjectionHandleCreate0", "flags", "fwps_misc", "FWPS_INJECTION_TYPE_"),
 ];
+
+/// Flags that newer kits define: `FWP_CALLOUT_FLAG_ALLOW_USO` and `_URO` of 19041's fwptypes.h.
+const NEWER: &[(&str, u64)] = &[("FWP_CALLOUT_FLAG_", 0x300)];
 
 /// Enumerations whose type is a plain number, likewise.
 const CHOICES: &[(&str, &str, &str, &str)] = &[
     ("FWPM_ACTION0", "type", "fwp_actions", "FWP_ACTION_"),
+    ("FwpsFlowAssociateContext0", "layerId", "enum", "FWPS_BUILTIN_LAYERS"),
+    ("FwpsFlowRemoveContext0", "layerId", "enum", "FWPS_BUILTIN_LAYERS"),
     ("FwpmEngineOpen0", "authnService", "rpc_auth", "RPC_C_AUTHN_"),
     ("WDF_DRIVER_CONFIG", "DriverInitFlags", "enum", "WDF_DRIVER_INIT_FLAGS"),
 ];
@@ -51,6 +58,19 @@ pub struct Declared {
     pub offset: u64,
     /// Its size in bytes, of fields.
     pub size: Option<u64>,
+}
+
+/// The keys of all layers, their bytes as one number.
+pub fn layer_keys() -> Vec<u128> {
+    let keys = FACTS["guids"].as_object().expect("guids").iter().filter(|(name, _)| name.starts_with("FWPM_LAYER_"));
+    let number = |text: String| {
+        let digits = u128::from_str_radix(&text.replace('-', ""), 16).expect("a GUID").to_be_bytes();
+        let [a, b, c, d, e, f, g, h, rest @ ..] = digits;
+        let mut bytes = [d, c, b, a, f, e, h, g, 0, 0, 0, 0, 0, 0, 0, 0];
+        bytes[8..].copy_from_slice(&rest);
+        u128::from_le_bytes(bytes)
+    };
+    keys.map(|(_, key)| number(text(key))).collect()
 }
 
 /// The names of a function's parameters; `None` for a function that nobody knows.
@@ -104,6 +124,11 @@ pub fn declared(function: &str, path: &str) -> Option<Declared> {
 }
 
 impl Declared {
+    /// Values that the headers name, of enumerations.
+    pub fn known_values(&self) -> BTreeSet<u64> {
+        self.choices().unwrap_or_default()
+    }
+
     /// Values of `width` bytes that the headers do not know; `None` where they do not say which there are.
     pub fn unknown_values(&self, width: u8) -> Option<Vec<u64>> {
         let mask = u64::MAX >> (64 - 8 * u32::from(width));
@@ -125,7 +150,8 @@ impl Declared {
         let all = named.fold(0, |all, (_, constant)| all | constant["value"].as_u64().unwrap_or(0));
         // Some of the flags are a range: Windows takes any of them.
         let range = value(&format!("{prefix}OPTIONAL_START")).zip(value(&format!("{prefix}OPTIONAL_END")));
-        Some(all | range.map_or(0, |(start, end)| (end - start) | end))
+        let newer = NEWER.iter().filter(|(newer, _)| *newer == prefix).fold(0, |all, (_, bits)| all | bits);
+        Some(all | newer | range.map_or(0, |(start, end)| (end - start) | end))
     }
 
     fn choices(&self) -> Option<BTreeSet<u64>> {
@@ -159,7 +185,9 @@ impl Declared {
 fn enumerators(name: &str) -> Option<BTreeSet<u64>> {
     let enumerators = FACTS["enums"].get(name)?["enumerators"].as_object()?;
     // Those at the end that only say how many there are, are no values.
-    let values = enumerators.iter().filter(|(name, _)| !name.ends_with("Max") && !name.contains("Maximum"));
+    let values = enumerators
+        .iter()
+        .filter(|(name, _)| !name.ends_with("Max") && !name.ends_with("_MAX") && !name.contains("Maximum"));
     Some(values.filter_map(|(_, value)| value.as_i64()).map(|value| value.cast_unsigned() & 0xFFFF_FFFF).collect())
 }
 

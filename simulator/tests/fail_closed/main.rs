@@ -16,20 +16,31 @@ use flowtag_simulator::{
 };
 
 /// Structures of the kernel's own: drivers hand them over whole.
-const OPAQUE: &[&str] =
-    &["DRIVER_OBJECT", "DEVICE_OBJECT", "EX_RUNDOWN_REF", "GUID", "IRP", "KLOCK_QUEUE_HANDLE", "LARGE_INTEGER"];
-
-/// Modules whose exports have no rows yet.
-const WITHOUT_ROWS: &[&str] = &["fwpkclnt.sys", "WDFLDR.SYS", "WDF", "Wdf01000.sys"];
+const OPAQUE: &[&str] = &[
+    "DRIVER_OBJECT",
+    "DEVICE_OBJECT",
+    "WDF_DRIVER_GLOBALS",
+    "EX_RUNDOWN_REF",
+    "GUID",
+    "IRP",
+    "KLOCK_QUEUE_HANDLE",
+    "LARGE_INTEGER",
+];
 
 /// All exports that are more than a name.
 fn exports() -> impl Iterator<Item = &'static Export> {
-    let all = windows::imports().all().filter(|export| !export.is_known_by_name_only());
-    all.filter(|export| !WITHOUT_ROWS.contains(&export.module))
+    windows::imports().all().filter(|export| !export.is_known_by_name_only())
 }
 
 fn inputs() -> impl Iterator<Item = (&'static Export, &'static Input)> {
     exports().flat_map(|export| export.inputs.iter().map(move |input| (export, input)))
+}
+
+/// A value of an input.
+#[derive(Clone, Copy)]
+enum Value {
+    Number(u64),
+    Key(u128),
 }
 
 /// The arguments of a call whose values are legal as far as the rows look at them, but for one.
@@ -39,31 +50,41 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn of(export: &Export, odd: &Input, value: u64) -> Self {
+    fn of(export: &Export, odd: &Input, value: Value) -> Self {
         let mut arguments = Self { values: [0; 16], structures: Vec::new() };
         for input in export.inputs {
             let legal = match input.takes {
-                Takes::Values { width, legal, .. } => Some((width, legal[0])),
-                Takes::Flags { width, .. } => Some((width, 0)),
-                _ => None,
+                Takes::Values { legal, .. } => Value::Number(legal[0]),
+                Takes::Flags { .. } => Value::Number(0),
+                Takes::Keys { legal, .. } => Value::Key(legal[0]),
+                _ => continue,
             };
-            let is_odd = input.at == odd.at;
-            if let Some((width, legal)) = legal {
-                arguments.put(input.at, width, if is_odd { value } else { legal });
-            }
+            arguments.put(input, if input.at == odd.at { value } else { legal });
         }
         arguments
     }
 
-    fn put(&mut self, at: At, width: u8, value: u64) {
-        match at {
-            At::Argument(n) | At::From(n) => self.values[usize::from(n)] = value,
-            At::Field { argument, offset } => {
+    fn put(&mut self, input: &Input, value: Value) {
+        let width = match input.takes {
+            Takes::Values { width, .. } | Takes::Flags { width, .. } => width,
+            _ => 16,
+        };
+        let value = match value {
+            Value::Number(number) => number.into(),
+            Value::Key(key) => key,
+        };
+        match input.at {
+            At::Argument(n) | At::From(n) => self.values[usize::from(n)] = value as u64,
+            At::Field { argument, offset } | At::Sized { argument, offset } => {
                 let pointer = &mut self.values[usize::from(argument)];
                 if *pointer == 0 {
                     let structure = Box::new([0u64; 128]);
                     *pointer = structure.as_ptr() as u64;
                     self.structures.push(structure);
+                }
+                if matches!(input.at, At::Sized { .. }) {
+                    // SAFETY: the structure begins there; this is its size.
+                    unsafe { (*pointer as *mut u32).write(1024) };
                 }
                 let place = (*pointer + u64::from(offset)) as *mut u8;
                 let bytes = value.to_le_bytes();
@@ -75,7 +96,7 @@ impl Arguments {
 }
 
 /// What comes of a call of `export` where one input is `value`.
-fn outcome(export: &Export, input: &Input, value: u64) -> String {
+fn outcome(export: &Export, input: &Input, value: Value) -> String {
     let machine = Machine::new(Options::default());
     let address = machine.imports().address(export.module, export.name).expect("it is exported");
     let arguments = Arguments::of(export, input, value);
@@ -91,11 +112,16 @@ fn a_value_that_the_headers_do_not_know_stops_the_machine_by_name() {
     let mut tried = 0;
     for (export, input) in inputs() {
         let (Takes::Values { width, .. } | Takes::Flags { width, .. }) = input.takes else { continue };
+        let declared = facts::declared(export.name, input.name);
         // Where the headers name no values, one that nobody would pass by mistake for another.
-        let unknown = facts::declared(export.name, input.name).and_then(|declared| declared.unknown_values(width));
-        for value in unknown.unwrap_or_else(|| vec![u64::MAX >> (64 - 8 * u32::from(width))]) {
+        let unknown = declared.as_ref().and_then(|declared| declared.unknown_values(width));
+        let mut values = unknown.unwrap_or_else(|| vec![0x5A5A_5A5A_5A5A_5A5A >> (64 - 8 * u32::from(width))]);
+        if let (Takes::Values { legal, .. }, Some(declared)) = (input.takes, &declared) {
+            values.extend(declared.known_values().into_iter().filter(|value| !legal.contains(value)));
+        }
+        for value in values {
             tried += 1;
-            let came = outcome(export, input, value);
+            let came = outcome(export, input, Value::Number(value));
             let expected = format!("the simulator does not model {} = {value:#x} of {}", input.name, export.name);
             if !came.starts_with(&expected) {
                 wrong.push(format!("{} = {value:#x} of {}: {came}", input.name, export.name));
@@ -103,7 +129,22 @@ fn a_value_that_the_headers_do_not_know_stops_the_machine_by_name() {
         }
     }
     assert!(wrong.is_empty(), "of {tried} unknown values these were taken:\n{}", wrong.join("\n"));
-    assert!(tried > 40, "only {tried} values were tried");
+    assert!(tried > 600, "only {tried} values were tried");
+}
+
+#[test]
+fn a_layer_of_the_headers_that_has_no_model_stops_the_machine() {
+    let mut stopped = 0;
+    for (export, input) in inputs() {
+        let Takes::Keys { legal, .. } = input.takes else { continue };
+        for key in facts::layer_keys().into_iter().chain([1]).filter(|key| !legal.contains(key)) {
+            let came = outcome(export, input, Value::Key(key));
+            let expected = format!("the simulator does not model {} = ", input.name);
+            assert!(came.starts_with(&expected), "{key:x} of {}: {came}", export.name);
+            stopped += 1;
+        }
+    }
+    assert!(stopped > 150, "only {stopped} layers were tried");
 }
 
 #[test]
@@ -128,11 +169,11 @@ fn every_argument_has_a_row() {
             let is_row = |input: &Input| {
                 let place = match input.at {
                     At::Argument(n) | At::From(n) => n,
-                    At::Field { argument, .. } => argument,
+                    At::Field { argument, .. } | At::Sized { argument, .. } => argument,
                 };
                 usize::from(place) == n && input.name.split(['.', ' ']).next() == Some(parameter)
             };
-            if parameter != "DriverGlobals" && !export.inputs.iter().any(is_row) {
+            if !export.inputs.iter().any(is_row) {
                 missing.push(format!("{}: {parameter}", export.name));
             }
         }
@@ -178,7 +219,7 @@ fn look_for_fields(export: &Export, path: &str, structure: &str, missing: &mut V
 fn fields_lie_where_the_headers_say() {
     let mut wrong = Vec::new();
     for (export, input) in inputs() {
-        let At::Field { offset, .. } = input.at else { continue };
+        let (At::Field { offset, .. } | At::Sized { offset, .. }) = input.at else { continue };
         let Some(declared) = facts::declared(export.name, input.name) else { continue };
         let width = match input.takes {
             Takes::Values { width, .. } | Takes::Flags { width, .. } => Some(u64::from(width)),

@@ -29,6 +29,8 @@ pub fn has_test(path: &str) -> bool {
     let mut places = vec![file(&modules).with_extension("rs"), file(&modules).join("mod.rs")];
     if modules.last() == Some(&"tests") {
         modules.pop();
+        let beside = file(&modules);
+        places.push(beside.with_file_name(format!("{}_tests.rs", beside.file_name().unwrap_or_default().display())));
         places.extend([file(&modules).with_extension("rs"), file(&modules).join("mod.rs")]);
     }
     places.into_iter().any(|place| declares(place, name))

@@ -90,7 +90,6 @@ fn a_provider_is_added_once_and_goes_with_its_session() {
 fn an_injection_handle_is_destroyed_once() {
     let (rig, mut handle) = (Rig::new(), 0u64);
     let create = |family, place: *mut u64| rig.import("FwpsInjectionHandleCreate0", &[family, 0xC, place as u64]);
-    assert_eq!(create(99, &raw mut handle), status::INVALID_PARAMETER);
     assert_eq!((create(2, &raw mut handle), rig.machine.wfp().injection_handles()), (status::SUCCESS, 1));
     let destroy = || rig.import("FwpsInjectionHandleDestroy0", &[handle]);
     assert_eq!((destroy(), destroy()), (status::SUCCESS, status::INVALID_HANDLE));

@@ -3,6 +3,7 @@
 mod classifying;
 mod contexts;
 mod for_other_drivers;
+mod inputs;
 mod managing;
 mod one_build;
 mod stress;
