@@ -31,8 +31,8 @@ pub const EXPORTS: &[Export] = &[
     row("RtlGetVersion", Irql::PASSIVE, Fails::Never, version).with(&[
         field(0, 0, "lpVersionInformation.dwOSVersionInfoSize").values(
             4,
-            &[SMALL_INFORMATION],
-            "DDI RtlGetVersion: says which structure it is; RTL_OSVERSIONINFOW only",
+            &[SMALL_INFORMATION, 0],
+            "DDI RtlGetVersion: which structure it is; RTL_OSVERSIONINFOW only. WinDivert passes 0, and works on many machines",
         ),
         field(0, MAJOR_VERSION as u16, "lpVersionInformation (the rest)")
             .ignored("DDI RtlGetVersion: written, not read"),

@@ -151,7 +151,9 @@ pub(super) const DELETE_BY_KEY: &[Input] =
     &[ENGINE, argument(1, "key").used("wfp::tests::for_other_drivers::what_is_not_there_cannot_be_deleted")];
 
 pub(super) const CALLOUT_REGISTER: &[Input] = &[
-    argument(0, "deviceObject").guess("NULL is refused, anything else is taken for a device of the driver's"),
+    argument(0, "deviceObject").used(
+        "wfp::tests::one_build::what_is_no_device_object_of_the_machine_stops_it_when_a_callout_is_registered_for_it",
+    ),
     field(1, 0, "callout.calloutKey").used("wfp::callout::tests::a_key_is_registered_once"),
     field(1, 16, "callout.flags").flags(
         4,

@@ -36,6 +36,9 @@ const FLAGS: &[(&str, &str, &str, &str)] = &[
 /// Flags that newer kits define: `FWP_CALLOUT_FLAG_ALLOW_USO` and `_URO` of 19041's fwptypes.h.
 const NEWER: &[(&str, u64)] = &[("FWP_CALLOUT_FLAG_", 0x300)];
 
+/// Sizes that are none, and that Windows is known to take: WinDivert asks for the version with a structure of size 0.
+const TAKEN: &[(&str, &str, u64)] = &[("RTL_OSVERSIONINFOW", "dwOSVersionInfoSize", 0)];
+
 /// Enumerations whose type is a plain number, likewise.
 const CHOICES: &[(&str, &str, &str, &str)] = &[
     ("FWPM_ACTION0", "type", "fwp_actions", "FWP_ACTION_"),
@@ -174,7 +177,8 @@ impl Declared {
         if !matches!(self.name.as_str(), "Size" | "dwOSVersionInfoSize") {
             return None;
         }
-        Some([FACTS["structs"].get(&self.owner)?["size"].as_u64()?].into())
+        let taken = TAKEN.iter().filter(|taken| taken.0 == self.owner && taken.1 == self.name).map(|taken| taken.2);
+        Some(taken.chain(FACTS["structs"].get(&self.owner)?["size"].as_u64()).collect())
     }
 
     fn listed(&self, list: &'static [(&str, &str, &str, &str)]) -> Option<(&'static str, &'static str)> {

@@ -49,7 +49,7 @@ fn rig() -> Rig {
         notify_fn: notify_fn as *const () as u64,
         ..FwpsCallout::default()
     };
-    let registered = rig.import("FwpsCalloutRegister2", &[0xDE_71CE, &raw const callout as u64, 0]);
+    let registered = rig.import("FwpsCalloutRegister2", &[rig.device.address(), &raw const callout as u64, 0]);
     assert_eq!((registered, rig.add_callout(2, OUT)), (status::SUCCESS, status::SUCCESS));
     rig
 }
