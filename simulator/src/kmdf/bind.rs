@@ -1,7 +1,7 @@
 //! Binding a driver to the framework: `WdfVersionBind` and `WdfVersionUnbind` of WDFLDR.SYS.
 
 use super::{
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDF, life,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDF, inputs, life,
     objects::Client,
     verifier::{self, Verifier},
 };
@@ -21,7 +21,6 @@ const FUNCTION_COUNTS: &[(u32, u32)] = &[
     (19, 446), (21, 448), (23, 451), (25, 453), (27, 453), (29, 454), (31, 458), (33, 458),
 ];
 
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 const STATUS_REVISION_MISMATCH: u64 = 0xC000_0059;
 
 /// `WDF_DRIVER_GLOBALS`: its size, and where its fields are.
@@ -40,7 +39,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: Fails::Status(&[STATUS_INVALID_PARAMETER as u32]),
         run: bind,
-        inputs: &[],
+        inputs: inputs::BIND,
     },
     Export {
         module: "WDFLDR.SYS",
@@ -48,7 +47,7 @@ pub const EXPORTS: &[Export] = &[
         max_irql: Irql::PASSIVE,
         fails: Fails::Never,
         run: unbind,
-        inputs: &[],
+        inputs: inputs::UNBIND,
     },
 ];
 
@@ -90,8 +89,7 @@ fn bind(call: &Call<'_>) -> u64 {
     // 286; microsoft/Windows-driver-samples, issue 613); the longer structure may allow it.
     let is_newer = info.minor > call.machine.kmdf().minor();
     if is_newer && info.size as usize == BIND_INFO_2 {
-        let text = "the simulator does not model drivers that are newer than the framework and made to run on it";
-        call.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, call.caller(), 0, 0], text);
+        call.not_modelled("drivers that are newer than the framework and made to run on it");
     }
     // The count is looked at by itself, not beside the version.
     let is_known = FUNCTION_COUNTS.iter().any(|&(_, count)| count == info.function_count);

@@ -3,7 +3,7 @@
 use super::{
     STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
     device::STATUS_OBJECT_NAME_COLLISION,
-    names,
+    inputs, names,
     objects::{self, Object},
     required, row, string, verifier,
 };
@@ -22,8 +22,9 @@ pub const EXPORTS: &[Export] = &[
         Irql::PASSIVE,
         Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES, STATUS_OBJECT_NAME_COLLISION]),
         create_symbolic_link,
-    ),
-    row("WdfDeviceGetDriver", Irql::DISPATCH, Fails::Never, driver),
+    )
+    .with(inputs::CREATE_SYMBOLIC_LINK),
+    row("WdfDeviceGetDriver", Irql::DISPATCH, Fails::Never, driver).with(inputs::OF_DEVICE),
 ];
 
 /// KMDF's fxdeviceapi.cpp, `WdfDeviceCreateSymbolicLink`, and fxdevicekm.cpp, `CreateSymbolicLink`: one link for each device, and

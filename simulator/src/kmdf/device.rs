@@ -4,7 +4,7 @@ use super::{
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
     attributes::{Allows, Attributes, Level, Scope},
     device_init::{self, DeviceInit},
-    file_config, life, names,
+    file_config, inputs, life, names,
     objects::{self, Object, State},
     required, row, verifier,
 };
@@ -74,9 +74,10 @@ pub const EXPORTS: &[Export] = &[
             STATUS_INVALID_SECURITY_DESCR as u32,
         ]),
         create,
-    ),
-    row("WdfControlFinishInitializing", Irql::DISPATCH, Fails::Never, finish_initializing),
-    row("WdfDeviceWdmGetDeviceObject", Irql::DISPATCH, Fails::Never, device_object),
+    )
+    .with(inputs::DEVICE_CREATE),
+    row("WdfControlFinishInitializing", Irql::DISPATCH, Fails::Never, finish_initializing).with(inputs::OF_DEVICE),
+    row("WdfDeviceWdmGetDeviceObject", Irql::DISPATCH, Fails::Never, device_object).with(inputs::OF_DEVICE),
 ];
 
 /// Creates the device; the initialisation block is used up, and the driver's pointer to it cleared. After a failure it

@@ -3,7 +3,7 @@
 use super::{
     STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
     file::FileConfig,
-    invalid_handle, names, not_null,
+    inputs, invalid_handle, names, not_null,
     objects::{self, Object},
     required as required_argument, row, string, verifier,
 };
@@ -103,13 +103,16 @@ impl DeviceInit {
 
 /// What an init is made of.
 pub const EXPORTS: &[Export] = &[
-    row("WdfControlDeviceInitAllocate", Irql::PASSIVE, Fails::Null, allocate),
-    row("WdfDeviceInitAssignName", Irql::PASSIVE, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), assign_name),
-    row("WdfDeviceInitFree", Irql::DISPATCH, Fails::Never, free),
-    row("WdfDeviceInitSetCharacteristics", Irql::DISPATCH, Fails::Never, set_characteristics),
-    row("WdfDeviceInitSetDeviceType", Irql::DISPATCH, Fails::Never, set_device_type),
-    row("WdfDeviceInitSetIoInCallerContextCallback", Irql::DISPATCH, Fails::Never, set_in_caller_context),
-    row("WdfDeviceInitSetIoType", Irql::DISPATCH, Fails::Never, set_io_type),
+    row("WdfControlDeviceInitAllocate", Irql::PASSIVE, Fails::Null, allocate).with(inputs::INIT_ALLOCATE),
+    row("WdfDeviceInitAssignName", Irql::PASSIVE, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), assign_name)
+        .with(inputs::ASSIGN_NAME),
+    row("WdfDeviceInitFree", Irql::DISPATCH, Fails::Never, free).with(inputs::OF_INIT),
+    row("WdfDeviceInitSetCharacteristics", Irql::DISPATCH, Fails::Never, set_characteristics)
+        .with(inputs::SET_CHARACTERISTICS),
+    row("WdfDeviceInitSetDeviceType", Irql::DISPATCH, Fails::Never, set_device_type).with(inputs::SET_DEVICE_TYPE),
+    row("WdfDeviceInitSetIoInCallerContextCallback", Irql::DISPATCH, Fails::Never, set_in_caller_context)
+        .with(inputs::SET_IN_CALLER_CONTEXT),
+    row("WdfDeviceInitSetIoType", Irql::DISPATCH, Fails::Never, set_io_type).with(inputs::SET_IO_TYPE),
 ];
 
 /// Copies the text of the security descriptor; whether it is one is seen when the device is created (KMDF's

@@ -3,13 +3,13 @@
 use super::{
     STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
     attributes::{Allows, Attributes, Level, Scope},
-    bind, life,
+    bind, inputs, life,
     objects::{self, Client, Object},
     required, row, string,
     verifier::Verifier,
 };
 use crate::{
-    computer::{Call, Export, Fails, Irql},
+    computer::{Call, Export, Fails, Irql, argument},
     kernel::{
         driver_object::{ADD_DEVICE, DRIVER_EXTENSION, DRIVER_UNLOAD, MAJOR_FUNCTION, MAJOR_FUNCTIONS},
         registry::Value,
@@ -42,9 +42,11 @@ pub const EXPORTS: &[Export] = &[
         Irql::PASSIVE,
         Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES, STATUS_DRIVER_INTERNAL_ERROR]),
         create,
-    ),
-    row("WdfDriverWdmGetDriverObject", Irql::DISPATCH, Fails::Never, driver_object),
-    Export { module: FRAMEWORK, name: UNLOAD, max_irql: Irql::PASSIVE, fails: Fails::Never, run: unload, inputs: &[] },
+    )
+    .with(inputs::DRIVER_CREATE),
+    row("WdfDriverWdmGetDriverObject", Irql::DISPATCH, Fails::Never, driver_object).with(inputs::OF_DRIVER),
+    Export { module: FRAMEWORK, name: UNLOAD, max_irql: Irql::PASSIVE, fails: Fails::Never, run: unload, inputs: &[] }
+        .with(&[argument(0, "DriverObject").guess("it is that of the one driver that is bound")]),
     Export::not_modelled(FRAMEWORK, ADD_DEVICE_ROUTINE),
     Export::not_modelled(FRAMEWORK, DISPATCH),
 ];

@@ -4,7 +4,7 @@ use super::{
     attributes::{Allows, Attributes, Level, Scope},
     device_init,
     file::FileConfig,
-    objects, required, row, verifier,
+    inputs, objects, required, row, verifier,
 };
 use crate::computer::{Call, Export, Fails, Irql};
 
@@ -15,7 +15,6 @@ const NOT_REQUIRED: u32 = 1;
 const LAST_CLASS: u32 = 4;
 const CAN_BE_OPTIONAL: u32 = 0x8000_0000;
 
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 const STATUS_INVALID_DEVICE_REQUEST: u64 = 0xC000_0010;
 
 /// `WDF_FILEOBJECT_CONFIG`.
@@ -33,7 +32,8 @@ struct FileObjectConfig {
 
 /// What files are configured by.
 pub const EXPORTS: &[Export] =
-    &[row("WdfDeviceInitSetFileObjectConfig", Irql::DISPATCH, Fails::Never, set_file_config)];
+    &[row("WdfDeviceInitSetFileObjectConfig", Irql::DISPATCH, Fails::Never, set_file_config)
+        .with(inputs::SET_FILE_CONFIG)];
 
 /// KMDF's fxdeviceinitapi.cpp, `WdfDeviceInitSetFileObjectConfig`: what is wrong is complained of, and changes nothing. A control
 /// device has nobody to forward to.
@@ -91,8 +91,7 @@ pub(super) fn constrained(
         Scope::Queue => return Err(STATUS_INVALID_DEVICE_REQUEST),
         Scope::Device if level != Level::Passive => return Err(STATUS_INVALID_DEVICE_REQUEST),
         Scope::Device => {
-            let text = "the simulator does not model synchronization scopes: the files of a device have one";
-            call.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, call.caller(), 0, 0], text);
+            call.not_modelled("synchronization scopes: the files of a device have one");
         }
         Scope::None | Scope::Inherited => {}
     }

@@ -152,6 +152,11 @@ pub(super) fn queue_config(dispatch: u32, default: bool) -> LentMemory {
 
 impl Device {
     pub(super) fn new(dispatch: u32) -> Self {
+        Self::told_first(dispatch, 0)
+    }
+
+    /// The same, with an `EvtIoInCallerContext` unless it is 0.
+    pub(super) fn told_first(dispatch: u32, in_caller_context: u64) -> Self {
         let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         TOLD.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         STATUS.store(0, Ordering::Relaxed);
@@ -169,6 +174,9 @@ impl Device {
         // WdfUseDefault, and the class that the initializer of the structure says.
         files.set(32, [2u32, 4]);
         rig.wdf("WdfDeviceInitSetFileObjectConfig", &[init, files.address(), 0]);
+        if in_caller_context != 0 {
+            rig.wdf("WdfDeviceInitSetIoInCallerContextCallback", &[init, in_caller_context]);
+        }
         rig.wdf("WdfDeviceCreate", &[&raw mut init as u64, 0, &raw mut device as u64]);
         let made = Self { rig, handle: device, turn };
         made.queue(dispatch, true);

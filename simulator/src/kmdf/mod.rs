@@ -20,6 +20,10 @@ mod driver_tests;
 mod facts;
 pub(crate) mod file;
 mod file_config;
+mod handed;
+#[cfg(test)]
+mod input_tests;
+mod inputs;
 #[cfg(test)]
 mod io_rig;
 #[cfg(test)]
@@ -56,7 +60,7 @@ pub use objects::Kmdf;
 pub use verifier::{Switches, Verified};
 
 use crate::{
-    computer::{Call, Cpu, Export, Fails, Irql, Machine, Subsystem},
+    computer::{Call, Cpu, Export, Fails, Handed, Irql, Machine, Subsystem},
     interleave::{Part, Touches},
 };
 
@@ -132,6 +136,10 @@ impl Subsystem for Kmdf {
             request_memory::EXPORTS,
             work_item::EXPORTS,
         ]
+    }
+
+    fn hands(&self) -> &'static [&'static [Handed]] {
+        &[handed::HANDED]
     }
 
     fn function_table(&self) -> Option<(&'static str, &'static [&'static str])> {

@@ -3,7 +3,7 @@
 use super::{
     OBJECT_ERROR, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, WDF_VIOLATION,
     attributes::{Allows, Attributes},
-    device, invalid_handle, life,
+    device, inputs, invalid_handle, life,
     objects::{self, Object, Phase, State},
     required, row, verifier,
 };
@@ -15,11 +15,12 @@ const STATUS_DELETE_PENDING: u64 = 0xC000_0056;
 
 /// What every object has.
 pub const EXPORTS: &[Export] = &[
-    row("WdfObjectAllocateContext", Irql::DISPATCH, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), allocate),
-    row("WdfObjectDelete", Irql::DISPATCH, Fails::Never, delete),
-    row("WdfObjectDereferenceActual", Irql::DISPATCH, Fails::Never, dereference),
-    row("WdfObjectGetTypedContextWorker", Irql::DISPATCH, Fails::Never, typed_context),
-    row("WdfObjectReferenceActual", Irql::DISPATCH, Fails::Never, reference),
+    row("WdfObjectAllocateContext", Irql::DISPATCH, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), allocate)
+        .with(inputs::ALLOCATE_CONTEXT),
+    row("WdfObjectDelete", Irql::DISPATCH, Fails::Never, delete).with(inputs::OBJECT_DELETE),
+    row("WdfObjectDereferenceActual", Irql::DISPATCH, Fails::Never, dereference).with(inputs::REFERENCE),
+    row("WdfObjectGetTypedContextWorker", Irql::DISPATCH, Fails::Never, typed_context).with(inputs::TYPED_CONTEXT),
+    row("WdfObjectReferenceActual", Irql::DISPATCH, Fails::Never, reference).with(inputs::REFERENCE),
 ];
 
 /// Where the object's context of the type that is described there is, and how far the object has come.

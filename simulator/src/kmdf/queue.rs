@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    STATUS_SUCCESS, WDF_VIOLATION, life,
+    STATUS_SUCCESS, WDF_VIOLATION, inputs, life,
     objects::{self, Object, State},
     request::{self, Owner},
     required, row, verifier,
@@ -118,10 +118,12 @@ impl Queue {
 
 /// What is done with queues.
 pub const EXPORTS: &[Export] = &[
-    row("WdfDeviceEnqueueRequest", Irql::DISPATCH, Fails::Status(&[STATUS_INVALID_DEVICE_REQUEST]), enqueue),
-    row("WdfIoQueuePurge", Irql::DISPATCH, Fails::Never, purge),
-    row("WdfIoQueueRetrieveNextRequest", Irql::DISPATCH, Fails::Status(&[STATUS_NO_MORE_ENTRIES]), next_request),
-    row("WdfRequestForwardToIoQueue", Irql::DISPATCH, Fails::Status(&[STATUS_WDF_BUSY]), forward),
+    row("WdfDeviceEnqueueRequest", Irql::DISPATCH, Fails::Status(&[STATUS_INVALID_DEVICE_REQUEST]), enqueue)
+        .with(inputs::ENQUEUE),
+    row("WdfIoQueuePurge", Irql::DISPATCH, Fails::Never, purge).with(inputs::QUEUE_PURGE),
+    row("WdfIoQueueRetrieveNextRequest", Irql::DISPATCH, Fails::Status(&[STATUS_NO_MORE_ENTRIES]), next_request)
+        .with(inputs::NEXT_REQUEST),
+    row("WdfRequestForwardToIoQueue", Irql::DISPATCH, Fails::Status(&[STATUS_WDF_BUSY]), forward).with(inputs::FORWARD),
 ];
 
 impl State {

@@ -3,7 +3,7 @@
 use super::{
     STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
     attributes::{Allows, Attributes, Level, Scope},
-    life,
+    inputs, life,
     objects::{self, Object, State},
     queue::{Handlers, Kind, Queue},
     required, row,
@@ -15,8 +15,6 @@ const STATUS_INVALID_DEVICE_REQUEST: u64 = 0xC000_0010;
 const STATUS_INVALID_PARAMETER_4: u64 = 0xC000_00F2;
 const STATUS_INVALID_DEVICE_STATE: u64 = 0xC000_0184;
 const STATUS_WDF_NO_CALLBACK: u64 = 0xC020_020B;
-
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 
 /// `WDF_IO_QUEUE_DISPATCH_TYPE`.
 const SEQUENTIAL: u32 = 1;
@@ -53,7 +51,8 @@ const SIZES: [u32; 3] = [80, 88, 96];
 
 /// Making queues.
 pub const EXPORTS: &[Export] =
-    &[row("WdfIoQueueCreate", Irql::DISPATCH, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), create)];
+    &[row("WdfIoQueueCreate", Irql::DISPATCH, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), create)
+        .with(inputs::QUEUE_CREATE)];
 
 /// KMDF's fxioqueueapi.cpp, `WdfIoQueueCreate`; fxpkgio.cpp, `CreateQueue` and `InitializeDefaultQueue`. In its order.
 fn create(call: &Call<'_>) -> u64 {
@@ -133,7 +132,7 @@ fn configured(call: &Call<'_>, config_at: u64, config: &Config, attributes: Attr
         _ => Kind::Manual,
     };
     if config.power_managed > USE_DEFAULT {
-        not_modelled(call, &format!("{} for PowerManaged of a queue", config.power_managed));
+        call.not_modelled(&format!("{} for PowerManaged of a queue", config.power_managed));
     }
     let handlers = Handlers {
         control: call.callback(config.device_control, "EvtIoDeviceControl"),
@@ -153,14 +152,9 @@ fn constraints(call: &Call<'_>, attributes: Attributes) -> Result<Level, u64> {
     let scope = if attributes.scope == Scope::Inherited { of_device.1 } else { attributes.scope };
     match scope {
         Scope::Device if level != of_device.0 => Err(STATUS_INVALID_PARAMETER),
-        Scope::Device | Scope::Queue => not_modelled(call, "synchronization scopes: a queue has one"),
+        Scope::Device | Scope::Queue => call.not_modelled("synchronization scopes: a queue has one"),
         _ => Ok(level),
     }
-}
-
-fn not_modelled(call: &Call<'_>, what: &str) -> ! {
-    let text = format!("the simulator does not model {what}");
-    call.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, call.caller(), 0, 0], text)
 }
 
 /// Makes the queue the device's default one; false when it has one.

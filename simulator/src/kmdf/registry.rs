@@ -3,7 +3,7 @@
 use super::{
     STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
     attributes::{Allows, Attributes},
-    life,
+    inputs, life,
     objects::{self, Object},
     required, row, string, verifier,
 };
@@ -28,14 +28,16 @@ pub const EXPORTS: &[Export] = &[
         Irql::PASSIVE,
         Fails::Status(&[STATUS_ACCESS_DENIED, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INSUFFICIENT_RESOURCES]),
         open_parameters,
-    ),
+    )
+    .with(inputs::OPEN_PARAMETERS),
     row(
         "WdfRegistryQueryULong",
         Irql::PASSIVE,
         Fails::Status(&[STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_TYPE_MISMATCH, STATUS_INSUFFICIENT_RESOURCES]),
         query_ulong,
-    ),
-    row("WdfRegistryClose", Irql::PASSIVE, Fails::Never, close),
+    )
+    .with(inputs::QUERY_ULONG),
+    row("WdfRegistryClose", Irql::PASSIVE, Fails::Never, close).with(inputs::OF_KEY),
 ];
 
 /// The first framework that opens the key to read it, and does not create it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     WDF_VIOLATION,
     completion::{Completion, Outcome},
-    life,
+    inputs, life,
     objects::{self, Object, State},
     queue, required, row,
     system_buffer::SystemBuffer,
@@ -122,11 +122,12 @@ impl Request {
 
 /// Requests.
 pub const EXPORTS: &[Export] = &[
-    row("WdfRequestComplete", Irql::DISPATCH, Fails::Never, |call| end(call, 0)),
-    row("WdfRequestCompleteWithInformation", Irql::DISPATCH, Fails::Never, |call| end(call, call.arg(3))),
-    row("WdfRequestGetFileObject", Irql::DISPATCH, Fails::Never, file_object),
-    row("WdfRequestGetParameters", Irql::DISPATCH, Fails::Never, get_parameters),
-    row("WdfRequestWdmGetIrp", Irql::DISPATCH, Fails::Never, irp),
+    row("WdfRequestComplete", Irql::DISPATCH, Fails::Never, |call| end(call, 0)).with(inputs::COMPLETE),
+    row("WdfRequestCompleteWithInformation", Irql::DISPATCH, Fails::Never, |call| end(call, call.arg(3)))
+        .with(inputs::COMPLETE_WITH_INFORMATION),
+    row("WdfRequestGetFileObject", Irql::DISPATCH, Fails::Never, file_object).with(inputs::OF_REQUEST),
+    row("WdfRequestGetParameters", Irql::DISPATCH, Fails::Never, get_parameters).with(inputs::GET_PARAMETERS),
+    row("WdfRequestWdmGetIrp", Irql::DISPATCH, Fails::Never, irp).with(inputs::OF_REQUEST),
 ];
 
 impl State {

@@ -5,6 +5,7 @@
 use super::{
     STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
     attributes::Attributes,
+    inputs,
     objects::{self, Object},
     request::{Kind, Request, with_request},
     required, row, verifier,
@@ -18,15 +19,19 @@ const STATUS_INVALID_USER_BUFFER: u32 = 0xC000_00E8;
 
 /// Memory of requests.
 pub const EXPORTS: &[Export] = &[
-    row("WdfMemoryGetBuffer", Irql::DISPATCH, Fails::Never, buffer),
-    row("WdfRequestProbeAndLockUserBufferForRead", Irql::PASSIVE, LOCK_FAILURES, |call| lock(call, false)),
-    row("WdfRequestProbeAndLockUserBufferForWrite", Irql::PASSIVE, LOCK_FAILURES, |call| lock(call, true)),
+    row("WdfMemoryGetBuffer", Irql::DISPATCH, Fails::Never, buffer).with(inputs::MEMORY_BUFFER),
+    row("WdfRequestProbeAndLockUserBufferForRead", Irql::PASSIVE, LOCK_FAILURES, |call| lock(call, false))
+        .with(inputs::LOCK),
+    row("WdfRequestProbeAndLockUserBufferForWrite", Irql::PASSIVE, LOCK_FAILURES, |call| lock(call, true))
+        .with(inputs::LOCK),
     row("WdfRequestRetrieveInputBuffer", Irql::DISPATCH, BUFFER_FAILURES, |call| {
         retrieve(call, |request| (request.input.address(), request.input.len()))
-    }),
+    })
+    .with(inputs::RETRIEVE_INPUT),
     row("WdfRequestRetrieveOutputBuffer", Irql::DISPATCH, BUFFER_FAILURES, |call| {
         retrieve(call, |request| (request.output.address(), request.output.len()))
-    }),
+    })
+    .with(inputs::RETRIEVE_OUTPUT),
 ];
 
 const BUFFER_FAILURES: Fails = Fails::Status(&[STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES]);

@@ -5,7 +5,7 @@ use std::thread::{self, ThreadId};
 use super::{
     STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
     attributes::{Allows, Attributes, Scope},
-    life,
+    inputs, life,
     objects::{self, Object, State},
     required, row, verifier,
 };
@@ -38,10 +38,11 @@ pub(super) struct WorkItem {
 
 /// Work items.
 pub const EXPORTS: &[Export] = &[
-    row("WdfWorkItemCreate", Irql::DISPATCH, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), create),
-    row("WdfWorkItemEnqueue", Irql::DISPATCH, Fails::Never, enqueue),
-    row("WdfWorkItemFlush", Irql::PASSIVE, Fails::Never, flush),
-    row("WdfWorkItemGetParentObject", Irql::DISPATCH, Fails::Never, parent),
+    row("WdfWorkItemCreate", Irql::DISPATCH, Fails::Status(&[STATUS_INSUFFICIENT_RESOURCES]), create)
+        .with(inputs::WORK_ITEM_CREATE),
+    row("WdfWorkItemEnqueue", Irql::DISPATCH, Fails::Never, enqueue).with(inputs::OF_WORK_ITEM),
+    row("WdfWorkItemFlush", Irql::PASSIVE, Fails::Never, flush).with(inputs::OF_WORK_ITEM),
+    row("WdfWorkItemGetParentObject", Irql::DISPATCH, Fails::Never, parent).with(inputs::OF_WORK_ITEM),
 ];
 
 const STATUS_INVALID_DEVICE_REQUEST: u64 = 0xC000_0010;

@@ -20,6 +20,7 @@ pub(crate) mod context;
 pub(crate) mod deletion;
 mod flow;
 mod frame;
+mod handed;
 pub(crate) mod injection;
 mod inputs;
 pub mod layer;

@@ -2,7 +2,7 @@
 
 use super::{Wfp, context, deletion, frame::Place, injection, management, not_modelled, runtime, touches};
 use crate::{
-    computer::{Call, Cpu, Export, Finding, Machine, Subsystem},
+    computer::{Call, Cpu, Export, Finding, Handed, Machine, Subsystem},
     interleave::Touches,
 };
 
@@ -28,6 +28,10 @@ impl Subsystem for Wfp {
     }
 
     /// Why an access to `address` faults, when that is memory that a classify handed out.
+    fn hands(&self) -> &'static [&'static [Handed]] {
+        &[super::handed::HANDED]
+    }
+
     fn explain(&self, _: &Machine, address: u64) -> Option<Finding> {
         /// Bug check: a driver touched pageable memory at raised IRQL.
         const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xD1;
