@@ -74,7 +74,9 @@ pub fn page() -> String {
             page.push_str(
                 "\n| export | up to | fails by | input | what becomes of it |\n| --- | --- | --- | --- | --- |\n",
             );
-            modelled.iter().for_each(|export| add_export(&mut page, export, &mut counts));
+            for export in modelled {
+                add_export(&mut page, export, &mut counts);
+            }
         }
         if !by_name.is_empty() {
             let names: Vec<String> = by_name.iter().map(|export| format!("`{}`", export.name)).collect();

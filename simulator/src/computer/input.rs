@@ -2,7 +2,7 @@
 //! points at, is a row beside the export.
 //!
 //! A value without a model stops the machine by name, before the export runs. So nothing is taken, kept and forgotten. The
-//! rows are also the text of `docs/imports.md` ([`super::page`]).
+//! rows are also the text of `docs/imports.md` (`cli/imports.rs` writes it).
 
 use super::{Call, Export, memory};
 
@@ -195,8 +195,9 @@ pub(super) fn check(call: &Call<'_>, export: &Export) {
 pub(crate) fn guid(key: u128) -> String {
     let bytes = key.to_le_bytes();
     let [d1, d2, d3] = [(key as u32), (key >> 32) as u32 & 0xFFFF, (key >> 48) as u32 & 0xFFFF];
-    let rest: String = bytes[10..].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{d1:08x}-{d2:04x}-{d3:04x}-{:02x}{:02x}-{rest}", bytes[8], bytes[9])
+    let mut rest = [0; 8];
+    rest[2..].copy_from_slice(&bytes[10..]);
+    format!("{d1:08x}-{d2:04x}-{d3:04x}-{:02x}{:02x}-{:012x}", bytes[8], bytes[9], u64::from_be_bytes(rest))
 }
 
 impl At {

@@ -10,8 +10,8 @@ const STATUS_RETRY: u32 = 0xC000_022D;
 
 /// `VER_PLATFORM_WIN32_NT`.
 const PLATFORM: u32 = 2;
-/// The size of `RTL_OSVERSIONINFOW`.
-const SMALL_INFORMATION: u64 = 276;
+/// The size of `RTL_OSVERSIONINFOEXW`.
+const EXTENDED_INFORMATION: u32 = 284;
 /// `RTL_OSVERSIONINFOW.dwMajorVersion`; minor version, build and platform follow.
 const MAJOR_VERSION: u64 = 4;
 /// `RTL_OSVERSIONINFOW.szCSDVersion`, the name of the service pack.
@@ -29,10 +29,9 @@ pub const EXPORTS: &[Export] = &[
         argument(4, "BugCheckParameter4").used(STOPPED),
     ]),
     row("RtlGetVersion", Irql::PASSIVE, Fails::Never, version).with(&[
-        field(0, 0, "lpVersionInformation.dwOSVersionInfoSize").values(
-            4,
-            &[SMALL_INFORMATION, 0],
-            "DDI RtlGetVersion: which structure it is; RTL_OSVERSIONINFOW only. WinDivert passes 0, and works on many machines",
+        field(0, 0, "lpVersionInformation.dwOSVersionInfoSize").guess(
+            "every size but that of RTL_OSVERSIONINFOEXW, which is not modelled, stands for the short structure: WinDivert \
+             leaves there what the stack holds, and works on many machines",
         ),
         field(0, MAJOR_VERSION as u16, "lpVersionInformation (the rest)")
             .ignored("DDI RtlGetVersion: written, not read"),
@@ -76,6 +75,9 @@ fn bug_check(call: &Call<'_>) -> u64 {
 }
 
 fn version(call: &Call<'_>) -> u64 {
+    if call.read::<u32>(call.arg(0)) == EXTENDED_INFORMATION {
+        call.not_modelled("RTL_OSVERSIONINFOEXW, which RtlGetVersion was given");
+    }
     let [major, minor, build] = call.machine.kernel().version.0;
     call.write(call.arg(0) + MAJOR_VERSION, [major, minor, build, PLATFORM]);
     call.write(call.arg(0) + SERVICE_PACK, 0u16);
@@ -125,9 +127,15 @@ mod tests {
     #[test]
     fn the_version_is_that_of_windows_10() {
         let mut information = [0xFFu32; 69];
-        information[0] = SMALL_INFORMATION as u32;
         called(&machine(), "RtlGetVersion", &[information.as_mut_ptr() as u64]).unwrap();
         assert_eq!(information[1..5], [10, 0, 19041, 2]);
+    }
+
+    #[test]
+    fn the_extended_version_is_not_modelled() {
+        let information = [EXTENDED_INFORMATION; 71];
+        let caught = called(&machine(), "RtlGetVersion", &[information.as_ptr() as u64]).unwrap_err();
+        assert!(caught.reason().contains("does not model RTL_OSVERSIONINFOEXW"), "{caught}");
     }
 
     #[test]

@@ -36,9 +36,6 @@ const FLAGS: &[(&str, &str, &str, &str)] = &[
 /// Flags that newer kits define: `FWP_CALLOUT_FLAG_ALLOW_USO` and `_URO` of 19041's fwptypes.h.
 const NEWER: &[(&str, u64)] = &[("FWP_CALLOUT_FLAG_", 0x300)];
 
-/// Sizes that are none, and that Windows is known to take: WinDivert asks for the version with a structure of size 0.
-const TAKEN: &[(&str, &str, u64)] = &[("RTL_OSVERSIONINFOW", "dwOSVersionInfoSize", 0)];
-
 /// Enumerations whose type is a plain number, likewise.
 const CHOICES: &[(&str, &str, &str, &str)] = &[
     ("FWPM_ACTION0", "type", "fwp_actions", "FWP_ACTION_"),
@@ -67,10 +64,11 @@ pub struct Declared {
 pub fn layer_keys() -> Vec<u128> {
     let keys = FACTS["guids"].as_object().expect("guids").iter().filter(|(name, _)| name.starts_with("FWPM_LAYER_"));
     let number = |text: String| {
-        let digits = u128::from_str_radix(&text.replace('-', ""), 16).expect("a GUID").to_be_bytes();
-        let [a, b, c, d, e, f, g, h, rest @ ..] = digits;
-        let mut bytes = [d, c, b, a, f, e, h, g, 0, 0, 0, 0, 0, 0, 0, 0];
-        bytes[8..].copy_from_slice(&rest);
+        let mut bytes = u128::from_str_radix(&text.replace('-', ""), 16).expect("a GUID").to_be_bytes();
+        // The first three groups are numbers, their lowest byte first.
+        for group in [0..4, 4..6, 6..8] {
+            bytes[group].reverse();
+        }
         u128::from_le_bytes(bytes)
     };
     keys.map(|(_, key)| number(text(key))).collect()
@@ -174,11 +172,10 @@ impl Declared {
     }
 
     fn sizes(&self) -> Option<BTreeSet<u64>> {
-        if !matches!(self.name.as_str(), "Size" | "dwOSVersionInfoSize") {
+        if self.name != "Size" {
             return None;
         }
-        let taken = TAKEN.iter().filter(|taken| taken.0 == self.owner && taken.1 == self.name).map(|taken| taken.2);
-        Some(taken.chain(FACTS["structs"].get(&self.owner)?["size"].as_u64()).collect())
+        Some(FACTS["structs"].get(&self.owner)?["size"].as_u64().into_iter().collect())
     }
 
     fn listed(&self, list: &'static [(&str, &str, &str, &str)]) -> Option<(&'static str, &'static str)> {

@@ -11,6 +11,7 @@ use flowtag_simulator::{
     computer::{
         Export, Input,
         input::{At, Takes},
+        lent_memory::LentMemory,
     },
     windows,
 };
@@ -46,7 +47,7 @@ enum Value {
 /// The arguments of a call whose values are legal as far as the rows look at them, but for one.
 struct Arguments {
     values: [u64; 16],
-    structures: Vec<Box<[u64; 128]>>,
+    structures: Vec<LentMemory>,
 }
 
 impl Arguments {
@@ -74,12 +75,14 @@ impl Arguments {
             Value::Key(key) => key,
         };
         match input.at {
-            At::Argument(n) | At::From(n) => self.values[usize::from(n)] = value as u64,
+            At::Argument(n) | At::From(n) => {
+                self.values[usize::from(n)] = u64::try_from(value).expect("keys lie in structures");
+            }
             At::Field { argument, offset } | At::Sized { argument, offset } => {
                 let pointer = &mut self.values[usize::from(argument)];
                 if *pointer == 0 {
-                    let structure = Box::new([0u64; 128]);
-                    *pointer = structure.as_ptr() as u64;
+                    let structure = LentMemory::zeroed(1024);
+                    *pointer = structure.address();
                     self.structures.push(structure);
                 }
                 if matches!(input.at, At::Sized { .. }) {

@@ -41,6 +41,8 @@ fn live(rig: &WinDivert) -> Result<Vec<Event>> {
     let layer = rig.open_flow_layer(true)?;
     let flow = rig.machine.open_flow(&outbound())?;
     ensure!(rig.machine.wfp().contexts() == 1, "{} contexts on one flow", rig.machine.wfp().contexts());
+    // Two worker threads may run its work item at once and change the order of neighbours.
+    rig.machine.workers().wait_until_idle();
     rig.machine.close_flow(flow)?;
     ensure!(rig.machine.wfp().contexts() == 0, "the context of a flow that has ended");
     let events = layer.events()?;
