@@ -10,7 +10,7 @@ const STATUS_RETRY: u32 = 0xC000_022D;
 
 /// `VER_PLATFORM_WIN32_NT`.
 const PLATFORM: u32 = 2;
-/// The size of `RTL_OSVERSIONINFOEXW`.
+/// The size of `RTL_OSVERSIONINFOEXW` (wdm.h).
 const EXTENDED_INFORMATION: u32 = 284;
 /// `RTL_OSVERSIONINFOW.dwMajorVersion`; minor version, build and platform follow.
 const MAJOR_VERSION: u64 = 4;
@@ -30,8 +30,8 @@ pub const EXPORTS: &[Export] = &[
     ]),
     row("RtlGetVersion", Irql::PASSIVE, Fails::Never, version).with(&[
         field(0, 0, "lpVersionInformation.dwOSVersionInfoSize").guess(
-            "every size but that of RTL_OSVERSIONINFOEXW, which is not modelled, stands for the short structure: WinDivert \
-             leaves there what the stack holds, and works on many machines",
+            "by it the caller says which structure it is (DDI RtlGetVersion). Every size but that of RTL_OSVERSIONINFOEXW, which \
+             is not modelled, stands for the short one: WinDivert leaves there what the stack holds, and works on many machines",
         ),
         field(0, MAJOR_VERSION as u16, "lpVersionInformation (the rest)")
             .ignored("DDI RtlGetVersion: written, not read"),
