@@ -239,6 +239,14 @@ impl Cpu {
     pub fn bug_check(&self, code: u32, parameters: [u64; 4], reason: impl Into<String>) -> ! {
         stop::bug_check(self, code, parameters, reason.into())
     }
+
+    /// Stops the machine because the driver has left `count` things behind, as Driver Verifier does for pool: bug check 0xC4
+    /// with parameter 0x62 (its page).
+    pub fn left_behind(&self, count: u64, reason: impl Into<String>) -> ! {
+        const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
+        const NOT_FREED_AT_UNLOAD: u64 = 0x62;
+        self.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [NOT_FREED_AT_UNLOAD, 0, 0, count], reason)
+    }
 }
 
 /// A thread that has waited for its turn goes on, unless its machine has died meanwhile or the run cannot go on.

@@ -175,12 +175,13 @@ impl Place {
 /// Stops the machine for the first value of a call that is not modelled.
 pub(super) fn check(call: &Call<'_>, export: &Export) {
     for Input { name, at, takes } in export.inputs {
+        let number = |value: u64| format!("{value:#x}");
         let (odd, source) = match *takes {
             Takes::Values { width, legal, source } => {
-                (at.read(call, width).filter(|value| !legal.contains(value)).map(|value| format!("{value:#x}")), source)
+                (at.read(call, width).filter(|value| !legal.contains(value)).map(number), source)
             }
             Takes::Flags { width, legal, source } => {
-                (at.read(call, width).filter(|value| value & !legal != 0).map(|value| format!("{value:#x}")), source)
+                (at.read(call, width).filter(|value| value & !legal != 0).map(number), source)
             }
             Takes::Keys { legal, source } => (at.read_key(call).filter(|key| !legal.contains(key)).map(guid), source),
             _ => continue,

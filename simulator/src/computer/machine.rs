@@ -242,11 +242,17 @@ impl Machine {
 
     /// What a call of the export numbered `number` touches.
     pub(super) fn touches(&self, call: &Call<'_>, number: usize) -> Option<Touches> {
-        self.0.parts[self.0.imports.owner(number)].1.touches(call)
+        self.server_of(number).touches(call)
     }
 
+    /// Whether a call of the export numbered `number` is looked at by the export itself when it comes above the limit.
     pub(super) fn checks_irql_itself(&self, call: &Call<'_>, number: usize) -> bool {
-        self.0.parts[self.0.imports.owner(number)].1.checks_irql_itself(call)
+        self.server_of(number).checks_irql_itself(call)
+    }
+
+    /// The subsystem that serves the export numbered `number`.
+    fn server_of(&self, number: usize) -> &dyn Subsystem {
+        self.0.parts[self.0.imports.owner(number)].1.as_ref()
     }
 
     fn parts(&self) -> impl Iterator<Item = &dyn Subsystem> {

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn contexts_of_two_objects_have_nothing_in_common() {
+    fn two_objects_have_nothing_in_common() {
         assert!(!Touches::object(1).conflicts_with(Touches::object(2)));
         assert!(Touches::object(1).conflicts_with(Touches::object(1)));
     }

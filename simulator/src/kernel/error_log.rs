@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::pool::{POOL_FLAG_NON_PAGED, Tag};
+use super::pool::{self, POOL_FLAG_NON_PAGED, Tag};
 use crate::computer::{Call, Export, Fails, Irql, argument, field, memory};
 
 /// `ERROR_LOG_MAXIMUM_SIZE`, and the least that an `IO_ERROR_LOG_PACKET` takes.
@@ -89,10 +89,7 @@ fn write(call: &Call<'_>) -> u64 {
     }
     let entry_read = Entry { code: call.read(entry + ERROR_CODE), strings };
     call.machine.error_log().0.lock().unwrap_or_else(PoisonError::into_inner).push(entry_read);
-    let places = |address| call.machine.place(address);
-    if let Err(misuse) = call.machine.pool().free(entry, TAG, call.cpu.irql(), call.caller(), &places) {
-        call.bug_check(misuse.code, misuse.parameters, misuse.reason);
-    }
+    pool::give_back(call.cpu, entry, TAG, call.caller());
     0
 }
 

@@ -12,9 +12,6 @@ const FIRST_ADDRESS: u64 = 0x0E10_0000_0000;
 const ADDRESS_STEP: u64 = 4096;
 
 const REFERENCE_BY_POINTER: u32 = 0x18;
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// Parameter 1 of the above: memory not freed at unload.
-const LEAK: u64 = 0x62;
 
 /// The exports that have to do with processes.
 pub const EXPORTS: &[Export] = &[
@@ -106,11 +103,8 @@ fn requestor(call: &Call<'_>) -> u64 {
 pub(super) fn check_unload(cpu: &Cpu) {
     let references = cpu.machine().processes().references();
     if references > 0 {
-        cpu.bug_check(
-            DRIVER_VERIFIER_DETECTED_VIOLATION,
-            [LEAK, 0, 0, references.cast_unsigned()],
-            format!("the driver left with {references} references to processes"),
-        );
+        let text = format!("the driver left with {references} references to processes");
+        cpu.left_behind(references.cast_unsigned(), text);
     }
 }
 

@@ -202,13 +202,12 @@ fn device_object(call: &Call<'_>) -> u64 {
 /// fxdevice.cpp, `DeleteObject`; fxpkggeneral.cpp, `CanDestroyControlDevice`. The memory of the device object stays until the
 /// device is destroyed.
 pub(super) fn outlives_deletion(cpu: &Cpu, handle: u64) -> bool {
-    let delete = |state: &mut State| match state.object_mut(handle) {
-        Some(Object::Device(device)) => std::mem::replace(&mut device.deleted, true),
-        _ => false,
-    };
-    let kmdf = cpu.machine().kmdf();
-    kmdf.with(delete);
-    kmdf.with(|state| state.has_files(handle))
+    cpu.machine().kmdf().with(|state| {
+        if let Some(Object::Device(device)) = state.object_mut(handle) {
+            device.deleted = true;
+        }
+        state.has_files(handle)
+    })
 }
 
 /// A file has gone: with the last one of a device that was deleted goes that device.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     computer::{Cpu, Irql, Machine},
-    kernel::pool::{POOL_FLAG_NON_PAGED, Tag},
+    kernel::pool::{self, POOL_FLAG_NON_PAGED, Tag},
 };
 
 /// The tag of contexts.
@@ -154,12 +154,8 @@ fn destroy(cpu: &Cpu, handle: u64) {
 }
 
 fn free_contexts(cpu: &Cpu, contexts: Vec<Context>) {
-    let machine = cpu.machine();
     for context in contexts.into_iter().filter(|context| context.at != 0) {
-        let places = |address| machine.place(address);
-        if let Err(misuse) = machine.pool().free(context.at, TAG, cpu.irql(), 0, &places) {
-            cpu.bug_check(misuse.code, misuse.parameters, misuse.reason);
-        }
+        pool::give_back(cpu, context.at, TAG, 0);
     }
 }
 

@@ -111,10 +111,6 @@ fn invalid_handle(call: &Call<'_>, handle: u64, wanted: &str) -> ! {
     )
 }
 
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// Parameter 1 of the above: memory not freed at unload.
-const LEAK: u64 = 0x62;
-
 /// The framework's objects; the contexts of some lie in the driver's memory.
 const FRAMEWORK: Touches = Touches::writing(Part::numbered(6)).and_driver_memory();
 
@@ -148,11 +144,8 @@ impl Subsystem for Kmdf {
 
     fn check_unload(&self, cpu: &Cpu) {
         if self.is_bound() {
-            cpu.bug_check(
-                DRIVER_VERIFIER_DETECTED_VIOLATION,
-                [LEAK, 0, 0, self.object_count() as u64],
-                "the driver left without unbinding from the framework (WdfVersionUnbind)",
-            );
+            let text = "the driver left without unbinding from the framework (WdfVersionUnbind)";
+            cpu.left_behind(self.object_count() as u64, text);
         }
     }
 

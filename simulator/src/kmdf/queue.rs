@@ -163,6 +163,14 @@ fn pass_on(cpu: &Cpu, queue: u64, request: u64) -> Result<(), u32> {
     Ok(())
 }
 
+/// What `f` takes from the queue with this handle.
+fn with_queue<T>(call: &Call<'_>, handle: u64, f: impl FnOnce(&Queue) -> T) -> T {
+    objects::with_object_of(call, handle, "WDFQUEUE", |object| match object {
+        Object::Queue(queue) => Some(f(queue)),
+        _ => None,
+    })
+}
+
 /// `WdfDeviceEnqueueRequest`: to the device's default queue. KMDF's fxpkgio.cpp, `EnqueueRequest`.
 fn enqueue(call: &Call<'_>) -> u64 {
     let request = call.arg(2);
@@ -190,10 +198,7 @@ fn enqueue(call: &Call<'_>) -> u64 {
 fn forward(call: &Call<'_>) -> u64 {
     objects::check_globals(call);
     let (request, to) = (call.arg(1), call.arg(2));
-    let to_device = objects::with_object_of(call, to, "WDFQUEUE", |object| match object {
-        Object::Queue(queue) => Some(queue.device),
-        _ => None,
-    });
+    let to_device = with_queue(call, to, |queue| queue.device);
     let owner = request::with_request(call, |request| request.owner);
     let Owner::Driver(from) = owner else {
         verifier::complain(call.cpu, "WdfRequestForwardToIoQueue is for requests that a queue has presented");
@@ -216,10 +221,8 @@ fn forward(call: &Call<'_>) -> u64 {
 /// `WdfIoQueueRetrieveNextRequest`: KMDF's fxioqueue.cpp, `VerifyGetRequestUpdateFlags` and `GetRequest`.
 fn next_request(call: &Call<'_>) -> u64 {
     let queue = call.arg(1);
-    let (kind, owned) = objects::with_object(call, "WDFQUEUE", |object| match object {
-        Object::Queue(queue) => Some((queue.kind, queue.owned)),
-        _ => None,
-    });
+    objects::check_globals(call);
+    let (kind, owned) = with_queue(call, queue, |queue| (queue.kind, queue.owned));
     let request_at = required(call, 2);
     if kind == Kind::Sequential && owned == 0 && verifier::is_on(call) {
         verifier::complain(
@@ -317,10 +320,8 @@ pub(super) fn has_left(cpu: &Cpu, queue: u64) {
 /// the others, too. A second one that waits is bug check 0x10D, 0xA. KMDF's fxioqueue.cpp, `QueuePurge`.
 fn purge(call: &Call<'_>) -> u64 {
     let queue = call.arg(1);
-    let busy = objects::with_object(call, "WDFQUEUE", |object| match object {
-        Object::Queue(queue) => Some(queue.purged.is_some()),
-        _ => None,
-    });
+    objects::check_globals(call);
+    let busy = with_queue(call, queue, |queue| queue.purged.is_some());
     let callback = call.callback(call.arg(2), "PurgeComplete");
     let context = call.arg(3);
     if callback != 0 && busy {

@@ -2,7 +2,7 @@
 
 use crate::{
     computer::{Cpu, Machine, memory},
-    kernel::pool::{POOL_FLAG_NON_PAGED, Tag},
+    kernel::pool::{self, POOL_FLAG_NON_PAGED, Tag},
 };
 
 const TAG: Tag = Tag(u32::from_le_bytes(*b"IoSB"));
@@ -36,13 +36,8 @@ impl SystemBuffer {
 
     /// Gives the memory back. That the driver wrote around it is a bug check.
     pub(crate) fn free(&self, cpu: &Cpu) {
-        if self.address == 0 {
-            return;
-        }
-        let machine = cpu.machine();
-        let places = |address| machine.place(address);
-        if let Err(misuse) = machine.pool().free(self.address, TAG, cpu.irql(), 0, &places) {
-            cpu.bug_check(misuse.code, misuse.parameters, misuse.reason);
+        if self.address != 0 {
+            pool::give_back(cpu, self.address, TAG, 0);
         }
     }
 }

@@ -16,9 +16,6 @@ const FIRST_HANDLE: u64 = 0x0D15_0000_0000;
 const HANDLE_STEP: u64 = 16;
 
 const BAD_POOL_CALLER: u32 = 0xC2;
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// Parameter 1 of the above: memory not freed at unload.
-const LEAK: u64 = 0x62;
 
 /// The exports of NDIS.
 pub const EXPORTS: &[Export] = &[
@@ -102,8 +99,7 @@ impl Subsystem for Ndis {
     fn check_unload(&self, cpu: &Cpu) {
         let pools = self.pools();
         if pools > 0 {
-            let text = format!("the driver left with {pools} pools of network buffers");
-            cpu.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [LEAK, 0, 0, pools as u64], text);
+            cpu.left_behind(pools as u64, format!("the driver left with {pools} pools of network buffers"));
         }
     }
 }

@@ -6,9 +6,6 @@ use crate::{
     interleave::Touches,
 };
 
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// Parameter 1 of the above: memory not freed at unload.
-const LEAK: u64 = 0x62;
 const DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS: u32 = 0xCE;
 
 impl Subsystem for Wfp {
@@ -60,8 +57,7 @@ impl Subsystem for Wfp {
         }
         let handles = self.injection_handles();
         if handles > 0 {
-            let text = format!("the driver left with {handles} injection handles");
-            cpu.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [LEAK, 0, 0, handles as u64], text);
+            cpu.left_behind(handles as u64, format!("the driver left with {handles} injection handles"));
         }
     }
 

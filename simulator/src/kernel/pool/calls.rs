@@ -8,8 +8,6 @@ const OPTIONAL: u64 = 0xFFFF_FFFF_0000_0000;
 const KINDS: u64 = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
 
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// Parameter 1 of the above: memory not freed at unload.
-const LEAK: u64 = 0x62;
 
 /// The pool's exports.
 pub const EXPORTS: &[Export] = &[
@@ -78,20 +76,22 @@ pub(super) fn allocate_as(call: &Call<'_>, flags: u64) -> u64 {
 }
 
 fn free_tagged(call: &Call<'_>) -> u64 {
-    give_back(call, Tag(call.arg_u32(1)))
+    give_back(call.cpu, call.arg(0), Tag(call.arg_u32(1)), call.caller());
+    0
 }
 
 fn free(call: &Call<'_>) -> u64 {
-    give_back(call, Tag(0))
+    give_back(call.cpu, call.arg(0), Tag(0), call.caller());
+    0
 }
 
-fn give_back(call: &Call<'_>, tag: Tag) -> u64 {
-    let places = |address| call.machine.place(address);
-    let outcome = call.machine.pool().free(call.arg(0), tag, call.cpu.irql(), call.caller(), &places);
+/// Frees the block at `address` for the code at `caller`; a misuse is a bug check.
+pub(crate) fn give_back(cpu: &Cpu, address: u64, tag: Tag, caller: u64) {
+    let machine = cpu.machine();
+    let outcome = machine.pool().free(address, tag, cpu.irql(), caller, &|address| machine.place(address));
     if let Err(Misuse { code, parameters, reason }) = outcome {
-        call.bug_check(code, parameters, reason);
+        cpu.bug_check(code, parameters, reason);
     }
-    0
 }
 
 /// A driver that leaves has freed its pool.
@@ -99,10 +99,6 @@ pub(in crate::kernel) fn check_unload(cpu: &Cpu) {
     let machine = cpu.machine();
     if let Some(leaks) = machine.pool().leaks(&|address| machine.place(address)) {
         let blocks = machine.pool().live_count();
-        cpu.bug_check(
-            DRIVER_VERIFIER_DETECTED_VIOLATION,
-            [LEAK, 0, 0, blocks as u64],
-            format!("the driver left without freeing {blocks} blocks of pool: {leaks}"),
-        );
+        cpu.left_behind(blocks as u64, format!("the driver left without freeing {blocks} blocks of pool: {leaks}"));
     }
 }

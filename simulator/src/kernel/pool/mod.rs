@@ -16,6 +16,7 @@ use std::{
 };
 
 pub use self::block::{Block, Misuse, Places, Tag};
+pub(crate) use self::calls::give_back;
 use self::{
     block::{ALIGNMENT, damaged_slack, fill_slack, overrun, violation},
     special::{Arena, PAGE},
