@@ -4,6 +4,8 @@
 //! commands print as the last line of their output.
 
 mod caught;
+#[cfg(test)]
+mod documented;
 mod faults;
 mod report;
 mod schedules;

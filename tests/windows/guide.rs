@@ -29,12 +29,12 @@ pub fn quoted(text: &str) -> BTreeSet<&str> {
 }
 
 /// The commands of the guide's blocks for the command prompt.
-fn commands(text: &str) -> Vec<&str> {
+pub fn commands(text: &str) -> Vec<&str> {
     text.split("```bat\n").skip(1).flat_map(|rest| rest.split("```").next().unwrap_or_default().lines()).collect()
 }
 
 /// Types a command into the simulator's shell, with the package's image for the guide's.
-fn typed(shell: &mut Shell, command: &str) {
+pub fn typed(shell: &mut Shell, command: &str) {
     let image = files::x64().join("flowtag.sys");
     let output = shell.execute(&command.replace(IMAGE, &format!("\"{}\"", image.display())));
     assert_eq!(output.exit, Exit::Done, "{command}: {}", output.text);

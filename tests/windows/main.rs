@@ -8,6 +8,7 @@ mod inf;
 mod inf_file;
 mod makefile;
 mod page_hashes;
+mod readme;
 mod signature;
 mod statuses;
 mod symbols;

@@ -8,7 +8,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     net::TcpListener,
     path::Path,
     process::{Command, Stdio},
@@ -34,7 +34,6 @@ pub fn run(breakpoints: &[String], command: &[OsString]) -> Result<()> {
         breakpoints.len() <= MOST_BREAKPOINTS,
         "more than {MOST_BREAKPOINTS} breakpoints: the processor has no more"
     );
-    ensure!(io::stdin().is_terminal(), "lldb is to be typed at: run this in a terminal");
     let llvm = Llvm::find().context(setup::LLVM_MISSING)?;
     let lldb = llvm.program("lldb");
     setup::ensure(Target::default(), &["gdbserver", &lldb])?;
@@ -48,11 +47,26 @@ pub fn run(breakpoints: &[String], command: &[OsString]) -> Result<()> {
     fs::write(&file, commands).with_context(|| format!("write {}", file.display()))?;
 
     let mut server = under_gdbserver(&program, port).spawn().context("start gdbserver")?;
-    let debugged = process::run(Command::new(lldb).arg("--source").arg(&file), "lldb failed");
+    let debugged = debug(Command::new(lldb).arg("--source").arg(&file));
     // It ends with the program, unless lldb has left it stopped.
     let _ = server.kill();
     server.wait().context("wait for gdbserver")?;
     debugged
+}
+
+/// Runs lldb, which takes commands from the terminal, or those that are piped in.
+fn debug(lldb: &mut Command) -> Result<()> {
+    if io::stdin().is_terminal() {
+        return process::run(lldb, "lldb failed");
+    }
+    let mut child = lldb.stdin(Stdio::piped()).spawn().context("start lldb")?;
+    let mut input = child.stdin.take().context("lldb has no input")?;
+    // Else it would take the next command while the driver still runs by the one before.
+    writeln!(input, "script lldb.debugger.SetAsync(False)")?;
+    io::copy(&mut io::stdin(), &mut input).context("pass commands on to lldb")?;
+    drop(input);
+    ensure!(child.wait().context("wait for lldb")?.success(), "lldb failed");
+    Ok(())
 }
 
 /// The program of ours that `command` would run.

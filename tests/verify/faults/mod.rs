@@ -37,9 +37,9 @@ pub struct Arguments {
     /// How many pairs of faults
     #[arg(long, default_value_t = 10_000)]
     pairs: usize,
-    /// Run only with these faults, as a failure's report names them: import@stack#nth=status, joined by +
-    #[arg(long, value_delimiter = '+')]
-    replay: Vec<Fault>,
+    /// Run only with these faults, as a failure's report names them: import@stack#nth=status, joined by +; or with `none`
+    #[arg(long, value_parser = read_case)]
+    replay: Option<Case>,
 }
 
 /// The faults of one run of the scenario.
@@ -65,11 +65,11 @@ pub fn work() -> anyhow::Result<()> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let start = Instant::now();
     let mut sweep = Sweep { seed: arguments.seed, places: Places::default(), cases: 0, distinct: 0, failures: 0 };
-    if !arguments.replay.is_empty() {
+    if let Some(case) = &arguments.replay {
         // In this process, so that a debugger meets the driver.
-        let seen = caught(|| scenario::run(&arguments.replay, arguments.seed));
+        let seen = caught(|| scenario::run(case, arguments.seed));
         sweep.cases = 1;
-        sweep.distinct = sweep.judge(&arguments.replay, seen).into();
+        sweep.distinct = sweep.judge(case, seen).into();
         return Ok(sweep.report(start));
     }
 
@@ -157,9 +157,35 @@ impl Sweep {
     }
 }
 
+/// What stands for no fault.
+const NONE: &str = "none";
+
 /// The command that runs the case again: on the same image, since another one has other stacks.
 fn replay(case: &Case, seed: u64) -> String {
-    let faults = case.iter().map(Fault::to_string).collect::<Vec<_>>().join("+");
-    let replay = if case.is_empty() { String::new() } else { format!(" --replay '{faults}'") };
-    format!("cargo xtask verify -- faults --seed {seed}{replay}")
+    format!("cargo xtask verify -- faults --seed {seed} --replay '{}'", written(case))
+}
+
+fn written(case: &Case) -> String {
+    let faults: Vec<_> = case.iter().map(Fault::to_string).collect();
+    if faults.is_empty() { NONE.to_owned() } else { faults.join("+") }
+}
+
+fn read_case(text: &str) -> anyhow::Result<Case> {
+    if text == NONE { Ok(Case::new()) } else { text.split('+').map(str::parse).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_read_as_it_is_written() {
+        for text in
+            ["none", "ExAllocatePool2@0123456789abcdef#1", "ExAllocatePool2@01#1+FwpmEngineOpen0@02#8=0xc000009a"]
+        {
+            let case = read_case(text).unwrap();
+            assert_eq!(read_case(&written(&case)).unwrap(), case);
+            assert_eq!(case.len(), text.matches('@').count());
+        }
+    }
 }

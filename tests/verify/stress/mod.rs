@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Report {
         if let Err(said) = round::run(seed, pool, target, &mut counts, &bar) {
             failures += 1;
             eprintln!("failed in the round of seed {seed}, with the {pool:?} pool:\n{said}");
-            eprintln!("repeat with: cargo xtask verify -- stress --seed {seed} (threads meet otherwise each time)\n");
+            eprintln!("threads meet otherwise each time; repeat with: cargo xtask verify -- stress --seed {seed}\n");
         }
         *counts.entry("rounds").or_default() += 1;
         if failures > 0 || count(&counts, "opened") >= target {

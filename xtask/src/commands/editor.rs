@@ -22,6 +22,17 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     driver.and(process::run(&mut host, "clippy complains"))
 }
 
+/// The same as [`check`], where rust-analyzer can be had.
+pub fn check_if_possible() -> Result<()> {
+    match setup::rust_analyzer() {
+        Ok(program) => editor::check(&program),
+        Err(error) => {
+            eprintln!("rust-analyzer was not tried: {error:#}");
+            Ok(())
+        }
+    }
+}
+
 /// Whether rust-analyzer understands this repository.
 pub fn check() -> Result<()> {
     editor::check(&setup::rust_analyzer()?)

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Context, Result};
 
 use crate::{
-    commands::{bench, check, verify},
+    commands::{bench, check, editor, verify},
     driver,
     llvm::Llvm,
     package, process, setup,
@@ -54,5 +54,5 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     // Also after a failure: one run shows all that is wrong.
     let verified = verify::run(true, false, &[]);
     let within_budget = bench::check();
-    tested.and(verified).and(within_budget)
+    tested.and(verified).and(within_budget).and(editor::check_if_possible())
 }
