@@ -9,6 +9,7 @@ use super::{
         FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, Guid, SESSION_FLAG_DYNAMIC, TXN_READ_ONLY,
         action, callout_flag, data_type, notify,
     },
+    arbitration::Verdict,
     classify::{Step, place_filter, steps},
     context::answer,
     inputs,
@@ -207,8 +208,8 @@ fn describe_filter(call: &Call<'_>, given: &FwpmFilter) -> Result<Filter, Status
         sublayer: if given.sub_layer_key == Guid::NULL { UNIVERSAL_SUBLAYER } else { given.sub_layer_key },
         weight: weight(call, given.weight)?,
         action: match given.action_type {
-            action::BLOCK => Action::Block,
-            action::PERMIT => Action::Permit,
+            action::BLOCK => Action::Decide(Verdict::Block),
+            action::PERMIT => Action::Decide(Verdict::Permit),
             action::CALLOUT_TERMINATING => callout(Role::Terminating),
             action::CALLOUT_INSPECTION => callout(Role::Inspection),
             action::CALLOUT_UNKNOWN => callout(Role::Unknown),

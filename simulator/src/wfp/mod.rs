@@ -47,11 +47,11 @@ use std::{
     },
 };
 
-pub use arbitration::Verdict;
+pub use arbitration::{Decision, Verdict};
 pub use prepared::{FlowContext, Prepared};
 pub use switches::{
-    BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice, PathMemory,
-    PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight,
+    ActionAbove, BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice,
+    PathMemory, PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight,
 };
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 

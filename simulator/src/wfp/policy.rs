@@ -7,6 +7,7 @@
 
 use super::{
     abi::Guid,
+    arbitration::{Decision, Verdict},
     layer::Layer,
     status::{self, Status},
 };
@@ -50,9 +51,14 @@ pub(super) enum Role {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    Block,
-    Permit,
-    Callout { key: Guid, role: Role },
+    /// The filter decides by itself.
+    Decide(Verdict),
+    /// Another product's callout is asked, of which only the answer is modelled.
+    Foreign(Decision),
+    Callout {
+        key: Guid,
+        role: Role,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +81,7 @@ impl Filter {
     pub(super) fn callout(&self) -> Option<Guid> {
         match self.action {
             Action::Callout { key, .. } => Some(key),
-            Action::Block | Action::Permit => None,
+            Action::Decide(_) | Action::Foreign(_) => None,
         }
     }
 }

@@ -47,7 +47,9 @@ pub struct Switches {
     pub commit_error: Option<Status>,
     /// Whether callouts may write the action.
     pub write_right: WriteRight,
-    /// A block by one sub-layer hides the traffic from those below it (the documentation says both).
+    /// Whether a callout finds what the sub-layers above have decided.
+    pub action_above: ActionAbove,
+    /// A block by one sub-layer, if it is final, hides the traffic from those below it (the documentation says both).
     pub block_ends_evaluation: bool,
     /// The flow handle in the metadata.
     pub flow_handle: FlowHandleField,
@@ -81,6 +83,7 @@ impl Default for Switches {
             known_callout_flags: u32::MAX,
             commit_error: None,
             write_right: WriteRight::default(),
+            action_above: ActionAbove::default(),
             block_ends_evaluation: false,
             flow_handle: FlowHandleField::default(),
             process_path: PathMemory::default(),
@@ -234,6 +237,18 @@ pub enum WriteRight {
     Never,
     /// By chance.
     ByChance,
+}
+
+/// What a callout finds in `FWPS_CLASSIFY_OUT0.actionType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ActionAbove {
+    /// What the sub-layers above have decided so far. A guess, but drivers of others take it so: tnodir/fort counts a packet
+    /// as blocked when it finds `FWP_ACTION_BLOCK` without the write right. Win32, "Filter arbitration", says that the engine
+    /// maintains the action along with the right, not that callouts see it.
+    #[default]
+    Shown,
+    /// `FWP_ACTION_NONE`, whatever they have decided.
+    Hidden,
 }
 
 /// `FWPS_METADATA_FIELD_FLOW_HANDLE` and its value.

@@ -8,7 +8,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{
-    arbitration::Verdict,
+    arbitration::{Decision, Verdict},
     classify::classify,
     context,
     flow::FlowId,
@@ -243,17 +243,28 @@ impl Machine {
         self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, authorization)))
     }
 
-    /// Another product blocks or permits everything at `layer`, from a sub-layer of this weight.
+    /// A filter of another product blocks or permits everything at `layer`, from a sub-layer of this weight.
     ///
     /// # Errors
     /// The bug check that the driver caused.
     pub fn add_foreign_filter(&self, layer: Layer, weight: u16, verdict: Verdict) -> Result<(), BugCheck> {
+        self.add_foreign(layer, weight, Action::Decide(verdict))
+    }
+
+    /// A callout of another product decides on everything at `layer`, from a sub-layer of this weight.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn add_foreign_callout(&self, layer: Layer, weight: u16, decision: Decision) -> Result<(), BugCheck> {
+        self.add_foreign(layer, weight, Action::Foreign(decision))
+    }
+
+    fn add_foreign(&self, layer: Layer, weight: u16, action: Action) -> Result<(), BugCheck> {
         self.run(|cpu| {
             let _ = management::change_policy(cpu, |state| {
                 state.last_filter_id += 1;
                 let id = state.last_filter_id;
                 let key = super::abi::Guid::new(0xF0E1_6200, 0, 0, id.to_be_bytes());
-                let action = if verdict == Verdict::Block { Action::Block } else { Action::Permit };
                 let policy = state.bfe.policy_mut();
                 policy.add_sublayer(SubLayer { key, weight, owner: None })?;
                 let filter =

@@ -1,7 +1,9 @@
 //! Who is called for an event, what it is told, and what its answer does.
 
+use std::sync::mpsc;
+
 use super::*;
-use crate::wfp::Verdict;
+use crate::wfp::{ActionAbove, Decision, Verdict, abi::RIGHT_ACTION_WRITE};
 
 #[test]
 fn an_authorization_reaches_the_callout_with_the_flows_handle() {
@@ -151,6 +153,37 @@ fn a_block_above_can_hide_the_event() {
     rig.machine.add_foreign_filter(CONNECT, 100, Verdict::Block).unwrap();
     rig.open_flow();
     assert!(told().is_empty());
+}
+
+/// Action and rights that the callout finds when a flow is authorized.
+fn found(rig: &Rig) -> (u32, u32) {
+    let (found, told) = mpsc::channel();
+    on_classify(move |told| {
+        // SAFETY: the engine's argument, valid during this call.
+        let out = unsafe { ptr::with_exposed_provenance::<FwpsClassifyOut>(told.classify_out as usize).read() };
+        found.send((out.action_type, out.rights)).expect("somebody waits for it");
+    });
+    rig.open_flow();
+    told.recv().expect("the callout is called")
+}
+
+#[test]
+fn a_callout_finds_what_those_above_have_decided_and_whether_it_may_write() {
+    let soft_block = Decision { verdict: Verdict::Block, hard: false };
+    let hard_block = Decision { hard: true, ..soft_block };
+    for (decision, expected) in [(soft_block, (action::BLOCK, RIGHT_ACTION_WRITE)), (hard_block, (action::BLOCK, 0))] {
+        let (rig, _) = Rig::inspecting(CONNECT, 0);
+        rig.machine.add_foreign_callout(CONNECT, 100, decision).unwrap();
+        assert_eq!(found(&rig), expected);
+    }
+}
+
+#[test]
+fn what_those_above_have_decided_can_be_hidden() {
+    let (rig, _) = Rig::inspecting(CONNECT, 0);
+    rig.set(|switches| switches.action_above = ActionAbove::Hidden);
+    rig.machine.add_foreign_filter(CONNECT, 100, Verdict::Block).unwrap();
+    assert_eq!(found(&rig), (action::NONE, 0));
 }
 
 #[test]
