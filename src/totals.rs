@@ -47,6 +47,8 @@ pub struct Totals {
     pub gone: Total,
     /// Authorizations that named no flow or no process.
     pub unnamed: Total,
+    /// Authorizations of what another filter had blocked.
+    pub blocked: Total,
 }
 
 impl Totals {
@@ -65,12 +67,13 @@ impl Totals {
             busy: Total::zero(),
             gone: Total::zero(),
             unnamed: Total::zero(),
+            blocked: Total::zero(),
         }
     }
 
     /// Names and numbers in the order of the line.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, u64); 11] {
+    pub fn all(&self) -> [(&'static str, u64); 12] {
         [
             ("opened", self.opened.get()),
             ("closed", self.closed.get()),
@@ -83,6 +86,7 @@ impl Totals {
             ("busy", self.busy.get()),
             ("gone", self.gone.get()),
             ("unnamed", self.unnamed.get()),
+            ("blocked", self.blocked.get()),
         ]
     }
 }
@@ -111,6 +115,6 @@ mod tests {
         let totals = Totals::zero();
         totals.evicted.count();
         totals.evicted.count();
-        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -51,7 +51,11 @@ pub unsafe extern "C" fn classify(
     out: *mut FWPS_CLASSIFY_OUT0,
 ) {
     // SAFETY: from the filter engine.
-    unsafe { go_on(out) };
+    if !unsafe { go_on(out) } {
+        // This connection does not come to be, or, if it was only put off, is authorized again (DDI FwpsPendOperation0).
+        TOTALS.blocked.count();
+        return;
+    }
     // SAFETY: from the filter engine, for the time of this call.
     let Some(values) = (unsafe { values.as_ref() }) else { return };
     // SAFETY: as above.

@@ -2,6 +2,7 @@
 //!
 //! `FLOWTAG_SYS` names the image; `cargo xtask test` builds it and sets the variable. Names say what the driver does.
 
+mod arbitration;
 mod associate;
 mod authorize;
 mod cost;
