@@ -1,9 +1,10 @@
 //! What becomes of traffic when several filters have a say.
 //!
 //! Sub-layers are evaluated from heavy to light. Within one, filters are, until one blocks or permits. A block in any
-//! sub-layer blocks; a block by a higher one clears the write right of the callouts below it. Facts, section 5; its
-//! source contradicts itself on whether evaluation goes on after a block, so both are modelled
-//! ([`Switches::block_ends_evaluation`](super::Switches)).
+//! sub-layer blocks; a block by a higher one clears the write right of the callouts below it. Win32
+//! "Filter Arbitration", which contradicts itself on whether evaluation goes on after a block, so both are modelled
+//! ([`Switches::block_ends_evaluation`](super::Switches)). Simplification: every block is hard and every permit soft; there
+//! a callout's block is soft unless it takes the write right, and a filter's flag hardens a permit.
 
 use super::{
     abi::{Guid, RIGHT_ACTION_WRITE, action},

@@ -96,7 +96,7 @@ pub(super) const HANDED: &[Handed] = &[
         METADATA,
         "packetDirection",
         "of the packet that has a flow authorized again",
-        "Win32 \"ALE re-authorization\"",
+        "Win32 \"ALE Reauthorization\"",
     ),
     guessed(METADATA, "headerIncludeHeader", "0, its bit clear", "of raw sockets, which are not modelled"),
     guessed(METADATA, "headerIncludeHeaderLength", "0, its bit clear", "of raw sockets, which are not modelled"),
