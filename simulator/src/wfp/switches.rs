@@ -166,7 +166,8 @@ pub enum FlowEnd {
     #[default]
     Waits,
     /// flowDeleteFn is called at once. In a disassembly of one build `WfpProcessFlowDelete` does not look at the count of
-    /// classifies that a removal honours; whether the network stack keeps a flow while its packet is classified has not been followed.
+    /// classifies that a removal honours; whether the network stack keeps a flow while its packet is classified has not been
+    /// followed.
     DoesNotWait,
 }
 

@@ -144,7 +144,7 @@ impl Situation<'_> {
         }
         values.current_metadata_values = present & self.layer.metadata();
         if self.layer.metadata() & metadata::PROCESS_ID == 0 {
-            values.process_id = 0; // what transport layers have there is 0: basil00/WinDivert issue 71
+            values.process_id = 0; // so it is at the network layers (basil00/WinDivert issue 71); here a guess
             values.process_path = 0;
         }
         frame.place(&values)
