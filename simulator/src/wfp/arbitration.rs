@@ -2,7 +2,7 @@
 //!
 //! Sub-layers are evaluated from heavy to light. Within one, filters are, until one blocks or permits. What a sub-layer decides
 //! may be overridden by those below it while it is soft, which is what `FWPS_RIGHT_ACTION_WRITE` tells them (Win32, "Filter
-//! arbitration"). That page contradicts itself on whether evaluation goes on after a block that is final, so both are modelled
+//! Arbitration"). That page contradicts itself on whether evaluation goes on after a block that is final, so both are modelled
 //! ([`Switches::block_ends_evaluation`](super::Switches)).
 
 use super::{

@@ -1,6 +1,8 @@
 //! Classification: which callouts hear of an event, at which IRQL, and what comes of it.
 //!
-//! Guesses: the action is `FWP_ACTION_NONE` until somebody decides; the filter of a conditional callout does not match a flow without its context, whatever its role. Stricter than Windows, which lets
+//! DDI `FWPS_CALLOUT_CLASSIFY_FN2`, `FWPS_CALLOUT2`; SDK `FWPS_ACTION0`, `FWPS_CLASSIFY_OUT0`. Guesses: the action is
+//! `FWP_ACTION_NONE` until somebody decides; the filter of a conditional callout does not match a flow without its
+//! context, whatever its role. Stricter than Windows, which lets
 //! wrong answers pass as right ones: a callout that breaks the contract of `FWPS_CLASSIFY_OUT0` stops the machine.
 
 use super::{
@@ -58,7 +60,7 @@ pub(super) fn classify(cpu: &Cpu, flow: Option<FlowId>, situation: &Situation<'_
     verdict
 }
 
-/// The documentation says `<= DISPATCH_LEVEL` everywhere and no more; the odds are a guess (facts, section 5).
+/// DDI `FWPS_CALLOUT_CLASSIFY_FN2` says `<= DISPATCH_LEVEL` and no more; the odds are a guess.
 fn choose_irql(cpu: &Cpu, switches: &Switches, situation: &Situation<'_>) -> Irql {
     if let IrqlChoice::Fixed(irql) = switches.irql {
         return irql;

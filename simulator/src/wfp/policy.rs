@@ -1,6 +1,7 @@
 //! The objects that the base filtering engine manages: sub-layers, callouts and filters.
 //!
-//! A policy is a value: a transaction works on a copy and puts it in place as a whole. Facts, section 9.
+//! A policy is a value: a transaction works on a copy and puts it in place as a whole. Win32
+//! "Object Management", "Filter Weight Assignment".
 //!
 //! Simplifications: filters have no conditions (a filter without conditions matches everything at its layer); provider contexts
 //! do not exist; the automatic weight of a filter is below every weight chosen by hand.

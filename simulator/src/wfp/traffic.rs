@@ -1,9 +1,9 @@
 //! Traffic from outside: connections that are opened, carry packets and end.
 //!
-//! The order of events is that of the stack (facts, section 6.3): outbound, authorization comes before the packet's
-//! transport layer; inbound, after it. That a packet which causes a flow to be authorized again passes the layers in
-//! the same order is a guess. Simplifications: `ALE_FLOW_ESTABLISHED` follows authorization at once (for TCP there are
-//! packets in between); an endpoint's other layers do not exist; idle flows end when the test says so.
+//! The order of events is that of the stack (Win32 "TCP Packet Flows", "UDP Packet Flows"): outbound, authorization comes before
+//! the packet's transport layer; inbound, after it. So does an inbound packet that causes a flow to be authorized again (same
+//! pages); that an outbound one does, too, is a guess. Simplifications: `ALE_FLOW_ESTABLISHED` follows authorization
+//! at once (for TCP there are packets in between); an endpoint's other layers do not exist; idle flows end when the test says so.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -346,7 +346,8 @@ enum Authorization {
     Again(Direction),
 }
 
-/// ALE authorization. Only non-TCP flows bring their first packet along (a guess).
+/// ALE authorization. Only non-TCP flows bring their first packet along: WDK "Data offset positions" for connects, a guess for
+/// accepts.
 fn authorize(cpu: &Cpu, flow: &Snapshot, authorization: Authorization) -> Verdict {
     let first_packet = (flow.spec.protocol != TCP).then(|| Packet::new(flow.spec.protocol, 0));
     let reauthorized_by = match authorization {
