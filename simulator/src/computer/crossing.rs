@@ -10,8 +10,8 @@ use crate::interleave::{self, Touches};
 
 /// Bug check: a driver violated a rule that Driver Verifier checks.
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// DDI compliance rule `IrqlReturn`: modelled, the rule's true parameter is not documented.
-const IRQL_RETURN: u64 = 0x2_0016;
+/// DDI compliance rule `IrqlReturn` (the page of bug check 0xC4; what the other parameters tell is ours).
+const IRQL_RETURN: u64 = 0x2_001D;
 
 impl Cpu {
     /// Runs the driver function at `function` and returns what it leaves in rax.
@@ -110,6 +110,17 @@ mod tests {
     extern "win64" fn break_in() {
         // SAFETY: raises SIGTRAP, which is what the test wants.
         unsafe { std::arch::asm!("int3") };
+    }
+
+    extern "win64" fn raise() {
+        super::Cpu::with_current(|cpu| cpu.expect("driver code runs on a CPU").set_irql(Irql::DISPATCH));
+    }
+
+    #[test]
+    fn a_callback_that_returns_at_another_irql_violates_the_rule_irql_return() {
+        let machine = Machine::new(Options::default());
+        let crash = machine.run(|cpu| cpu.call(raise as *const () as u64, "raise", &[])).unwrap_err();
+        assert_eq!((crash.code(), crash.parameters()[0]), (0xC4, 0x0002_001D));
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Situation<'_> {
             Point::OutboundTransport => true,
             Point::InboundTransport => false,
             Point::AuthConnect | Point::AuthRecvAccept | Point::FlowEstablished => {
-                self.spec.direction == Direction::Outbound
+                self.reauthorized_by.unwrap_or(self.spec.direction) == Direction::Outbound
             }
         }
     }
