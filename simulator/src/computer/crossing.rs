@@ -80,14 +80,9 @@ fn serve(cpu: &Cpu, index: usize, arguments: *const u64) -> u64 {
     let (name, export) = cpu.machine().imports().numbered(index);
     let depth = cpu.serving.borrow().len();
     cpu.serving.borrow_mut().push(Serving { name, arguments });
-    let Some(export) = export else {
-        cpu.bug_check(
-            DRIVER_VERIFIER_DETECTED_VIOLATION,
-            [0, index as u64, 0, 0],
-            format!("the driver called {name}, which the simulator does not have"),
-        );
-    };
     let call = Call::new(cpu, index, arguments);
+    // A function of a table that no family exports.
+    let Some(export) = export else { call.not_modelled(name) };
     let value = call.serve(export);
     cpu.serving.borrow_mut().truncate(depth);
     value
