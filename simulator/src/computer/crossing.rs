@@ -138,6 +138,25 @@ mod tests {
         assert_eq!((crash.code(), crash.parameters()[0]), (0x1E, 0x8000_0003));
     }
 
+    extern "win64" fn current_irql() {
+        // SAFETY: in a kernel it only reads; here it faults, which is what the test wants.
+        unsafe { std::arch::asm!("mov rax, cr8", out("rax") _) };
+    }
+
+    #[test]
+    fn a_privileged_instruction_is_the_simulators_lack() {
+        let machine = Machine::new(Options::default());
+        let stopped = machine.run(|cpu| cpu.call(current_irql as *const () as u64, "irql", &[])).unwrap_err();
+        assert!(stopped.is_not_modelled(), "{stopped}");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_is_no_privileged_instruction() {
+        let machine = Machine::new(Options::default());
+        let crash = machine.run(|cpu| cpu.call(read_byte as *const () as u64, "read", &[1 << 63])).unwrap_err();
+        assert_eq!((crash.code(), crash.parameters()[0]), (0x1E, 0xC000_0005));
+    }
+
     #[test]
     fn a_machine_that_bug_checked_runs_nothing_any_more() {
         let machine = Machine::new(Options::default());

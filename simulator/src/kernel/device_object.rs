@@ -99,7 +99,8 @@ impl DeviceObjects {
         let started = Instant::now();
         while self.count() > 0 {
             if started.elapsed() > PATIENCE {
-                let text = "the driver has been unloaded, and its image stays for ever: a device object of its is referenced";
+                let text =
+                    "the driver has been unloaded, and its image stays for ever: a device object of its is referenced";
                 return Some(Leaving {
                     harm: Harm::Kept,
                     code: MANUALLY_INITIATED_CRASH,

@@ -146,6 +146,13 @@ mod tests {
     }
 
     #[test]
+    fn counting_an_object_that_is_no_process_is_not_modelled() {
+        let device = machine().device_objects().create(336);
+        let stopped = called(&machine(), "ObfReferenceObject", &[device.address()]).unwrap_err();
+        assert!(stopped.is_not_modelled(), "{stopped}");
+    }
+
+    #[test]
     fn references_to_a_process_are_counted() {
         let machine = machine();
         let process = called(&machine, "IoGetCurrentProcess", &[]).unwrap();

@@ -97,7 +97,10 @@ impl fmt::Display for BugCheck {
             }
             Stop::NotModelled => {
                 writeln!(f, "*** {reason}")?;
-                writeln!(f, "    that says nothing about the driver; how to add it to the model: docs/architecture.md")?;
+                writeln!(
+                    f,
+                    "    that says nothing about the driver; how to add it to the model: docs/architecture.md"
+                )?;
             }
         }
         for finding in besides {

@@ -54,7 +54,7 @@ impl Driver {
 }
 
 /// What the referee wants of a driver that leaves; and its image stays until nothing keeps it.
-fn check_nothing_left(cpu: &Cpu) {
+pub(super) fn check_nothing_left(cpu: &Cpu) {
     interleave::point("what is left is looked at", Touches::EVERYTHING);
     let mut left = cpu.machine().left();
     // While Windows has callouts of the driver's, or the framework its device, they keep the image: there is nothing to wait for.

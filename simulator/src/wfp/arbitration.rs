@@ -43,6 +43,13 @@ pub(super) enum Violation {
     TookRight,
 }
 
+impl Violation {
+    /// Whether it is known what Windows makes of it, or thought: the answer stands for another one then.
+    pub(super) fn is_tolerated(self) -> bool {
+        matches!(self, Self::InspectionDecides | Self::TerminatingContinues | Self::WroteWithoutRight)
+    }
+}
+
 impl Arbiter {
     pub(super) fn new(block_ends_evaluation: bool) -> Self {
         Self { block_ends_evaluation, verdict: None, sublayer: None }
@@ -86,14 +93,15 @@ impl Arbiter {
 /// What a callout's answer means, and what is wrong with it.
 ///
 /// `before` and `after` are action and rights around the call. An action that the callout left alone counts as "no
-/// answer", which is no violation: WFP treats it as it treats the wrong answer.
+/// answer", which is no violation: WFP treats it as it treats the wrong answer. So does it (a guess) an action that was
+/// written without the right.
 pub(super) fn judge(role: Role, before: (u32, u32), after: (u32, u32)) -> (Option<Verdict>, Option<Violation>) {
     let (action, rights) = after;
     let answered = action != before.0;
     let may_write = before.1 & RIGHT_ACTION_WRITE != 0;
     let decision = match action {
         action::BLOCK => Some(Verdict::Block),
-        action::PERMIT => Some(Verdict::Permit),
+        action::PERMIT if may_write => Some(Verdict::Permit),
         _ => None,
     };
     let meant = match role {
@@ -109,10 +117,10 @@ pub(super) fn judge(role: Role, before: (u32, u32), after: (u32, u32)) -> (Optio
         Some(Violation::InspectionDecides)
     } else if !may_write && action != action::BLOCK {
         Some(Violation::WroteWithoutRight)
-    } else if decision.is_none() && action != action::CONTINUE {
-        Some(Violation::UnknownAction)
     } else if role == Role::Terminating && decision.is_none() {
         Some(Violation::TerminatingContinues)
+    } else if decision.is_none() && action != action::CONTINUE {
+        Some(Violation::UnknownAction)
     } else {
         None
     };
@@ -223,6 +231,12 @@ mod tests {
     fn a_terminating_callout_that_continues_is_wrong() {
         let answer = judge(Role::Terminating, WRITABLE, (action::CONTINUE, RIGHT_ACTION_WRITE));
         assert_eq!(answer, (Some(Verdict::Block), Some(Violation::TerminatingContinues)));
+    }
+
+    #[test]
+    fn a_permit_without_the_right_decides_nothing() {
+        let answer = judge(Role::Unknown, READ_ONLY, (action::PERMIT, 0));
+        assert_eq!(answer, (None, Some(Violation::WroteWithoutRight)));
     }
 
     #[test]

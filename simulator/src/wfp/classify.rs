@@ -2,7 +2,8 @@
 //!
 //! Facts, sections 4 and 5. Guesses: the action is `FWP_ACTION_NONE` until somebody answers; the filter of a
 //! conditional callout does not match a flow without its context, whatever its role. Stricter than Windows, which lets
-//! wrong answers pass as right ones: a callout that breaks the contract of `FWPS_CLASSIFY_OUT0` stops the machine.
+//! wrong answers pass as right ones: a callout that breaks the contract of `FWPS_CLASSIFY_OUT0` stops the machine, unless
+//! [`WrongAnswer`] says otherwise.
 
 use super::{
     abi::{
@@ -16,7 +17,7 @@ use super::{
     frame::Frame,
     layer::{Layer, Point},
     policy::{Action, Filter, Policy, Role},
-    switches::{HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight},
+    switches::{HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight, WrongAnswer},
     touches,
     values::{Arguments, Situation},
 };
@@ -180,7 +181,8 @@ impl Classification<'_> {
     fn check(&self, callout: &Callout, role: Role, before: FwpsClassifyOut, after: FwpsClassifyOut) -> Option<Verdict> {
         let (meant, violation) = judge(role, (before.action_type, before.rights), (after.action_type, after.rights));
         let parameters = [0, callout.classify, after.action_type.into(), after.rights.into()];
-        if let Some(violation) = violation {
+        let tolerant = self.switches.wrong_answer == WrongAnswer::AsWindows;
+        if let Some(violation) = violation.filter(|violation| !(tolerant && violation.is_tolerated())) {
             let reason = format!("classifyFn answered {:#x}: {violation}", after.action_type);
             self.cpu.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, parameters, reason);
         }

@@ -51,7 +51,7 @@ pub use arbitration::Verdict;
 pub use prepared::{FlowContext, Prepared};
 pub use switches::{
     BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice, PathMemory,
-    PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight,
+    PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight, WrongAnswer,
 };
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 

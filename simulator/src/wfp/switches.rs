@@ -47,6 +47,8 @@ pub struct Switches {
     pub commit_error: Option<Status>,
     /// Whether callouts may write the action.
     pub write_right: WriteRight,
+    /// What becomes of an answer that a callout may not give.
+    pub wrong_answer: WrongAnswer,
     /// A block by one sub-layer hides the traffic from those below it (the documentation says both).
     pub block_ends_evaluation: bool,
     /// The flow handle in the metadata.
@@ -81,6 +83,7 @@ impl Default for Switches {
             known_callout_flags: u32::MAX,
             commit_error: None,
             write_right: WriteRight::default(),
+            wrong_answer: WrongAnswer::default(),
             block_ends_evaluation: false,
             flow_handle: FlowHandleField::default(),
             process_path: PathMemory::default(),
@@ -234,6 +237,19 @@ pub enum WriteRight {
     Never,
     /// By chance.
     ByChance,
+}
+
+/// What becomes of an action that a callout may not answer: a decision of one that only inspects, none of one that must
+/// decide, or one that is written without `FWPS_RIGHT_ACTION_WRITE` and is no veto.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WrongAnswer {
+    /// A bug check.
+    #[default]
+    Reported,
+    /// What Windows makes of it: an inspection callout continues and a terminating one blocks, whatever else they answer (SDK
+    /// FWPS_ACTION0). Microsoft's sample msnmntr permits behind an inspection filter. Guess: what is written without the right
+    /// counts as not written (SDK FWPS_CLASSIFY_OUT0 forbids it, and does not say what comes of it).
+    AsWindows,
 }
 
 /// `FWPS_METADATA_FIELD_FLOW_HANDLE` and its value.
