@@ -247,8 +247,8 @@ pub enum WrongAnswer {
     #[default]
     Reported,
     /// What Windows makes of it: an inspection callout continues and a terminating one blocks, whatever else they answer (SDK
-    /// FWPS_ACTION0). Microsoft's sample msnmntr permits behind an inspection filter. Guess: what is written without the right
-    /// counts as not written (SDK FWPS_CLASSIFY_OUT0 forbids it, and does not say what comes of it).
+    /// `FWPS_ACTION0`). Microsoft's sample msnmntr permits behind an inspection filter. Guess: what is written without the right
+    /// counts as not written (SDK `FWPS_CLASSIFY_OUT0` forbids it, and does not say what comes of it).
     AsWindows,
 }
 

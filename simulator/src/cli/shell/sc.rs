@@ -114,7 +114,7 @@ fn start(machine: &Machine, name: &str) -> Output {
         Err(error @ ServiceError::Entry(_)) => {
             let mut output = refused("StartService", &error);
             let why = why_entry_failed(machine.kmdf().refusals() > refusals, &machine.debug_print().lines());
-            output.text.push_str(&format!("  {why}\n"));
+            output.text += &["  ", why, "\n"].concat();
             output
         }
         Err(error) => refused("StartService", &error),
