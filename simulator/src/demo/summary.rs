@@ -12,8 +12,17 @@ const DETAILS: usize = 20;
 #[must_use]
 pub fn summary(judged: &Judged, one_command: bool) -> (String, bool) {
     let verdict = &judged.verdict;
+    if let Some(failure) = &judged.failure {
+        // What the tags lack then is no finding: a bug check ended it, or the simulator lacks something.
+        return (
+            format!(
+                "\n{}\nThe driver was given up, and its tags were not judged:\n{failure}\n",
+                per_process(&judged.tagged)
+            ),
+            false,
+        );
+    }
     let mut complaints = verdict.complaints();
-    complaints.extend(judged.failure.iter().map(|failure| format!("the driver was given up: {failure}")));
     if !one_command {
         complaints.extend(verdict.shortages());
     }

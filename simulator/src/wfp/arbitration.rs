@@ -60,6 +60,13 @@ pub(super) enum Violation {
     TookRight,
 }
 
+impl Violation {
+    /// Whether it is known what Windows makes of it, or thought: the answer stands for another one then.
+    pub(super) fn is_tolerated(self) -> bool {
+        matches!(self, Self::InspectionDecides | Self::TerminatingContinues | Self::WroteWithoutRight)
+    }
+}
+
 impl Arbiter {
     const HARD_BLOCK: Decision = Decision { verdict: Verdict::Block, hard: true };
 
@@ -126,7 +133,8 @@ impl Arbiter {
 /// What a callout's answer means, and what is wrong with it.
 ///
 /// `before` and `after` are action and rights around the call. An action that the callout left alone counts as "no
-/// answer", which is no violation: WFP treats it as it treats the wrong answer, or as the decision that was there.
+/// answer", which is no violation: WFP treats it as it treats the wrong answer, or as the decision that was there. So does it (a
+/// guess) an action that was written without the right.
 pub(super) fn judge(role: Role, before: (u32, u32), after: (u32, u32)) -> (Option<Decision>, Option<Violation>) {
     let (action, rights) = after;
     let answered = action != before.0;
@@ -134,7 +142,7 @@ pub(super) fn judge(role: Role, before: (u32, u32), after: (u32, u32)) -> (Optio
     let hard = rights & RIGHT_ACTION_WRITE == 0;
     let decision = match action {
         action::BLOCK => Some(Decision { verdict: Verdict::Block, hard }),
-        action::PERMIT => Some(Decision { verdict: Verdict::Permit, hard }),
+        action::PERMIT if may_write || !answered => Some(Decision { verdict: Verdict::Permit, hard }),
         _ => None,
     };
     let meant = match role {
@@ -150,10 +158,10 @@ pub(super) fn judge(role: Role, before: (u32, u32), after: (u32, u32)) -> (Optio
         Some(Violation::InspectionDecides)
     } else if !may_write && action != action::BLOCK {
         Some(Violation::WroteWithoutRight)
-    } else if decision.is_none() && action != action::CONTINUE {
-        Some(Violation::UnknownAction)
     } else if role == Role::Terminating && decision.is_none() {
         Some(Violation::TerminatingContinues)
+    } else if decision.is_none() && action != action::CONTINUE {
+        Some(Violation::UnknownAction)
     } else {
         None
     };
@@ -299,6 +307,18 @@ mod tests {
     fn a_terminating_callout_that_continues_is_wrong() {
         let answer = judge(Role::Terminating, WRITABLE, (action::CONTINUE, RIGHT_ACTION_WRITE));
         assert_eq!(answer, (Some(SOFT_BLOCK), Some(Violation::TerminatingContinues)));
+    }
+
+    #[test]
+    fn a_terminating_callout_that_leaves_a_hard_permit_alone_permits() {
+        let found = (action::PERMIT, 0);
+        assert_eq!(judge(Role::Terminating, found, found), (Some(HARD_PERMIT), None));
+    }
+
+    #[test]
+    fn a_permit_without_the_right_decides_nothing() {
+        let answer = judge(Role::Unknown, READ_ONLY, (action::PERMIT, 0));
+        assert_eq!(answer, (None, Some(Violation::WroteWithoutRight)));
     }
 
     #[test]

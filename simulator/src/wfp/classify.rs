@@ -2,8 +2,8 @@
 //!
 //! DDI `FWPS_CALLOUT_CLASSIFY_FN2`, `FWPS_CALLOUT2`; SDK `FWPS_ACTION0`, `FWPS_CLASSIFY_OUT0`. Guesses: the action is
 //! `FWP_ACTION_NONE` until somebody decides; the filter of a conditional callout does not match a flow without its
-//! context, whatever its role. Stricter than Windows, which lets
-//! wrong answers pass as right ones: a callout that breaks the contract of `FWPS_CLASSIFY_OUT0` stops the machine.
+//! context, whatever its role. Stricter than Windows, which lets wrong answers pass as right ones: a callout that breaks the
+//! contract of `FWPS_CLASSIFY_OUT0` stops the machine, unless [`WrongAnswer`] says otherwise.
 
 use super::{
     abi::{
@@ -17,7 +17,7 @@ use super::{
     frame::Frame,
     layer::{Layer, Point},
     policy::{Action, Filter, Policy, Role},
-    switches::{ActionAbove, HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight},
+    switches::{ActionAbove, HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight, WrongAnswer},
     touches,
     values::{Arguments, Situation},
 };
@@ -192,7 +192,8 @@ impl Classification<'_> {
     ) -> Option<Decision> {
         let (meant, violation) = judge(role, (before.action_type, before.rights), (after.action_type, after.rights));
         let parameters = [0, callout.classify, after.action_type.into(), after.rights.into()];
-        if let Some(violation) = violation {
+        let tolerant = self.switches.wrong_answer == WrongAnswer::AsWindows;
+        if let Some(violation) = violation.filter(|violation| !(tolerant && violation.is_tolerated())) {
             let reason = format!("classifyFn answered {:#x}: {violation}", after.action_type);
             self.cpu.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, parameters, reason);
         }

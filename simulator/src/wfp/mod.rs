@@ -51,7 +51,7 @@ pub use arbitration::{Decision, Verdict};
 pub use prepared::{FlowContext, Prepared};
 pub use switches::{
     ActionAbove, BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice,
-    PathMemory, PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight,
+    PathMemory, PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight, WrongAnswer,
 };
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 

@@ -49,6 +49,8 @@ pub struct Switches {
     pub write_right: WriteRight,
     /// Whether a callout finds what the sub-layers above have decided.
     pub action_above: ActionAbove,
+    /// What becomes of an answer that a callout may not give.
+    pub wrong_answer: WrongAnswer,
     /// A block by one sub-layer, if it is final, hides the traffic from those below it (the documentation says both).
     pub block_ends_evaluation: bool,
     /// The flow handle in the metadata.
@@ -84,6 +86,7 @@ impl Default for Switches {
             commit_error: None,
             write_right: WriteRight::default(),
             action_above: ActionAbove::default(),
+            wrong_answer: WrongAnswer::default(),
             block_ends_evaluation: false,
             flow_handle: FlowHandleField::default(),
             process_path: PathMemory::default(),
@@ -246,12 +249,25 @@ pub enum WriteRight {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ActionAbove {
     /// What the sub-layers above have decided so far. A guess, but drivers of others take it so: tnodir/fort counts a packet
-    /// as blocked when it finds `FWP_ACTION_BLOCK` without the write right. Win32, "Filter arbitration", says that the engine
+    /// as blocked when it finds `FWP_ACTION_BLOCK` without the write right. Win32, "Filter Arbitration", says that the engine
     /// maintains the action along with the right, not that callouts see it.
     #[default]
     Shown,
     /// `FWP_ACTION_NONE`, whatever they have decided.
     Hidden,
+}
+
+/// What becomes of an action that a callout may not answer: a decision of one that only inspects, none of one that must
+/// decide, or one that is written without `FWPS_RIGHT_ACTION_WRITE` and is no veto.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WrongAnswer {
+    /// A bug check.
+    #[default]
+    Reported,
+    /// What Windows makes of it: an inspection callout continues and a terminating one blocks, whatever else they answer (SDK
+    /// `FWPS_ACTION0`). Guess: what is written without the right
+    /// counts as not written (SDK `FWPS_CLASSIFY_OUT0` forbids it, and does not say what comes of it).
+    AsWindows,
 }
 
 /// `FWPS_METADATA_FIELD_FLOW_HANDLE` and its value.

@@ -108,6 +108,62 @@ fn writing_the_action_without_the_right_is_reported() {
     assert_eq!(rig.machine.open_flow(&spec()).unwrap_err().code(), 0xC4);
 }
 
+/// SDK `FWPS_ACTION0`: any other answer of an inspection callout is taken for `FWP_ACTION_CONTINUE`.
+#[test]
+fn an_inspection_callout_that_decides_decides_nothing_where_windows_has_its_way() {
+    // The filter behind it in its sub-layer is evaluated all the same.
+    for (decision, next) in [(action::BLOCK, action::PERMIT), (action::PERMIT, action::BLOCK)] {
+        let (rig, _) = Rig::inspecting(OUT, 0);
+        assert_eq!(rig.add_filter(0, OUT, next), status::SUCCESS);
+        rig.set(|switches| switches.wrong_answer = WrongAnswer::AsWindows);
+        on_classify(move |told| answer(told, decision));
+        let flow = rig.open_flow();
+        let expected = if next == action::BLOCK { Verdict::Block } else { Verdict::Permit };
+        assert_eq!((rig.send(flow), told().len()), (expected, 1));
+    }
+}
+
+/// SDK `FWPS_ACTION0`: any other answer of a terminating callout is taken for `FWP_ACTION_BLOCK`.
+#[test]
+fn a_terminating_callout_that_continues_blocks_where_windows_has_its_way() {
+    let rig = Rig::terminating(OUT);
+    on_classify(|told| answer(told, action::CONTINUE));
+    let flow = rig.open_flow();
+    assert_eq!(rig.machine.transport(flow, Direction::Outbound, &packet()).unwrap_err().code(), 0xC4);
+
+    let rig = Rig::terminating(OUT);
+    rig.set(|switches| switches.wrong_answer = WrongAnswer::AsWindows);
+    on_classify(|told| answer(told, action::CONTINUE));
+    let flow = rig.open_flow();
+    assert_eq!(rig.send(flow), Verdict::Block);
+}
+
+/// A guess: the action counts as not written. A terminating callout that writes none blocks.
+#[test]
+fn an_action_without_the_right_is_as_if_not_written_where_windows_has_its_way() {
+    let rig = Rig::terminating(OUT);
+    rig.set(|switches| {
+        switches.write_right = WriteRight::Never;
+        switches.wrong_answer = WrongAnswer::AsWindows;
+    });
+    on_classify(|told| answer(told, action::PERMIT));
+    let flow = rig.open_flow();
+    assert_eq!(rig.send(flow), Verdict::Block);
+}
+
+/// What Windows makes of it is written nowhere.
+#[test]
+fn an_action_that_is_none_is_reported_even_where_windows_has_its_way() {
+    let rig = Rig::new();
+    rig.register(2, 0);
+    rig.add_callout(2, OUT);
+    rig.add_filter(2, OUT, action::CALLOUT_UNKNOWN);
+    rig.set(|switches| switches.wrong_answer = WrongAnswer::AsWindows);
+    on_classify(|told| answer(told, 0x1234));
+    let flow = rig.open_flow();
+    assert_eq!(rig.machine.transport(flow, Direction::Outbound, &packet()).unwrap_err().code(), 0xC4);
+}
+
 #[test]
 fn a_callout_that_continues_permits() {
     let (rig, _) = Rig::inspecting(OUT, 0);

@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     BusyUntil, DyingFlow, ExistingContext, FlowEnd, HandleReuse, IrqlChoice, PathMemory, PendingAnswer, Removal,
-    SecondContext, Switches, UnknownFlow, WriteRight,
+    SecondContext, Switches, UnknownFlow, WriteRight, WrongAnswer,
     abi::{
         FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, FwpsCallout, FwpsClassifyOut, FwpsFilter,
         FwpsIncomingMetadataValues, FwpsIncomingValues, Guid, SESSION_FLAG_DYNAMIC, action,
@@ -215,6 +215,15 @@ impl Rig {
         assert_eq!(rig.add_callout(2, layer), status::SUCCESS);
         assert_eq!(rig.add_filter(2, layer, action::CALLOUT_INSPECTION), status::SUCCESS);
         (rig, id)
+    }
+
+    /// The same with a terminating filter.
+    fn terminating(layer: Layer) -> Self {
+        let rig = Self::new();
+        rig.register(2, 0);
+        assert_eq!(rig.add_callout(2, layer), status::SUCCESS);
+        assert_eq!(rig.add_filter(2, layer, action::CALLOUT_TERMINATING), status::SUCCESS);
+        rig
     }
 
     fn set(&self, change: impl FnOnce(&mut Switches)) {
