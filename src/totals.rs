@@ -31,7 +31,7 @@ pub struct Totals {
     pub closed: Total,
     /// Those that had to make room.
     pub evicted: Total,
-    /// Flows not tagged because there was no room for them.
+    /// Flows not tagged because there was no room for them: no slot became free.
     pub untracked: Total,
     /// Older flows not tagged because the ring was full: those never evict.
     pub reauth_skipped: Total,

@@ -7,6 +7,7 @@ mod associate;
 mod authorize;
 mod cost;
 mod fail_open;
+mod flood;
 mod guard;
 mod index;
 mod lines;
