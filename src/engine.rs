@@ -1,4 +1,4 @@
-//! The filter engine: our sublayer, callouts and filters, in one transaction of a dynamic session.
+//! The filter engine: our provider, sublayer, callouts and filters, in one transaction of a dynamic session.
 use core::{
     ffi::c_void,
     ptr,
@@ -13,12 +13,16 @@ use crate::{
     life, print,
     wfp::ffi::{
         FWP_ACTION_CALLOUT_INSPECTION, FWP_BYTE_BLOB, FWP_VALUE0, FWPM_ACTION0, FWPM_CALLOUT0, FWPM_DISPLAY_DATA0,
-        FWPM_FILTER0, FWPM_SESSION_FLAG_DYNAMIC, FWPM_SESSION0, FWPM_SUBLAYER0, FwpmCalloutAdd0, FwpmEngineClose0,
-        FwpmEngineOpen0, FwpmFilterAdd0, FwpmSubLayerAdd0, FwpmTransactionAbort0, FwpmTransactionBegin0,
-        FwpmTransactionCommit0, GUID, HANDLE, RPC_C_AUTHN_WINNT,
+        FWPM_FILTER0, FWPM_PROVIDER0, FWPM_SESSION_FLAG_DYNAMIC, FWPM_SESSION0, FWPM_SUBLAYER0, FwpmCalloutAdd0,
+        FwpmEngineClose0, FwpmEngineOpen0, FwpmFilterAdd0, FwpmProviderAdd0, FwpmSubLayerAdd0, FwpmTransactionAbort0,
+        FwpmTransactionBegin0, FwpmTransactionCommit0, GUID, HANDLE, RPC_C_AUTHN_WINNT,
     },
     wide::wide,
 };
+
+/// Whose everything else is, for who looks at the filter engine's state (Win32, "Best Practices" of the WFP guide: all objects
+/// belong to a provider).
+static PROVIDER: GUID = GUID::new(0xcd81_96fb, 0x72fc, 0x438c, 0x8271_3803_f3a5_05e8);
 
 /// A sublayer of our own, so that no filter of others can hide traffic from ours within it (Win32, "Filter arbitration").
 const SUBLAYER: GUID = GUID::new(0xf591_52a0, 0xa16a, 0x45b6, 0xad79_d2b7_3a6c_3d3b);
@@ -84,6 +88,7 @@ fn open() -> Result<HANDLE, Failure> {
 }
 
 fn add_objects(engine: HANDLE) -> Result<(), Failure> {
+    add_provider(engine)?;
     add_sublayer(engine)?;
     for callout in &CALLOUTS {
         add_callout(engine, callout)?;
@@ -94,12 +99,24 @@ fn add_objects(engine: HANDLE) -> Result<(), Failure> {
     Ok(())
 }
 
+fn add_provider(engine: HANDLE) -> Result<(), Failure> {
+    let provider = FWPM_PROVIDER0 {
+        providerKey: PROVIDER,
+        displayData: display(wide!("flowtag")),
+        flags: 0,
+        providerData: FWP_BYTE_BLOB::EMPTY,
+        serviceName: ptr::null(), // is asked for persistent objects only, of which there are none
+    };
+    // SAFETY: the session is open, and the provider is copied.
+    check("FwpmProviderAdd0", unsafe { FwpmProviderAdd0(engine, &raw const provider, ptr::null()) })
+}
+
 fn add_sublayer(engine: HANDLE) -> Result<(), Failure> {
     let sublayer = FWPM_SUBLAYER0 {
         subLayerKey: SUBLAYER,
         displayData: display(wide!("flowtag")),
         flags: 0,
-        providerKey: ptr::null(),
+        providerKey: &raw const PROVIDER,
         providerData: FWP_BYTE_BLOB::EMPTY,
         weight: 0, // the lowest (FWPM_SUBLAYER0): everybody who decides comes first
     };
@@ -112,7 +129,7 @@ fn add_callout(engine: HANDLE, callout: &Callout) -> Result<(), Failure> {
         calloutKey: callout.key,
         displayData: display(callout.name),
         flags: 0,
-        providerKey: ptr::null(),
+        providerKey: &raw const PROVIDER,
         providerData: FWP_BYTE_BLOB::EMPTY,
         applicableLayer: callout.layer,
         calloutId: 0,
@@ -128,7 +145,7 @@ fn add_filter(engine: HANDLE, callout: &Callout) -> Result<(), Failure> {
         filterKey: GUID::ZERO,
         displayData: display(callout.name),
         flags: 0,
-        providerKey: ptr::null(),
+        providerKey: &raw const PROVIDER,
         providerData: FWP_BYTE_BLOB::EMPTY,
         layerKey: callout.layer,
         subLayerKey: SUBLAYER,

@@ -166,6 +166,15 @@ pub struct FWPM_SESSION0 {
 }
 
 #[repr(C)]
+pub struct FWPM_PROVIDER0 {
+    pub providerKey: GUID,
+    pub displayData: FWPM_DISPLAY_DATA0,
+    pub flags: u32,
+    pub providerData: FWP_BYTE_BLOB,
+    pub serviceName: *const u16,
+}
+
+#[repr(C)]
 pub struct FWPM_SUBLAYER0 {
     pub subLayerKey: GUID,
     pub displayData: FWPM_DISPLAY_DATA0,
@@ -283,6 +292,7 @@ unsafe extern "C" {
     pub fn FwpmTransactionBegin0(engineHandle: HANDLE, flags: u32) -> NTSTATUS;
     pub fn FwpmTransactionCommit0(engineHandle: HANDLE) -> NTSTATUS;
     pub fn FwpmTransactionAbort0(engineHandle: HANDLE) -> NTSTATUS;
+    pub fn FwpmProviderAdd0(engineHandle: HANDLE, provider: *const FWPM_PROVIDER0, sd: *const c_void) -> NTSTATUS;
     pub fn FwpmSubLayerAdd0(engineHandle: HANDLE, subLayer: *const FWPM_SUBLAYER0, sd: *const c_void) -> NTSTATUS;
     pub fn FwpmCalloutAdd0(
         engineHandle: HANDLE,
@@ -316,6 +326,7 @@ const _: () = {
     assert!(offset_of!(FWPS_CALLOUT2, flowDeleteFn) == 40);
     assert!(size_of::<FWPM_DISPLAY_DATA0>() == 16);
     assert!(size_of::<FWPM_SESSION0>() == 72 && offset_of!(FWPM_SESSION0, flags) == 32);
+    assert!(size_of::<FWPM_PROVIDER0>() == 64 && offset_of!(FWPM_PROVIDER0, serviceName) == 56);
     assert!(size_of::<FWPM_SUBLAYER0>() == 72 && offset_of!(FWPM_SUBLAYER0, weight) == 64);
     assert!(size_of::<FWPM_CALLOUT0>() == 88 && offset_of!(FWPM_CALLOUT0, applicableLayer) == 64);
     assert!(size_of::<FWPM_ACTION0>() == 20 && offset_of!(FWPM_ACTION0, calloutKey) == 4);

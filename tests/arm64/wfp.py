@@ -27,10 +27,11 @@ class Objects:
     """What was added with FwpmXxxAdd: a session's, or those of a transaction that is not committed."""
 
     def __init__(self):
-        self.sublayers, self.callouts, self.filters = set(), {}, []  # callouts: layer by key; filters: (layer, callout)
+        self.providers, self.sublayers = set(), set()
+        self.callouts, self.filters = {}, []  # callouts: layer by key; filters: (layer, callout)
 
     def __bool__(self):
-        return bool(self.sublayers or self.callouts or self.filters)
+        return bool(self.providers or self.sublayers or self.callouts or self.filters)
 
 
 class FilterEngine:
@@ -49,6 +50,7 @@ class FilterEngine:
             "FwpmEngineClose0": self.close,
             "FwpmEngineOpen0": self.open,
             "FwpmFilterAdd0": self.add_filter,
+            "FwpmProviderAdd0": self.add_provider,
             "FwpmSubLayerAdd0": self.add_sublayer,
             "FwpmTransactionAbort0": self.abort,
             "FwpmTransactionBegin0": self.begin,
@@ -116,6 +118,16 @@ class FilterEngine:
                 status = yield callout.notify, (number(kind), 0 if "DELETE" in kind else self.machine.lend(bytes(16)), filter_)
                 require(status & 0xFFFFFFFF == SUCCESS, f"notifyFn answers {status & 0xFFFFFFFF:#x}")
 
+    def add_provider(self, handle, provider, _descriptor):
+        self._expect(handle)
+        key = self._guid(provider, "FWPM_PROVIDER0", "providerKey")
+        if not self._has_name(provider, "FWPM_PROVIDER0"):
+            return number("STATUS_FWP_NULL_DISPLAY_NAME")
+        if key in self._adding().providers:
+            return number("STATUS_FWP_ALREADY_EXISTS")
+        self._adding().providers.add(key)
+        return SUCCESS
+
     def add_sublayer(self, handle, sublayer, _descriptor):
         self._expect(handle)
         key = self._guid(sublayer, "FWPM_SUBLAYER0", "subLayerKey")
@@ -123,6 +135,8 @@ class FilterEngine:
             return number("STATUS_FWP_NULL_DISPLAY_NAME")
         if key in self._adding().sublayers:
             return number("STATUS_FWP_ALREADY_EXISTS")
+        if not self._has_provider(sublayer, "FWPM_SUBLAYER0"):
+            return number("STATUS_FWP_PROVIDER_NOT_FOUND")
         self._adding().sublayers.add(key)
         return SUCCESS
 
@@ -136,6 +150,8 @@ class FilterEngine:
             return number("STATUS_FWP_LAYER_NOT_FOUND")
         if key in self._adding().callouts:
             return number("STATUS_FWP_ALREADY_EXISTS")
+        if not self._has_provider(callout, "FWPM_CALLOUT0"):
+            return number("STATUS_FWP_PROVIDER_NOT_FOUND")
         self._adding().callouts[key] = layer
         if identifier:
             self.machine.put(identifier, self.callouts[key].identifier if key in self.callouts else 0, 4)
@@ -150,6 +166,8 @@ class FilterEngine:
             return number("STATUS_FWP_NULL_DISPLAY_NAME")
         if layer is None:
             return number("STATUS_FWP_LAYER_NOT_FOUND")
+        if not self._has_provider(filter_, "FWPM_FILTER0"):
+            return number("STATUS_FWP_PROVIDER_NOT_FOUND")
         if self._guid(filter_, "FWPM_FILTER0", "subLayerKey") not in self._adding().sublayers:
             return number("STATUS_FWP_SUBLAYER_NOT_FOUND")
         if callout not in self._adding().callouts:
@@ -177,6 +195,10 @@ class FilterEngine:
 
     def _has_name(self, address, structure):
         return self.machine.get(address, structure, "displayData.name") != 0
+
+    def _has_provider(self, address, structure):
+        key = self.machine.get(address, structure, "providerKey")
+        return not key or uuid.UUID(bytes_le=self.machine.read(key, 16)) in self._adding().providers
 
     # Callouts
 

@@ -78,6 +78,7 @@ fn structures_passed_to_windows_have_the_headers_layout() {
     assert_layout!(FWPS_CALLOUT2: calloutKey flags classifyFn notifyFn flowDeleteFn);
     assert_layout!(FWPM_DISPLAY_DATA0: name description);
     assert_layout!(FWPM_SESSION0: sessionKey displayData flags txnWaitTimeoutInMSec processId sid username kernelMode);
+    assert_layout!(FWPM_PROVIDER0: providerKey displayData flags providerData serviceName);
     assert_layout!(FWPM_SUBLAYER0: subLayerKey displayData flags providerKey providerData weight);
     assert_layout!(FWPM_CALLOUT0: calloutKey displayData flags providerKey providerData applicableLayer calloutId);
     assert_layout!(FWPM_ACTION0: r#type calloutKey);

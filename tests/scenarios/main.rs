@@ -13,6 +13,7 @@ mod ordering;
 mod reauthorize;
 mod recorded;
 mod referee;
+mod registered;
 mod ring;
 mod settings;
 mod shell;

@@ -5,12 +5,13 @@ use flowtag_simulator::{computer::Fails, service::ServiceError, wfp::status, win
 use flowtag_tests::rig::{Rig, outbound};
 
 /// The steps whose failure must make `DriverEntry` fail, and how often each is taken.
-const STEPS: [(&str, u64); 10] = [
+const STEPS: [(&str, u64); 11] = [
     ("WdfDriverCreate", 1),
     ("WdfControlDeviceInitAllocate", 1),
     ("WdfDeviceCreate", 1),
     ("FwpmEngineOpen0", 1),
     ("FwpmTransactionBegin0", 1),
+    ("FwpmProviderAdd0", 1),
     ("FwpmSubLayerAdd0", 1),
     ("FwpmCalloutAdd0", 8),
     ("FwpmFilterAdd0", 8),
@@ -68,9 +69,14 @@ fn a_device_that_is_not_there_makes_start_fail() {
 
 #[test]
 fn a_transaction_that_says_success_and_does_nothing_makes_start_fail() {
-    for import in
-        ["FwpmTransactionBegin0", "FwpmSubLayerAdd0", "FwpmCalloutAdd0", "FwpmFilterAdd0", "FwpmTransactionCommit0"]
-    {
+    for import in [
+        "FwpmTransactionBegin0",
+        "FwpmProviderAdd0",
+        "FwpmSubLayerAdd0",
+        "FwpmCalloutAdd0",
+        "FwpmFilterAdd0",
+        "FwpmTransactionCommit0",
+    ] {
         assert_hollow_success_fails(import);
     }
 }

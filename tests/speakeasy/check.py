@@ -111,10 +111,15 @@ def check_device(checks, host):
     checks.equal("open registry keys", host.kmdf.keys, set())
 
 
+def check_provider(checks, host):
+    wanted = {"key": expected.PROVIDER, "name": expected.PROVIDER_NAME, "flags": 0, "service": 0}
+    checks.equal("the provider", host.wfp.by_headers["providers"], [wanted])
+
+
 def check_sublayer(checks, host):
     by_speakeasy = [(key, layer["name"]) for key, layer in host.wfp.sublayers.items()]
     checks.equal("the sublayer, as speakeasy sees it", by_speakeasy, [(expected.SUBLAYER, expected.SUBLAYER_NAME)])
-    wanted = {"key": expected.SUBLAYER, "name": expected.SUBLAYER_NAME, "flags": 0, "provider": 0}
+    wanted = {"key": expected.SUBLAYER, "name": expected.SUBLAYER_NAME, "flags": 0, "provider": expected.PROVIDER}
     wanted["weight"] = expected.SUBLAYER_WEIGHT
     checks.equal("the sublayer", host.wfp.by_headers["sublayers"], [wanted])
 
@@ -134,7 +139,7 @@ def check_callouts(checks, host):
         checks.equal(f"a delete_fn in .text of {callout.name}", host.is_code(delete), callout.transport)
         checks.equal(f"no delete_fn of {callout.name}", delete == 0, not callout.transport)
     wanted = [
-        {"key": callout.key, "name": callout.name, "flags": 0, "provider": 0, "layer": facts.layer(callout.layer)}
+        {"key": callout.key, "name": callout.name, "flags": 0, "provider": expected.PROVIDER, "layer": facts.layer(callout.layer)}
         for callout in expected.CALLOUTS
     ]
     check_list(checks, "callout", host.wfp.by_headers["callouts"], wanted)
@@ -158,7 +163,7 @@ def check_filters(checks, host):
         {
             "name": callout.name,
             "flags": 0,
-            "provider": 0,
+            "provider": expected.PROVIDER,
             "layer": facts.layer(callout.layer),
             "sublayer": expected.SUBLAYER,
             "weight": expected.FWP_EMPTY,
@@ -183,7 +188,7 @@ def check_engine(checks, host):
     """One dynamic session; one transaction, which is committed last."""
     wanted = (expected.RPC_C_AUTHN_WINNT, expected.FWPM_SESSION_FLAG_DYNAMIC)
     checks.equal("the sessions", list(host.wfp.session_flags.values()), [wanted])
-    steps = ["begin", "sublayer"] + ["callout"] * 8 + ["filter"] * 8 + ["commit"]
+    steps = ["begin", "provider", "sublayer"] + ["callout"] * 8 + ["filter"] * 8 + ["commit"]
     checks.equal("what was done in the engine", host.wfp.steps, steps)
 
 
@@ -217,7 +222,8 @@ def check(image):
     if status == 0:
         checks.equal("the line that says so", host.kernel.lines[-1:], [expected.LOADED])
         checks.equal("the pool is in use", bool(host.kernel.pool), True)
-        seen = {"device": check_device, "engine": check_engine, "sublayer": check_sublayer}
+        seen = {"device": check_device, "engine": check_engine, "provider": check_provider}
+        seen |= {"sublayer": check_sublayer}
         seen |= {"callouts": check_callouts, "filters": check_filters}
         for case, look in seen.items():
             checks.begin(case)

@@ -20,6 +20,9 @@ CALLOUTS = [
     Callout("flowtag inbound IPv6", "f35b4976-5d79-4dc1-b0b2-f84812842c20", "FWPM_LAYER_INBOUND_TRANSPORT_V6", True),
 ]
 
+PROVIDER = "cd8196fb-72fc-438c-8271-3803f3a505e8"
+PROVIDER_NAME = "flowtag"
+
 SUBLAYER = "f59152a0-a16a-45b6-ad79-d2b73a6c3d3b"
 SUBLAYER_NAME = "flowtag"
 SUBLAYER_WEIGHT = 0

@@ -1,7 +1,7 @@
-//! Taking objects away again: `Fwpm*DeleteByKey0`; and providers, which are only names for who added what.
+//! Taking objects away again: `Fwpm*DeleteByKey0`; and providers, which name who added what.
 //!
-//! Facts, section 9. Guess: `FWP_IN_USE` for a sub-layer or callout that a filter refers to (the error's documentation
-//! says as much, the functions' does not).
+//! Facts, section 9. That an object cannot go before what refers to it says Win32 "Object Management"; that the answer is
+//! `FWP_IN_USE` says the error's page, not the functions'.
 
 use super::{
     abi::Guid,

@@ -160,7 +160,7 @@ mod tests {
 
     fn add(bfe: &mut Bfe, handle: SessionId, number: u32) -> Result<(), Status> {
         bfe.change(handle, |policy, owner| {
-            policy.add_sublayer(SubLayer { key: Guid::new(number, 0, 0, [0; 8]), weight: 0, owner })
+            policy.add_sublayer(SubLayer { key: Guid::new(number, 0, 0, [0; 8]), weight: 0, provider: None, owner })
         })
     }
 

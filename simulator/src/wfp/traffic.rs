@@ -255,9 +255,19 @@ impl Machine {
                 let key = super::abi::Guid::new(0xF0E1_6200, 0, 0, id.to_be_bytes());
                 let action = if verdict == Verdict::Block { Action::Block } else { Action::Permit };
                 let policy = state.bfe.policy_mut();
-                policy.add_sublayer(SubLayer { key, weight, owner: None })?;
-                let filter =
-                    Filter { id, key, layer, sublayer: key, weight: 0, action, flags: 0, context: 0, owner: None };
+                policy.add_sublayer(SubLayer { key, weight, provider: None, owner: None })?;
+                let filter = Filter {
+                    id,
+                    key,
+                    layer,
+                    sublayer: key,
+                    weight: 0,
+                    action,
+                    flags: 0,
+                    context: 0,
+                    provider: None,
+                    owner: None,
+                };
                 policy.add_filter(filter)
             });
         })

@@ -6,7 +6,7 @@ use core::ffi::c_void;
 
 use flowtag_wine_stand_ins::{
     nt::{SUCCESS, Status},
-    wfp::{self, Callout, NewCallout, NewFilter, NewSublayer, Session},
+    wfp::{self, Callout, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
 };
 
 /// Loads, and cannot be unloaded.
@@ -105,6 +105,14 @@ pub extern "C" fn commit(engine: usize) -> Status {
 #[unsafe(export_name = "FwpmTransactionAbort0")]
 pub extern "C" fn abort(engine: usize) -> Status {
     wfp::abort(engine)
+}
+
+/// # Safety
+/// As DDI asks.
+#[unsafe(export_name = "FwpmProviderAdd0")]
+pub unsafe extern "C" fn add_provider(engine: usize, provider: *const NewProvider, _security: *const c_void) -> Status {
+    // SAFETY: the caller's promise.
+    wfp::add_provider(engine, unsafe { &*provider })
 }
 
 /// # Safety

@@ -1,7 +1,7 @@
-//! Sublayers, callouts and filters, in the transactions of one dynamic session.
+//! Providers, sublayers, callouts and filters, in the transactions of one dynamic session.
 use super::{
     PLATFORM,
-    abi::{Display, Guid, NewCallout, NewFilter, NewSublayer, Session},
+    abi::{Display, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
     layer::{self, Layer},
     list::List,
 };
@@ -15,6 +15,7 @@ pub const CALLOUT_NOT_FOUND: Status = 0xC022_0001;
 /// `STATUS_FWP_ALREADY_EXISTS`.
 pub const ALREADY_EXISTS: Status = 0xC022_0009;
 const LAYER_NOT_FOUND: Status = 0xC022_0004;
+const PROVIDER_NOT_FOUND: Status = 0xC022_0005;
 const SUBLAYER_NOT_FOUND: Status = 0xC022_0007;
 const NO_TRANSACTION: Status = 0xC022_000D;
 const IN_TRANSACTION: Status = 0xC022_000E;
@@ -27,6 +28,7 @@ const SESSION: usize = 0x4000;
 /// What a session has added.
 #[derive(Clone, Copy)]
 struct Objects {
+    providers: List<Guid, 4>,
     sublayers: List<Guid, 4>,
     callouts: List<(Guid, Guid), 16>,
     filters: List<Filter, 16>,
@@ -41,7 +43,8 @@ pub struct Filter {
     pub callout: Guid,
 }
 
-const NOTHING: Objects = Objects { sublayers: List::new(), callouts: List::new(), filters: List::new() };
+const NOTHING: Objects =
+    Objects { providers: List::new(), sublayers: List::new(), callouts: List::new(), filters: List::new() };
 
 /// The state of the filter engine.
 pub struct Management {
@@ -90,6 +93,15 @@ fn add(function: &str, session: usize, f: impl FnOnce(&mut Objects) -> Result<()
         complain!("{function} outside of a transaction is not modelled");
         Err(NOT_SUPPORTED)
     })
+}
+
+impl Objects {
+    /// Whether the provider that an object names is there; it may name none.
+    fn check_provider(&self, provider: *const Guid) -> Result<(), Status> {
+        // SAFETY: the driver passes NULL or a key.
+        let Some(named) = (unsafe { provider.as_ref() }) else { return Ok(()) };
+        if self.providers.iter().any(|key| key == named) { Ok(()) } else { Err(PROVIDER_NOT_FOUND) }
+    }
 }
 
 fn named(display: &Display) -> Result<(), Status> {
@@ -145,6 +157,18 @@ pub fn abort(session: usize) -> Status {
     with("FwpmTransactionAbort0", session, |management| management.staged.take().map(drop).ok_or(NO_TRANSACTION))
 }
 
+/// `FwpmProviderAdd0`.
+pub fn add_provider(session: usize, provider: &NewProvider) -> Status {
+    add("FwpmProviderAdd0", session, |objects| {
+        named(&provider.display)?;
+        if objects.providers.iter().any(|key| *key == provider.key) {
+            return Err(ALREADY_EXISTS);
+        }
+        objects.providers.push(provider.key);
+        Ok(())
+    })
+}
+
 /// `FwpmSubLayerAdd0`.
 pub fn add_sublayer(session: usize, sublayer: &NewSublayer) -> Status {
     add("FwpmSubLayerAdd0", session, |objects| {
@@ -152,6 +176,7 @@ pub fn add_sublayer(session: usize, sublayer: &NewSublayer) -> Status {
         if objects.sublayers.iter().any(|key| *key == sublayer.key) {
             return Err(ALREADY_EXISTS);
         }
+        objects.check_provider(sublayer.provider)?;
         objects.sublayers.push(sublayer.key);
         Ok(())
     })
@@ -165,6 +190,7 @@ pub fn add_callout(session: usize, callout: &NewCallout) -> Status {
         if objects.callouts.iter().any(|(key, _)| *key == callout.key) {
             return Err(ALREADY_EXISTS);
         }
+        objects.check_provider(callout.provider)?;
         objects.callouts.push((callout.key, callout.layer));
         Ok(())
     })
@@ -180,6 +206,7 @@ pub fn add_filter(session: usize, filter: &NewFilter) -> Status {
             complain!("a filter with conditions, or one that does not inspect, is not modelled");
             return Err(NOT_SUPPORTED);
         }
+        objects.check_provider(filter.provider)?;
         if !objects.sublayers.iter().any(|key| *key == filter.sublayer) {
             return Err(SUBLAYER_NOT_FOUND);
         }

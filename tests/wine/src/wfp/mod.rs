@@ -11,10 +11,10 @@ mod list;
 mod management;
 mod script;
 
-pub use abi::{Callout, Guid, NewCallout, NewFilter, NewSublayer, Session};
+pub use abi::{Callout, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session};
 pub use callouts::{register, unregister};
 pub use contexts::{associate, remove};
-pub use management::{abort, add_callout, add_filter, add_sublayer, begin, close, commit, open};
+pub use management::{abort, add_callout, add_filter, add_provider, add_sublayer, begin, close, commit, open};
 pub use script::act;
 
 use crate::{complain, lock::Lock};
