@@ -54,7 +54,7 @@ fn pass(wait: &mut Wait, removals: &mut Removals) {
     }
 }
 
-/// Unregisters the callouts. A busy one is tried again; one that WFP does not know is done.
+/// Unregisters the callouts, the last registered first. A busy one is tried again; one that WFP does not know is done.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn unregister_callouts() {

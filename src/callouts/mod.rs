@@ -54,7 +54,7 @@ pub struct Callout {
     registered: AtomicBool,
 }
 
-/// Every callout, in the order of registration.
+/// Every callout, in the order in which they are unregistered, which is the reverse of that of registration.
 pub static CALLOUTS: [Callout; 8] = [
     Callout {
         key: GUID::new(0xe172_6015, 0xad43, 0x4667, 0x8aac_7ed6_0c4f_94e5),
@@ -177,11 +177,12 @@ const OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_OFFLOAD | FWP_CALLOUT_FLAG_ALLOW_RS
 /// The same, for offloads that older versions of Windows have not.
 const NEW_OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_USO | FWP_CALLOUT_FLAG_ALLOW_URO;
 
-/// Registers the callouts. What was registered before a failure stays so.
+/// Registers the callouts, the last first: one that authorizes needs those that its contexts are for. What was registered
+/// before a failure stays so.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn register(device: *mut c_void) -> Result<(), Failure> {
-    for (index, callout) in CALLOUTS.iter().enumerate() {
+    for (index, callout) in CALLOUTS.iter().enumerate().rev() {
         let mut status = callout.register(device, OFFLOADS | NEW_OFFLOADS);
         // A guess: what a flag that is not known would bring, if Windows looks at them at all. Any other failure says itself
         // below.

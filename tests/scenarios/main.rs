@@ -18,6 +18,7 @@ mod ring;
 mod settings;
 mod shell;
 mod start;
+mod teardown;
 mod transport;
 mod unload;
 mod unload_races;

@@ -170,10 +170,10 @@ fn start(rig: &Rig) -> Vec<String> {
     calls.clone()
 }
 
-/// How each callout is registered with these flags beside those of its role.
+/// How each callout is registered, the last first, with these flags beside those of its role.
 fn registrations(flags: &[u64]) -> Vec<String> {
     let mut lines = Vec::new();
-    for (n, (key, ..)) in CALLOUTS.iter().enumerate() {
+    for (n, (key, ..)) in CALLOUTS.iter().enumerate().rev() {
         let transport = n >= 4;
         let role = if transport { CONDITIONAL_ON_FLOW } else { 0 };
         lines.extend(flags.iter().map(|flags| registered(key, flags | role, transport)));

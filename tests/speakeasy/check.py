@@ -127,7 +127,7 @@ def check_sublayer(checks, host):
 def check_callouts(checks, host):
     """What was registered, by speakeasy's structures, and what was added, by both."""
     registered = {callout["key"]: callout for callout in host.wfp.callouts.values()}
-    checks.equal("the callouts registered", list(registered), [callout.key for callout in expected.CALLOUTS])
+    checks.equal("the callouts registered", list(registered), [callout.key for callout in reversed(expected.CALLOUTS)])
     for callout in expected.CALLOUTS:
         found = registered.get(callout.key, {})
         flags = expected.TRANSPORT_FLAGS if callout.transport else expected.AUTHORIZE_FLAGS
