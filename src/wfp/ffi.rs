@@ -150,7 +150,6 @@ pub struct FWPM_DISPLAY_DATA0 {
     pub description: *const u16,
 }
 
-pub const FWPM_SESSION_FLAG_DYNAMIC: u32 = 0x1;
 pub const RPC_C_AUTHN_WINNT: u32 = 10;
 
 #[repr(C)]
@@ -293,19 +292,23 @@ unsafe extern "C" {
     pub fn FwpmTransactionCommit0(engineHandle: HANDLE) -> NTSTATUS;
     pub fn FwpmTransactionAbort0(engineHandle: HANDLE) -> NTSTATUS;
     pub fn FwpmProviderAdd0(engineHandle: HANDLE, provider: *const FWPM_PROVIDER0, sd: *const c_void) -> NTSTATUS;
+    pub fn FwpmProviderDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
     pub fn FwpmSubLayerAdd0(engineHandle: HANDLE, subLayer: *const FWPM_SUBLAYER0, sd: *const c_void) -> NTSTATUS;
+    pub fn FwpmSubLayerDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
     pub fn FwpmCalloutAdd0(
         engineHandle: HANDLE,
         callout: *const FWPM_CALLOUT0,
         sd: *const c_void,
         id: *mut u32,
     ) -> NTSTATUS;
+    pub fn FwpmCalloutDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
     pub fn FwpmFilterAdd0(
         engineHandle: HANDLE,
         filter: *const FWPM_FILTER0,
         sd: *const c_void,
         id: *mut u64,
     ) -> NTSTATUS;
+    pub fn FwpmFilterDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
 }
 
 // The x64 ABI of the WDK's headers. ARM64 lays these structures out alike.

@@ -8,6 +8,7 @@ mod cost;
 mod fail_open;
 mod guard;
 mod index;
+mod leaving;
 mod loader;
 mod ordering;
 mod reauthorize;

@@ -22,6 +22,17 @@ const CALLOUTS: [(&str, &str, &str); 8] = [
     ("31f7d674-c999-40dc-aec3-d0b9f5dcc7c0", "FWPM_LAYER_INBOUND_TRANSPORT_V4", "flowtag inbound IPv4"),
     ("f35b4976-5d79-4dc1-b0b2-f84812842c20", "FWPM_LAYER_INBOUND_TRANSPORT_V6", "flowtag inbound IPv6"),
 ];
+/// Key of the filter of each, in the same order.
+const FILTERS: [&str; 8] = [
+    "0f6bb926-074b-42ec-8e37-4c3fdeb36d33",
+    "0d0606eb-de14-4830-a84e-bb3e4012f632",
+    "245a639e-dcf0-4905-a2b4-5f4ada3cfba5",
+    "ade3086b-b070-476f-b65a-70d54ae990c9",
+    "e2335fc5-bafe-4854-872b-f18736cb1455",
+    "7a306ebd-c204-4b9e-85d4-14ab431f41c8",
+    "2bb38670-b27f-4578-90ef-4aca6e14b493",
+    "3c902e11-2c82-4211-b9e4-22225e49c15e",
+];
 const PROVIDER: &str = "cd8196fb-72fc-438c-8271-3803f3a505e8";
 const SUBLAYER: &str = "f59152a0-a16a-45b6-ad79-d2b73a6c3d3b";
 
@@ -133,13 +144,13 @@ fn describe(call: &Call<'_>) -> Option<String> {
         }
         "FwpmFilterAdd0" => {
             let filter = passed(1, "FWPM_FILTER0");
-            let [layer, sublayer, callout] =
-                ["layerKey", "subLayerKey", "action.calloutKey"].map(|member| filter.guid(member));
+            let [key, layer, sublayer, callout] =
+                ["filterKey", "layerKey", "subLayerKey", "action.calloutKey"].map(|member| filter.guid(member));
             let [flags, weight, conditions, action, context] =
                 ["flags", "weight.type", "numFilterConditions", "action.type", "rawContext"]
                     .map(|member| filter.number(member));
             format!(
-                "filter {} flags={flags} provider={} layer={layer} sublayer={sublayer} weight={weight} \
+                "filter {} {key} flags={flags} provider={} layer={layer} sublayer={sublayer} weight={weight} \
                  conditions={conditions} action={action:#x} callout={callout} context={context}",
                 filter.name(),
                 filter.provider()
@@ -203,7 +214,7 @@ fn one_transaction_of_one_session_adds_provider_sublayer_callouts_and_filters() 
     calls.retain(|call| !call.starts_with("registered"));
     let layer = |name: &str| FACTS["guids"][name].as_str().expect("a layer").to_owned();
     let mut expected = vec![
-        "session flowtag server=0 authentication=10 identity=0 key=00000000-0000-0000-0000-000000000000 flags=1 wait=0"
+        "session flowtag server=0 authentication=10 identity=0 key=00000000-0000-0000-0000-000000000000 flags=0 wait=0"
             .to_owned(),
         "begin flags=0".to_owned(),
         format!("provider flowtag {PROVIDER} flags=0 service=0"),
@@ -213,10 +224,10 @@ fn one_transaction_of_one_session_adds_provider_sublayer_callouts_and_filters() 
         let layer = layer(at);
         format!("callout {name} {key} flags=0 provider={PROVIDER} layer={layer}")
     }));
-    expected.extend(CALLOUTS.map(|(key, at, name)| {
+    expected.extend(CALLOUTS.iter().zip(FILTERS).map(|((key, at, name), filter)| {
         let layer = layer(at);
         format!(
-            "filter {name} flags=0 provider={PROVIDER} layer={layer} sublayer={SUBLAYER} weight=0 conditions=0 \
+            "filter {name} {filter} flags=0 provider={PROVIDER} layer={layer} sublayer={SUBLAYER} weight=0 conditions=0 \
              action=0x6004 callout={key} context=0"
         )
     }));

@@ -161,6 +161,7 @@ def check_filters(checks, host):
     checks.equal("the filters, as speakeasy sees them", by_speakeasy, [callout.name for callout in expected.CALLOUTS])
     wanted = [
         {
+            "key": callout.filter,
             "name": callout.name,
             "flags": 0,
             "provider": expected.PROVIDER,
@@ -185,8 +186,8 @@ def check_list(checks, kind, found, wanted):
 
 
 def check_engine(checks, host):
-    """One dynamic session; one transaction, which is committed last."""
-    wanted = (expected.RPC_C_AUTHN_WINNT, expected.FWPM_SESSION_FLAG_DYNAMIC)
+    """One session without flags; one transaction, which is committed last."""
+    wanted = (expected.RPC_C_AUTHN_WINNT, 0)
     checks.equal("the sessions", list(host.wfp.session_flags.values()), [wanted])
     steps = ["begin", "provider", "sublayer"] + ["callout"] * 8 + ["filter"] * 8 + ["commit"]
     checks.equal("what was done in the engine", host.wfp.steps, steps)
@@ -198,6 +199,7 @@ def check_nothing_left(checks, host):
     checks.equal("sessions left", len(wfp.sessions), 0)
     checks.equal("callouts left", len(wfp.callouts), 0)
     checks.equal("sublayers and filters left", (len(wfp.sublayers), len(wfp.filters)), (0, 0))
+    checks.equal("objects left", {kind: objects for kind, objects in wfp.by_headers.items() if objects}, {})
     checks.equal("devices left", len(kmdf.wdf_devices), 0)
     checks.equal("device inits left", len(kmdf.inits), 0)
     checks.equal("registry keys left", len(kmdf.keys), 0)

@@ -44,13 +44,11 @@ class Wfp(Fwpkclnt):
 
     @apihook("FwpmEngineClose0", argc=1)
     def FwpmEngineClose0(self, emu, argv, ctx={}):
-        """The end of a session aborts its transaction, and takes along what was added if the session is dynamic."""
+        """The end of a session aborts its transaction. What was added stays: the session is not dynamic."""
         require_irql(emu, PASSIVE_LEVEL, "FwpmEngineClose0")
         self.require_session(argv[0])
         del self.sessions[argv[0]]
         self.transaction = None
-        if self.session_flags[argv[0]][1] & 1:
-            self.remove_objects()
         return super().FwpmEngineClose0(emu, argv, ctx)
 
     @apihook("FwpmTransactionBegin0", argc=2)
@@ -129,6 +127,7 @@ class Wfp(Fwpkclnt):
     def FwpmFilterAdd0(self, emu, argv, ctx={}):
         self.require_transaction(argv[0], "filter")
         self.by_headers["filters"].append({
+            "key": self.read.guid(argv[1], "FWPM_FILTER0", "filterKey"),
             "name": self.read.text(argv[1], "FWPM_FILTER0", "displayData.name"),
             "flags": self.read.number(argv[1], "FWPM_FILTER0", "flags"),
             "provider": self.provider_of(argv[1], "FWPM_FILTER0"),
@@ -142,6 +141,34 @@ class Wfp(Fwpkclnt):
         if argv[3] == 0:  # The id is optional. speakeasy writes it all the same.
             argv[3] = self.mem_alloc(8, tag="emu.filter_id")
         return super().FwpmFilterAdd0(emu, argv, ctx)
+
+    @apihook("FwpmFilterDeleteByKey0", argc=2)
+    def FwpmFilterDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "filters")
+
+    @apihook("FwpmCalloutDeleteByKey0", argc=2)
+    def FwpmCalloutDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "callouts")
+
+    @apihook("FwpmSubLayerDeleteByKey0", argc=2)
+    def FwpmSubLayerDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "sublayers")
+
+    @apihook("FwpmProviderDeleteByKey0", argc=2)
+    def FwpmProviderDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "providers")
+
+    def delete(self, argv, kind):
+        """Takes an object away, as the headers' look has it; speakeasy's own tables go with the last one."""
+        self.require_transaction(argv[0], f"delete {kind}")
+        key = str(uuid.UUID(bytes_le=bytes(self.mem_read(argv[1], 16))))
+        objects = self.by_headers[kind]
+        found = next((object_ for object_ in objects if object_["key"] == key), None)
+        require(found is not None, f"there is no {key} among the {kind}")
+        objects.remove(found)
+        if not any(self.by_headers.values()):
+            self.remove_objects()
+        return STATUS_SUCCESS
 
     def provider_of(self, address, structure):
         """The key of the provider that an object names."""

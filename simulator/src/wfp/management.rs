@@ -38,14 +38,19 @@ pub const EXPORTS: &[Export] = &[
         inputs::ENGINE_OPEN,
         |call| answer_result(call, open(call)),
     ),
-    export("FwpmEngineClose0", &[status::FWP_SESSION_ABORTED, status::INVALID_HANDLE], inputs::SESSION_ONLY, |call| {
-        answer_result(
-            call,
-            change_policy(call.cpu, |state| state.bfe.close(call.arg(0))).map(|given_up| {
-                notify_given_up(call.cpu, given_up);
-            }),
-        )
-    }),
+    export(
+        "FwpmEngineClose0",
+        &[status::RPC_CALL_FAILED, status::FWP_SESSION_ABORTED, status::INVALID_HANDLE],
+        inputs::SESSION_ONLY,
+        |call| {
+            answer_result(
+                call,
+                change_policy(call.cpu, |state| state.bfe.close(call.arg(0))).map(|given_up| {
+                    notify_given_up(call.cpu, given_up);
+                }),
+            )
+        },
+    ),
     export(
         "FwpmTransactionBegin0",
         &[status::FWP_TIMEOUT, status::FWP_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED],

@@ -92,6 +92,28 @@ impl Filter {
     }
 }
 
+/// What has a key of its own, and a session that it dies with, if that is a dynamic one.
+trait Object {
+    fn key(&self) -> Guid;
+    fn owner(&self) -> Option<SessionId>;
+}
+
+macro_rules! objects {
+    ($($kind:ident)*) => {
+        $(impl Object for $kind {
+            fn key(&self) -> Guid {
+                self.key
+            }
+
+            fn owner(&self) -> Option<SessionId> {
+                self.owner
+            }
+        })*
+    };
+}
+
+objects!(Provider SubLayer ManagedCallout Filter);
+
 /// Who added objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Provider {
@@ -175,32 +197,32 @@ impl Policy {
         Ok(())
     }
 
-    pub(super) fn remove_provider(&mut self, key: Guid) -> Result<(), Status> {
+    pub(super) fn remove_provider(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
         let named = self.sublayers.iter().map(|sublayer| sublayer.provider);
         let named = named.chain(self.callouts.iter().map(|callout| callout.provider));
         let mut named = named.chain(self.filters.iter().map(|filter| filter.provider));
         if named.any(|provider| provider == Some(key)) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.providers, |provider| provider.key == key, status::FWP_PROVIDER_NOT_FOUND)
+        take(&mut self.providers, key, by, status::FWP_PROVIDER_NOT_FOUND)
     }
 
-    pub(super) fn remove_sublayer(&mut self, key: Guid) -> Result<(), Status> {
+    pub(super) fn remove_sublayer(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
         if self.filters.iter().any(|filter| filter.sublayer == key) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.sublayers, |sublayer| sublayer.key == key, status::FWP_SUBLAYER_NOT_FOUND)
+        take(&mut self.sublayers, key, by, status::FWP_SUBLAYER_NOT_FOUND)
     }
 
-    pub(super) fn remove_callout(&mut self, key: Guid) -> Result<(), Status> {
+    pub(super) fn remove_callout(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
         if self.filters.iter().any(|filter| filter.callout() == Some(key)) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.callouts, |callout| callout.key == key, status::FWP_CALLOUT_NOT_FOUND)
+        take(&mut self.callouts, key, by, status::FWP_CALLOUT_NOT_FOUND)
     }
 
-    pub(super) fn remove_filter(&mut self, key: Guid) -> Result<(), Status> {
-        take(&mut self.filters, |filter| filter.key == key, status::FWP_FILTER_NOT_FOUND)
+    pub(super) fn remove_filter(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
+        take(&mut self.filters, key, by, status::FWP_FILTER_NOT_FOUND)
     }
 
     /// The policy when a session has ended: what it owned is gone.
@@ -250,9 +272,18 @@ fn dies_before(referred: Option<SessionId>, referring: Option<SessionId>) -> boo
     referred.is_some() && referred != referring
 }
 
-/// Takes the object that `is_it` tells out of `objects`.
-fn take<T>(objects: &mut Vec<T>, is_it: impl Fn(&T) -> bool, not_found: Status) -> Result<(), Status> {
-    let index = objects.iter().position(is_it).ok_or(not_found)?;
+/// Takes the object with this key out of `objects`, for the dynamic session `by`, or for a static one.
+///
+/// SDK `FwpmFilterDeleteByKey0`, and likewise the pages of the others: what a dynamic session has added only that one deletes,
+/// else `FWP_E_WRONG_SESSION`; and it deletes nothing else, else `FWP_E_DYNAMIC_SESSION_IN_PROGRESS`. Whether the first holds for
+/// static sessions, too, the page leaves open; so it is read here.
+fn take<T: Object>(objects: &mut Vec<T>, key: Guid, by: Option<SessionId>, not_found: Status) -> Result<(), Status> {
+    let index = objects.iter().position(|object| object.key() == key).ok_or(not_found)?;
+    match (objects[index].owner(), by) {
+        (None, Some(_)) => return Err(status::FWP_DYNAMIC_SESSION_IN_PROGRESS),
+        (owner, by) if owner != by => return Err(status::FWP_WRONG_SESSION),
+        _ => {}
+    }
     objects.remove(index);
     Ok(())
 }

@@ -174,7 +174,20 @@ fn a_provider_that_any_object_names_cannot_be_deleted() {
     for add in naming {
         let mut policy = policy_with_a_provider(None);
         add(&mut policy, provider);
-        assert_eq!(policy.remove_provider(key(5)), Err(status::FWP_IN_USE));
+        assert_eq!(policy.remove_provider(key(5), None), Err(status::FWP_IN_USE));
     }
-    assert_eq!(policy_with_a_provider(None).remove_provider(key(5)), Ok(()));
+    assert_eq!(policy_with_a_provider(None).remove_provider(key(5), None), Ok(()));
+}
+
+#[test]
+fn an_object_is_deleted_from_the_dynamic_session_that_added_it_or_a_static_one_from_a_static_session() {
+    let delete = |owner, by| {
+        let mut policy = policy();
+        policy.add_filter(Filter { owner, ..filter(10) }).unwrap();
+        policy.remove_filter(key(10), by)
+    };
+    assert_eq!((delete(Some(7), Some(7)), delete(None, None)), (Ok(()), Ok(())));
+    assert_eq!(delete(Some(7), Some(8)), Err(status::FWP_WRONG_SESSION));
+    assert_eq!(delete(Some(7), None), Err(status::FWP_WRONG_SESSION));
+    assert_eq!(delete(None, Some(7)), Err(status::FWP_DYNAMIC_SESSION_IN_PROGRESS));
 }

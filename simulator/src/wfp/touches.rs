@@ -43,7 +43,13 @@ pub(super) fn of(call: &Call<'_>) -> Touches {
         _ if call.may_be_made_to_fail() => Touches::EVERYTHING,
         "FwpsFlowRemoveContext0" => flow(call.arg(0)).and(DEFERRED).and(CALLOUT_COUNTS),
         "FwpsCalloutUnregisterById0" => CALLOUTS.and(DEFERRED),
-        "FwpmEngineClose0" => NEW_POLICY,
+        "FwpmEngineClose0" | "FwpmTransactionCommit0" => NEW_POLICY,
+        // A transaction works on a policy of its own until it is committed.
+        "FwpmTransactionBegin0"
+        | "FwpmFilterDeleteByKey0"
+        | "FwpmCalloutDeleteByKey0"
+        | "FwpmSubLayerDeleteByKey0"
+        | "FwpmProviderDeleteByKey0" => POLICY,
         _ => Touches::EVERYTHING,
     }
 }

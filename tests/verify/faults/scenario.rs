@@ -43,8 +43,7 @@ pub fn run(faults: &[Fault], seed: u64) -> Seen {
     let rig = Rig::with_options(options, &[("TraceLevel", 3), ("MaxFlows", MAX_FLOWS)]);
     let planned: Vec<_> = faults.iter().map(|fault| fault.at).collect();
     rig.machine.faults().watch_stacks(&planned);
-    let session_may_stay = faults.iter().any(|fault| fault.import == "FwpmEngineClose0");
-    let mut scenario = Scenario { rig, faults: faults.len(), session_may_stay, flows: Vec::new(), opened: 0, lives: 0 };
+    let mut scenario = Scenario { rig, faults: faults.len(), flows: Vec::new(), opened: 0, lives: 0 };
     scenario.older_flows();
     scenario.start_that_fails();
     scenario.documented_life();
@@ -58,8 +57,6 @@ struct Scenario {
     rig: Rig,
     /// How many calls may fail.
     faults: usize,
-    /// A session that cannot be closed stays until the filter engine is started again.
-    session_may_stay: bool,
     /// Live flows, the oldest first.
     flows: Vec<(FlowHandle, u8)>,
     opened: u16,
@@ -202,10 +199,6 @@ impl Scenario {
     /// Nothing of the driver is left, and traffic flows on.
     fn assert_gone(&mut self) {
         self.exchange_packets();
-        if self.session_may_stay && self.rig.machine.wfp().sessions() > 0 {
-            self.rig.machine.stop_bfe().unwrap();
-            self.rig.machine.start_bfe();
-        }
         self.rig.assert_clean();
         assert_eq!(self.rig.machine.wfp().verdicts(Verdict::Block), 0, "classifications that blocked");
         if let Some(totals) = self.rig.lines_of("totals").last() {

@@ -74,7 +74,8 @@ pub struct NewCallout {
 /// `FWPM_FILTER0`, up to its action.
 #[repr(C)]
 pub struct NewFilter {
-    key: Guid,
+    /// Its key.
+    pub key: Guid,
     /// Its name.
     pub display: Display,
     flags: u32,
