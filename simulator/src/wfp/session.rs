@@ -137,6 +137,10 @@ impl Bfe {
         &mut self.policy
     }
 
+    pub(super) fn is_dynamic(&self, handle: SessionId) -> bool {
+        self.sessions.get(&handle).is_some_and(|session| session.dynamic)
+    }
+
     pub(super) fn session_count(&self) -> usize {
         self.sessions.len()
     }
