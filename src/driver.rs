@@ -63,24 +63,24 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
     let max_flows = setting(&parameters, &MAX_FLOWS);
     drop(parameters);
     print::set_level(trace_level);
-    flow::allocate_ring(max_flows).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
     let device = driver.create_control_device()?;
     let device_object = device.wdm();
     *DEVICE.lock() = Some(device);
+    flow::allocate_ring(max_flows).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
     callouts::register(device_object.cast())?;
     engine::start()?;
     print::life(|line| life::loaded(line, trace_level, max_flows));
     Ok(())
 }
 
-/// Undoes a load, or as much of one as was reached.
+/// Undoes a load, or as much of one as was reached, from the end.
 fn tear_down() {
     AUTHORIZING.wait();
     unload::drain();
     engine::close();
     unload::unregister_callouts();
-    flow::free_ring();
     print::life(|line| life::totals(line, &TOTALS));
+    flow::free_ring();
     let device = DEVICE.lock().take();
     drop(device);
 }

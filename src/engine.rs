@@ -1,27 +1,50 @@
-//! The filter engine: our sublayer, callouts and filters, in one transaction of a dynamic session.
+//! The filter engine: our provider, sublayer, callouts and filters, which one transaction adds and one deletes.
+//!
+//! They are static objects. Those of a dynamic session would go when it ends; but when its end fails, no other dynamic session
+//! may delete them (SDK, `FwpmFilterDeleteByKey0`: `FWP_E_WRONG_SESSION`), nobody says that a static one may, and they would keep
+//! every later start out. Static objects any static session may delete, by keys that are ours and fixed, and they go at the
+//! latest when the engine stops (Win32, "Object Management").
 use core::{
     ffi::c_void,
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-use wdk_sys::STATUS_UNSUCCESSFUL;
+use wdk_sys::{
+    NTSTATUS, STATUS_FWP_ALREADY_EXISTS, STATUS_FWP_CALLOUT_NOT_FOUND, STATUS_FWP_FILTER_NOT_FOUND, STATUS_FWP_IN_USE,
+    STATUS_FWP_PROVIDER_NOT_FOUND, STATUS_FWP_SESSION_ABORTED, STATUS_FWP_SUBLAYER_NOT_FOUND, STATUS_INVALID_HANDLE,
+    STATUS_UNSUCCESSFUL,
+};
 
 use crate::{
     callouts::{CALLOUTS, Callout},
     failure::{Failure, check},
     life, print,
+    wait::Wait,
     wfp::ffi::{
         FWP_ACTION_CALLOUT_INSPECTION, FWP_BYTE_BLOB, FWP_VALUE0, FWPM_ACTION0, FWPM_CALLOUT0, FWPM_DISPLAY_DATA0,
-        FWPM_FILTER0, FWPM_SESSION_FLAG_DYNAMIC, FWPM_SESSION0, FWPM_SUBLAYER0, FwpmCalloutAdd0, FwpmEngineClose0,
-        FwpmEngineOpen0, FwpmFilterAdd0, FwpmSubLayerAdd0, FwpmTransactionAbort0, FwpmTransactionBegin0,
-        FwpmTransactionCommit0, GUID, HANDLE, RPC_C_AUTHN_WINNT,
+        FWPM_FILTER0, FWPM_PROVIDER0, FWPM_SESSION0, FWPM_SUBLAYER0, FwpmCalloutAdd0, FwpmCalloutDeleteByKey0,
+        FwpmEngineClose0, FwpmEngineOpen0, FwpmFilterAdd0, FwpmFilterDeleteByKey0, FwpmProviderAdd0,
+        FwpmProviderDeleteByKey0, FwpmSubLayerAdd0, FwpmSubLayerDeleteByKey0, FwpmTransactionAbort0,
+        FwpmTransactionBegin0, FwpmTransactionCommit0, GUID, HANDLE, RPC_C_AUTHN_WINNT,
     },
     wide::wide,
 };
 
+/// Whose everything else is, for who looks at the filter engine's state (Win32, "Best Practices" of the WFP guide: all objects
+/// belong to a provider).
+static PROVIDER: GUID = GUID::new(0xcd81_96fb, 0x72fc, 0x438c, 0x8271_3803_f3a5_05e8);
+
 /// A sublayer of our own, so that no filter of others can hide traffic from ours within it (Win32, "Filter arbitration").
-const SUBLAYER: GUID = GUID::new(0xf591_52a0, 0xa16a, 0x45b6, 0xad79_d2b7_3a6c_3d3b);
+static SUBLAYER: GUID = GUID::new(0xf591_52a0, 0xa16a, 0x45b6, 0xad79_d2b7_3a6c_3d3b);
+
+/// `RPC_NT_SERVER_UNAVAILABLE` (ntstatus.h): the filter engine's service does not run.
+const RPC_NT_SERVER_UNAVAILABLE: NTSTATUS = 0xc002_0017_u32.cast_signed();
+/// `EPT_NT_NOT_REGISTERED` (ntstatus.h), likewise.
+const EPT_NT_NOT_REGISTERED: NTSTATUS = 0xc002_0036_u32.cast_signed();
+
+/// For so long deleting is tried again, in milliseconds.
+const PATIENCE: u64 = 5_000;
 
 /// The open session, or NULL.
 static ENGINE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
@@ -33,18 +56,14 @@ static ENGINE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 pub fn start() -> Result<(), Failure> {
     let engine = open()?;
     ENGINE.store(engine, Ordering::Relaxed);
-    // SAFETY: the session is open.
-    check("FwpmTransactionBegin0", unsafe { FwpmTransactionBegin0(engine, 0) })?;
-    if let Err(failure) = add_objects(engine) {
-        // SAFETY: as above. Closing the session would abort the transaction too.
-        unsafe { FwpmTransactionAbort0(engine) };
-        return Err(failure);
-    }
-    // SAFETY: as above.
-    check("FwpmTransactionCommit0", unsafe { FwpmTransactionCommit0(engine) })
+    in_transaction(engine, add_anew)
 }
 
-/// Ends the session, if it is open, and everything that was added in it with it.
+/// Deletes what was added and ends the session, if it is open. What cannot be deleted does no harm, since filters that inspect are
+/// ignored without their callouts, and the next start deletes it.
+///
+/// The session is closed once, whatever comes of it: nothing says what becomes of its handle when closing it fails, and a session
+/// that stays open holds nothing any more.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn close() {
@@ -52,20 +71,58 @@ pub fn close() {
     if engine.is_null() {
         return;
     }
+    let deleted = delete_patiently(engine);
+    // Also when that has failed: a transaction that is left open locks everybody out.
     // SAFETY: the session is open, and no longer known to anybody else.
-    let status = unsafe { FwpmEngineClose0(engine) };
-    if !wdk::nt_success(status) {
-        // The filter engine's service may have stopped, and the session with it.
-        print::life(|line| life::not_closed(line, status));
+    let closed = check("FwpmEngineClose0", unsafe { FwpmEngineClose0(engine) });
+    if let Err(Failure { step, status }) = deleted.and(closed) {
+        print::life(|line| life::not_closed(line, step, status));
     }
+}
+
+/// A failure to delete is tried again for a while, unless the session is over.
+fn delete_patiently(engine: HANDLE) -> Result<(), Failure> {
+    let mut wait = Wait::begin();
+    loop {
+        let Err(failure) = in_transaction(engine, delete_objects) else { return Ok(()) };
+        if is_over(failure.status) || wait.milliseconds() >= PATIENCE {
+            return Err(failure);
+        }
+        if wait.report_is_due() {
+            print::life(|line| life::closing(line, wait.milliseconds(), failure.step, failure.status));
+        }
+        wait.sleep();
+    }
+}
+
+/// Whether this status says that the session is no more. The engine has stopped, and its static objects went with it.
+const fn is_over(status: NTSTATUS) -> bool {
+    matches!(
+        status,
+        STATUS_FWP_SESSION_ABORTED | STATUS_INVALID_HANDLE | RPC_NT_SERVER_UNAVAILABLE | EPT_NT_NOT_REGISTERED
+    )
+}
+
+fn in_transaction(engine: HANDLE, change: fn(HANDLE) -> Result<(), Failure>) -> Result<(), Failure> {
+    // SAFETY: the session is open.
+    let begun = check("FwpmTransactionBegin0", unsafe { FwpmTransactionBegin0(engine, 0) });
+    let outcome = begun.and_then(|()| change(engine)).and_then(|()| {
+        // SAFETY: as above.
+        check("FwpmTransactionCommit0", unsafe { FwpmTransactionCommit0(engine) })
+    });
+    if outcome.is_err() {
+        // Whatever has failed, also an abort before: none is left open.
+        // SAFETY: as above.
+        unsafe { FwpmTransactionAbort0(engine) };
+    }
+    outcome
 }
 
 fn open() -> Result<HANDLE, Failure> {
     let session = FWPM_SESSION0 {
         sessionKey: GUID::ZERO,
         displayData: display(wide!("flowtag")),
-        // Should the driver die, the filter engine removes what it added.
-        flags: FWPM_SESSION_FLAG_DYNAMIC,
+        flags: 0,
         txnWaitTimeoutInMSec: 0,
         processId: 0,
         sid: ptr::null_mut(),
@@ -83,7 +140,22 @@ fn open() -> Result<HANDLE, Failure> {
     Ok(engine)
 }
 
+/// Adds everything. What is there already an earlier life could not delete: our callouts are registered by now, and
+/// `FwpsCalloutRegister2` takes no key twice, so no other copy of the driver runs. A call that fails leaves the transaction as it
+/// was (Win32, "Object Management").
+fn add_anew(engine: HANDLE) -> Result<(), Failure> {
+    match add_objects(engine) {
+        Err(Failure { status: STATUS_FWP_ALREADY_EXISTS, .. }) => {
+            print::life(life::leftovers);
+            delete_objects(engine)?;
+            add_objects(engine)
+        }
+        outcome => outcome,
+    }
+}
+
 fn add_objects(engine: HANDLE) -> Result<(), Failure> {
+    add_provider(engine)?;
     add_sublayer(engine)?;
     for callout in &CALLOUTS {
         add_callout(engine, callout)?;
@@ -94,12 +166,53 @@ fn add_objects(engine: HANDLE) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Deletes everything, what refers to something first (Win32, "Object Management").
+fn delete_objects(engine: HANDLE) -> Result<(), Failure> {
+    for callout in &CALLOUTS {
+        // SAFETY: the session is open, and the key is read only.
+        gone("FwpmFilterDeleteByKey0", unsafe { FwpmFilterDeleteByKey0(engine, &raw const callout.filter) })?;
+    }
+    for callout in &CALLOUTS {
+        // SAFETY: as above.
+        gone("FwpmCalloutDeleteByKey0", unsafe { FwpmCalloutDeleteByKey0(engine, &raw const callout.key) })?;
+    }
+    // SAFETY: as above.
+    gone("FwpmSubLayerDeleteByKey0", unsafe { FwpmSubLayerDeleteByKey0(engine, &raw const SUBLAYER) })?;
+    // SAFETY: as above.
+    gone("FwpmProviderDeleteByKey0", unsafe { FwpmProviderDeleteByKey0(engine, &raw const PROVIDER) })
+}
+
+/// Makes a failure of what `check` does, but for an object that is not there, and one that an object of somebody else refers to:
+/// that one stays, and our filters go all the same.
+fn gone(step: &'static str, status: NTSTATUS) -> Result<(), Failure> {
+    match status {
+        STATUS_FWP_FILTER_NOT_FOUND
+        | STATUS_FWP_CALLOUT_NOT_FOUND
+        | STATUS_FWP_SUBLAYER_NOT_FOUND
+        | STATUS_FWP_PROVIDER_NOT_FOUND
+        | STATUS_FWP_IN_USE => Ok(()),
+        status => check(step, status),
+    }
+}
+
+fn add_provider(engine: HANDLE) -> Result<(), Failure> {
+    let provider = FWPM_PROVIDER0 {
+        providerKey: PROVIDER,
+        displayData: display(wide!("flowtag")),
+        flags: 0,
+        providerData: FWP_BYTE_BLOB::EMPTY,
+        serviceName: ptr::null(), // is asked for persistent objects only, of which there are none
+    };
+    // SAFETY: the session is open, and the provider is copied.
+    check("FwpmProviderAdd0", unsafe { FwpmProviderAdd0(engine, &raw const provider, ptr::null()) })
+}
+
 fn add_sublayer(engine: HANDLE) -> Result<(), Failure> {
     let sublayer = FWPM_SUBLAYER0 {
         subLayerKey: SUBLAYER,
         displayData: display(wide!("flowtag")),
         flags: 0,
-        providerKey: ptr::null(),
+        providerKey: &raw const PROVIDER,
         providerData: FWP_BYTE_BLOB::EMPTY,
         weight: 0, // the lowest (FWPM_SUBLAYER0): everybody who decides comes first
     };
@@ -112,7 +225,7 @@ fn add_callout(engine: HANDLE, callout: &Callout) -> Result<(), Failure> {
         calloutKey: callout.key,
         displayData: display(callout.name),
         flags: 0,
-        providerKey: ptr::null(),
+        providerKey: &raw const PROVIDER,
         providerData: FWP_BYTE_BLOB::EMPTY,
         applicableLayer: callout.layer,
         calloutId: 0,
@@ -125,10 +238,10 @@ fn add_callout(engine: HANDLE, callout: &Callout) -> Result<(), Failure> {
 /// callout cannot answer is left out: an inspection filter without its callout is ignored, and permitting is a decision.
 fn add_filter(engine: HANDLE, callout: &Callout) -> Result<(), Failure> {
     let filter = FWPM_FILTER0 {
-        filterKey: GUID::ZERO,
+        filterKey: callout.filter,
         displayData: display(callout.name),
         flags: 0,
-        providerKey: ptr::null(),
+        providerKey: &raw const PROVIDER,
         providerData: FWP_BYTE_BLOB::EMPTY,
         layerKey: callout.layer,
         subLayerKey: SUBLAYER,

@@ -40,9 +40,8 @@ pub fn loaded(line: &mut Line, trace_level: u32, max_flows: u32) {
 
 /// A step of loading failed, and the driver with it.
 pub fn failed(line: &mut Line, step: &str, status: i32) {
-    line.text("flowtag: load failed step=");
-    line.text(step);
-    status_of(line, status);
+    line.text("flowtag: load failed");
+    step_of(line, step, status);
 }
 
 /// A callout had to be registered without some of the offload flags.
@@ -89,10 +88,22 @@ pub fn unregistering(line: &mut Line, callout: usize, milliseconds: u64, status:
     status_of(line, status);
 }
 
-/// The filter engine's session did not close.
-pub fn not_closed(line: &mut Line, status: i32) {
+/// The filter engine has objects of an earlier life, which are deleted.
+pub fn leftovers(line: &mut Line) {
+    line.text("flowtag: leftovers of an earlier life in the filter engine are deleted\n");
+}
+
+/// A step of leaving the filter engine fails, and is tried again.
+pub fn closing(line: &mut Line, milliseconds: u64, step: &str, status: i32) {
+    line.text("flowtag: closing");
+    field(line, "ms", milliseconds);
+    step_of(line, step, status);
+}
+
+/// A step of leaving the filter engine has failed, and is not tried again.
+pub fn not_closed(line: &mut Line, step: &str, status: i32) {
     line.text("flowtag: engine not closed");
-    status_of(line, status);
+    step_of(line, step, status);
 }
 
 /// The last line.
@@ -109,6 +120,12 @@ fn field(line: &mut Line, name: &str, number: u64) {
     line.text(name);
     line.byte(b'=');
     line.decimal(number);
+}
+
+fn step_of(line: &mut Line, step: &str, status: i32) {
+    line.text(" step=");
+    line.text(step);
+    status_of(line, status);
 }
 
 fn status_of(line: &mut Line, status: i32) {
@@ -218,8 +235,20 @@ mod tests {
 
     #[test]
     fn the_line_of_an_engine_that_does_not_close_is_as_documented() {
-        let status = 0xc002_0017_u32.cast_signed();
-        assert_line(|line| not_closed(line, status), "flowtag: engine not closed status=0xc0020017");
+        let status = 0xc002_001b_u32.cast_signed();
+        assert_line(
+            |line| closing(line, 1_270, "FwpmTransactionBegin0", status),
+            "flowtag: closing ms=1270 step=FwpmTransactionBegin0 status=0xc002001b",
+        );
+        assert_line(
+            |line| not_closed(line, "FwpmEngineClose0", status),
+            "flowtag: engine not closed step=FwpmEngineClose0 status=0xc002001b",
+        );
+    }
+
+    #[test]
+    fn the_line_of_what_an_earlier_life_has_left_is_as_documented() {
+        assert_line(leftovers, "flowtag: leftovers of an earlier life in the filter engine are deleted");
     }
 
     #[test]

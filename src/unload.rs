@@ -8,7 +8,7 @@ use crate::{
     flow_ring::Batch,
     life, print,
     tag::Direction,
-    time,
+    wait::Wait,
 };
 
 /// After so long, closed flows are only counted.
@@ -54,7 +54,7 @@ fn pass(wait: &mut Wait, removals: &mut Removals) {
     }
 }
 
-/// Unregisters the callouts. A busy one is tried again; one that WFP does not know is done.
+/// Unregisters the callouts, the last registered first. A busy one is tried again; one that WFP does not know is done.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn unregister_callouts() {
@@ -100,34 +100,5 @@ impl Removals {
             ("unsuccessful", self.unsuccessful),
             ("other", self.other),
         ]
-    }
-}
-
-/// A wait that sleeps longer and longer, and reports each second.
-struct Wait {
-    began: u64,
-    reports: u64,
-    delay: u64,
-}
-
-impl Wait {
-    fn begin() -> Self {
-        Self { began: time::milliseconds(), reports: 0, delay: 10 }
-    }
-
-    fn milliseconds(&self) -> u64 {
-        time::milliseconds().saturating_sub(self.began)
-    }
-
-    fn report_is_due(&mut self) -> bool {
-        let seconds = self.milliseconds() / 1_000;
-        let due = seconds > self.reports;
-        self.reports = seconds;
-        due
-    }
-
-    fn sleep(&mut self) {
-        time::sleep(self.delay);
-        self.delay = self.delay.wrapping_mul(2).min(1_000);
     }
 }

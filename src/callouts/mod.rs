@@ -42,6 +42,8 @@ enum Role {
 pub struct Callout {
     /// Its key, ours.
     pub key: GUID,
+    /// Key of its filter, ours.
+    pub filter: GUID,
     /// Key of its layer.
     pub layer: GUID,
     /// Name in the filter engine.
@@ -54,10 +56,11 @@ pub struct Callout {
     registered: AtomicBool,
 }
 
-/// Every callout, in the order of registration.
+/// Every callout, in the order in which they are unregistered, which is the reverse of that of registration.
 pub static CALLOUTS: [Callout; 8] = [
     Callout {
         key: GUID::new(0xe172_6015, 0xad43, 0x4667, 0x8aac_7ed6_0c4f_94e5),
+        filter: GUID::new(0x0f6b_b926, 0x074b, 0x42ec, 0x8e37_4c3f_deb3_6d33),
         layer: FWPM_LAYER_ALE_AUTH_CONNECT_V4,
         layer_id: FWPS_LAYER_ALE_AUTH_CONNECT_V4,
         name: wide!("flowtag connect IPv4"),
@@ -65,6 +68,7 @@ pub static CALLOUTS: [Callout; 8] = [
     },
     Callout {
         key: GUID::new(0xc251_b864, 0xbf1a, 0x4347, 0x8d3b_677d_501f_1744),
+        filter: GUID::new(0x0d06_06eb, 0xde14, 0x4830, 0xa84e_bb3e_4012_f632),
         layer: FWPM_LAYER_ALE_AUTH_CONNECT_V6,
         layer_id: FWPS_LAYER_ALE_AUTH_CONNECT_V6,
         name: wide!("flowtag connect IPv6"),
@@ -72,6 +76,7 @@ pub static CALLOUTS: [Callout; 8] = [
     },
     Callout {
         key: GUID::new(0x6546_90a0, 0x9bc4, 0x42c5, 0x8874_fa90_1b8d_fe83),
+        filter: GUID::new(0x245a_639e, 0xdcf0, 0x4905, 0xa2b4_5f4a_da3c_fba5),
         layer: FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
         layer_id: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
         name: wide!("flowtag accept IPv4"),
@@ -79,6 +84,7 @@ pub static CALLOUTS: [Callout; 8] = [
     },
     Callout {
         key: GUID::new(0x0205_0392, 0xb641, 0x4649, 0xb383_087d_fcd7_2e2d),
+        filter: GUID::new(0xade3_086b, 0xb070, 0x476f, 0xb65a_70d5_4ae9_90c9),
         layer: FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         layer_id: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         name: wide!("flowtag accept IPv6"),
@@ -86,6 +92,7 @@ pub static CALLOUTS: [Callout; 8] = [
     },
     Callout {
         key: GUID::new(0xc0c0_59c2, 0x7a50, 0x425c, 0xb768_08ee_c3e8_d49b),
+        filter: GUID::new(0xe233_5fc5, 0xbafe, 0x4854, 0x872b_f187_36cb_1455),
         layer: FWPM_LAYER_OUTBOUND_TRANSPORT_V4,
         layer_id: FWPS_LAYER_OUTBOUND_TRANSPORT_V4,
         name: wide!("flowtag outbound IPv4"),
@@ -93,6 +100,7 @@ pub static CALLOUTS: [Callout; 8] = [
     },
     Callout {
         key: GUID::new(0x5ccf_84ef, 0x8777, 0x4a67, 0xb9fa_1e9f_4a85_9b3b),
+        filter: GUID::new(0x7a30_6ebd, 0xc204, 0x4b9e, 0x85d4_14ab_431f_41c8),
         layer: FWPM_LAYER_OUTBOUND_TRANSPORT_V6,
         layer_id: FWPS_LAYER_OUTBOUND_TRANSPORT_V6,
         name: wide!("flowtag outbound IPv6"),
@@ -100,6 +108,7 @@ pub static CALLOUTS: [Callout; 8] = [
     },
     Callout {
         key: GUID::new(0x31f7_d674, 0xc999, 0x40dc, 0xaec3_d0b9_f5dc_c7c0),
+        filter: GUID::new(0x2bb3_8670, 0xb27f, 0x4578, 0x90ef_4aca_6e14_b493),
         layer: FWPM_LAYER_INBOUND_TRANSPORT_V4,
         layer_id: FWPS_LAYER_INBOUND_TRANSPORT_V4,
         name: wide!("flowtag inbound IPv4"),
@@ -107,6 +116,7 @@ pub static CALLOUTS: [Callout; 8] = [
     },
     Callout {
         key: GUID::new(0xf35b_4976, 0x5d79, 0x4dc1, 0xb0b2_f848_1284_2c20),
+        filter: GUID::new(0x3c90_2e11, 0x2c82, 0x4211, 0xb9e4_2222_5e49_c15e),
         layer: FWPM_LAYER_INBOUND_TRANSPORT_V6,
         layer_id: FWPS_LAYER_INBOUND_TRANSPORT_V6,
         name: wide!("flowtag inbound IPv6"),
@@ -118,6 +128,7 @@ impl Callout {
     const fn new(role: Role) -> Self {
         Self {
             key: GUID::ZERO,
+            filter: GUID::ZERO,
             layer: GUID::ZERO,
             name: &[],
             layer_id: 0,
@@ -177,11 +188,12 @@ const OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_OFFLOAD | FWP_CALLOUT_FLAG_ALLOW_RS
 /// The same, for offloads that older versions of Windows have not.
 const NEW_OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_USO | FWP_CALLOUT_FLAG_ALLOW_URO;
 
-/// Registers the callouts. What was registered before a failure stays so.
+/// Registers the callouts, the last first: one that authorizes needs those that its contexts are for. What was registered
+/// before a failure stays so.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn register(device: *mut c_void) -> Result<(), Failure> {
-    for (index, callout) in CALLOUTS.iter().enumerate() {
+    for (index, callout) in CALLOUTS.iter().enumerate().rev() {
         let mut status = callout.register(device, OFFLOADS | NEW_OFFLOADS);
         // A guess: what a flag that is not known would bring, if Windows looks at them at all. Any other failure says itself
         // below.

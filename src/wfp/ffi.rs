@@ -151,7 +151,6 @@ pub struct FWPM_DISPLAY_DATA0 {
     pub description: *const u16,
 }
 
-pub const FWPM_SESSION_FLAG_DYNAMIC: u32 = 0x1;
 pub const RPC_C_AUTHN_WINNT: u32 = 10;
 
 #[repr(C)]
@@ -164,6 +163,15 @@ pub struct FWPM_SESSION0 {
     pub sid: *mut c_void,
     pub username: *mut u16,
     pub kernelMode: i32,
+}
+
+#[repr(C)]
+pub struct FWPM_PROVIDER0 {
+    pub providerKey: GUID,
+    pub displayData: FWPM_DISPLAY_DATA0,
+    pub flags: u32,
+    pub providerData: FWP_BYTE_BLOB,
+    pub serviceName: *const u16,
 }
 
 #[repr(C)]
@@ -284,19 +292,24 @@ unsafe extern "C" {
     pub fn FwpmTransactionBegin0(engineHandle: HANDLE, flags: u32) -> NTSTATUS;
     pub fn FwpmTransactionCommit0(engineHandle: HANDLE) -> NTSTATUS;
     pub fn FwpmTransactionAbort0(engineHandle: HANDLE) -> NTSTATUS;
+    pub fn FwpmProviderAdd0(engineHandle: HANDLE, provider: *const FWPM_PROVIDER0, sd: *const c_void) -> NTSTATUS;
+    pub fn FwpmProviderDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
     pub fn FwpmSubLayerAdd0(engineHandle: HANDLE, subLayer: *const FWPM_SUBLAYER0, sd: *const c_void) -> NTSTATUS;
+    pub fn FwpmSubLayerDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
     pub fn FwpmCalloutAdd0(
         engineHandle: HANDLE,
         callout: *const FWPM_CALLOUT0,
         sd: *const c_void,
         id: *mut u32,
     ) -> NTSTATUS;
+    pub fn FwpmCalloutDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
     pub fn FwpmFilterAdd0(
         engineHandle: HANDLE,
         filter: *const FWPM_FILTER0,
         sd: *const c_void,
         id: *mut u64,
     ) -> NTSTATUS;
+    pub fn FwpmFilterDeleteByKey0(engineHandle: HANDLE, key: *const GUID) -> NTSTATUS;
 }
 
 // The x64 ABI of the WDK's headers. ARM64 lays these structures out alike.
@@ -317,6 +330,7 @@ const _: () = {
     assert!(offset_of!(FWPS_CALLOUT2, flowDeleteFn) == 40);
     assert!(size_of::<FWPM_DISPLAY_DATA0>() == 16);
     assert!(size_of::<FWPM_SESSION0>() == 72 && offset_of!(FWPM_SESSION0, flags) == 32);
+    assert!(size_of::<FWPM_PROVIDER0>() == 64 && offset_of!(FWPM_PROVIDER0, serviceName) == 56);
     assert!(size_of::<FWPM_SUBLAYER0>() == 72 && offset_of!(FWPM_SUBLAYER0, weight) == 64);
     assert!(size_of::<FWPM_CALLOUT0>() == 88 && offset_of!(FWPM_CALLOUT0, applicableLayer) == 64);
     assert!(size_of::<FWPM_ACTION0>() == 20 && offset_of!(FWPM_ACTION0, calloutKey) == 4);

@@ -24,13 +24,12 @@ class Callout:
 
 
 class Objects:
-    """What was added with FwpmXxxAdd: a session's, or those of a transaction that is not committed."""
+    """What was added with FwpmXxxAdd, as a transaction or everybody sees it. Providers and sublayers: their providers by key;
+    callouts: (layer, provider); filters: (layer, callout, sublayer, provider)."""
 
-    def __init__(self):
-        self.sublayers, self.callouts, self.filters = set(), {}, []  # callouts: layer by key; filters: (layer, callout)
-
-    def __bool__(self):
-        return bool(self.sublayers or self.callouts or self.filters)
+    def __init__(self, old=None):
+        kinds = (old.providers, old.sublayers, old.callouts, old.filters) if old else ({}, {}, {}, {})
+        self.providers, self.sublayers, self.callouts, self.filters = map(dict, kinds)
 
 
 class FilterEngine:
@@ -46,10 +45,15 @@ class FilterEngine:
     def exports(self):
         return {
             "FwpmCalloutAdd0": self.add_callout,
+            "FwpmCalloutDeleteByKey0": self.delete_callout,
             "FwpmEngineClose0": self.close,
             "FwpmEngineOpen0": self.open,
             "FwpmFilterAdd0": self.add_filter,
+            "FwpmFilterDeleteByKey0": self.delete_filter,
+            "FwpmProviderAdd0": self.add_provider,
+            "FwpmProviderDeleteByKey0": self.delete_provider,
             "FwpmSubLayerAdd0": self.add_sublayer,
+            "FwpmSubLayerDeleteByKey0": self.delete_sublayer,
             "FwpmTransactionAbort0": self.abort,
             "FwpmTransactionBegin0": self.begin,
             "FwpmTransactionCommit0": self.commit,
@@ -60,7 +64,7 @@ class FilterEngine:
         }
 
     def left_behind(self):
-        counts = {"contexts": self.contexts, "callouts": self.callouts, "filters": self.objects.filters}
+        counts = {"contexts": self.contexts, "registered callouts": self.callouts} | vars(self.objects)
         left = [f"{len(things)} {name}" for name, things in counts.items() if things]
         return left + (["a session"] if self.session else [])
 
@@ -70,7 +74,7 @@ class FilterEngine:
         winnt = number("RPC_C_AUTHN_WINNT"), number("RPC_C_AUTHN_DEFAULT")
         require(not server and authentication & 0xFFFFFFFF in winnt, "FwpmEngineOpen0 with these arguments")
         flags = self.machine.get(session, "FWPM_SESSION0", "flags")
-        require(flags == number("FWPM_SESSION_FLAG_DYNAMIC"), "a session that is not dynamic is not modelled here")
+        require(not flags, "a session with flags is not modelled here")
         require(not self.session, "a second session is not modelled here")
         self.session = True
         self.machine.put(handle, SESSION)
@@ -78,9 +82,7 @@ class FilterEngine:
 
     def close(self, handle):
         self._expect(handle)
-        self.session, self.transaction = False, None
-        gone, self.objects = self.objects, Objects()
-        yield from self._notify(gone.filters, "FWPS_CALLOUT_NOTIFY_DELETE_FILTER")
+        self.session, self.transaction = False, None  # The objects stay: they are static.
         return SUCCESS
 
     def begin(self, handle, flags):
@@ -88,7 +90,7 @@ class FilterEngine:
         require(not flags & 0xFFFFFFFF, "a transaction with flags is not modelled here")
         if self.transaction is not None:
             return number("STATUS_FWP_TXN_IN_PROGRESS")
-        self.transaction = Objects()
+        self.transaction = Objects(self.objects)
         return SUCCESS
 
     def abort(self, handle):
@@ -102,19 +104,29 @@ class FilterEngine:
         self._expect(handle)
         if self.transaction is None:
             return number("STATUS_FWP_NO_TXN_IN_PROGRESS")
-        added, self.transaction = self.transaction, None
-        yield from self._notify(added.filters, "FWPS_CALLOUT_NOTIFY_ADD_FILTER")
-        require(not self.objects, "a session with two transactions is not modelled here")
-        self.objects = added
+        old, self.objects, self.transaction = self.objects.filters, self.transaction, None
+        new = self.objects.filters
+        yield from self._notify([new[key] for key in new if key not in old], "FWPS_CALLOUT_NOTIFY_ADD_FILTER")
+        yield from self._notify([old[key] for key in old if key not in new], "FWPS_CALLOUT_NOTIFY_DELETE_FILTER")
         return SUCCESS
 
     def _notify(self, filters, kind):
-        for _, key in filters:
+        for _, key, *_ in filters:
             if callout := self.callouts.get(key):
                 # What it is told of the filter is not modelled; null where a pointer is documented would be a guess.
                 filter_ = self.machine.lend(bytes(64))
                 status = yield callout.notify, (number(kind), 0 if "DELETE" in kind else self.machine.lend(bytes(16)), filter_)
                 require(status & 0xFFFFFFFF == SUCCESS, f"notifyFn answers {status & 0xFFFFFFFF:#x}")
+
+    def add_provider(self, handle, provider, _descriptor):
+        self._expect(handle)
+        key = self._guid(provider, "FWPM_PROVIDER0", "providerKey")
+        if not self._has_name(provider, "FWPM_PROVIDER0"):
+            return number("STATUS_FWP_NULL_DISPLAY_NAME")
+        if key in self._adding().providers:
+            return number("STATUS_FWP_ALREADY_EXISTS")
+        self._adding().providers[key] = None
+        return SUCCESS
 
     def add_sublayer(self, handle, sublayer, _descriptor):
         self._expect(handle)
@@ -123,7 +135,9 @@ class FilterEngine:
             return number("STATUS_FWP_NULL_DISPLAY_NAME")
         if key in self._adding().sublayers:
             return number("STATUS_FWP_ALREADY_EXISTS")
-        self._adding().sublayers.add(key)
+        if not self._has_provider(sublayer, "FWPM_SUBLAYER0"):
+            return number("STATUS_FWP_PROVIDER_NOT_FOUND")
+        self._adding().sublayers[key] = self._provider(sublayer, "FWPM_SUBLAYER0")
         return SUCCESS
 
     def add_callout(self, handle, callout, _descriptor, identifier):
@@ -136,7 +150,9 @@ class FilterEngine:
             return number("STATUS_FWP_LAYER_NOT_FOUND")
         if key in self._adding().callouts:
             return number("STATUS_FWP_ALREADY_EXISTS")
-        self._adding().callouts[key] = layer
+        if not self._has_provider(callout, "FWPM_CALLOUT0"):
+            return number("STATUS_FWP_PROVIDER_NOT_FOUND")
+        self._adding().callouts[key] = layer, self._provider(callout, "FWPM_CALLOUT0")
         if identifier:
             self.machine.put(identifier, self.callouts[key].identifier if key in self.callouts else 0, 4)
         return SUCCESS
@@ -145,27 +161,56 @@ class FilterEngine:
         self._expect(handle)
         get = self.machine.get
         layer = LAYERS.get(self._guid(filter_, "FWPM_FILTER0", "layerKey"))
-        callout = self._guid(filter_, "FWPM_FILTER0", "action.calloutKey")
+        key, callout = (self._guid(filter_, "FWPM_FILTER0", name) for name in ("filterKey", "action.calloutKey"))
+        require(key.int, "a filter whose key the engine chooses is not modelled here")
         if not self._has_name(filter_, "FWPM_FILTER0"):
             return number("STATUS_FWP_NULL_DISPLAY_NAME")
         if layer is None:
             return number("STATUS_FWP_LAYER_NOT_FOUND")
-        if self._guid(filter_, "FWPM_FILTER0", "subLayerKey") not in self._adding().sublayers:
+        if not self._has_provider(filter_, "FWPM_FILTER0"):
+            return number("STATUS_FWP_PROVIDER_NOT_FOUND")
+        if key in self._adding().filters:
+            return number("STATUS_FWP_ALREADY_EXISTS")
+        sublayer = self._guid(filter_, "FWPM_FILTER0", "subLayerKey")
+        if sublayer not in self._adding().sublayers:
             return number("STATUS_FWP_SUBLAYER_NOT_FOUND")
         if callout not in self._adding().callouts:
             return number("STATUS_FWP_CALLOUT_NOT_FOUND")
-        if self._adding().callouts[callout] != layer:
+        if self._adding().callouts[callout][0] != layer:
             return number("STATUS_FWP_INCOMPATIBLE_LAYER")
         action = get(filter_, "FWPM_FILTER0", "action.type")
         require(action == number("FWP_ACTION_CALLOUT_INSPECTION"), f"a filter with the action {action:#x} is not modelled here")
         require(not get(filter_, "FWPM_FILTER0", "numFilterConditions"), "filters with conditions are not modelled here")
-        self._adding().filters.append((layer, callout))
+        self._adding().filters[key] = layer, callout, sublayer, self._provider(filter_, "FWPM_FILTER0")
         if identifier:
             self.machine.put(identifier, len(self._adding().filters))
         return SUCCESS
 
+    def delete_filter(self, handle, key):
+        return self._delete(handle, key, self._adding().filters, [], "STATUS_FWP_FILTER_NOT_FOUND")
+
+    def delete_callout(self, handle, key):
+        named = [callout for _, callout, *_ in self._adding().filters.values()]
+        return self._delete(handle, key, self._adding().callouts, named, "STATUS_FWP_CALLOUT_NOT_FOUND")
+
+    def delete_sublayer(self, handle, key):
+        named = [sublayer for _, _, sublayer, _ in self._adding().filters.values()]
+        return self._delete(handle, key, self._adding().sublayers, named, "STATUS_FWP_SUBLAYER_NOT_FOUND")
+
+    def delete_provider(self, handle, key):
+        adding = self._adding()
+        named = [*adding.sublayers.values(), *(what[-1] for what in (*adding.callouts.values(), *adding.filters.values()))]
+        return self._delete(handle, key, adding.providers, named, "STATUS_FWP_PROVIDER_NOT_FOUND")
+
+    def _delete(self, handle, key, objects, named, not_found):
+        self._expect(handle)
+        key = uuid.UUID(bytes_le=self.machine.read(key, 16))
+        if key in named:
+            return number("STATUS_FWP_IN_USE")
+        return SUCCESS if objects.pop(key, self) is not self else number(not_found)
+
     def _adding(self):
-        require(self.transaction is not None, "adding outside a transaction is not modelled here")
+        require(self.transaction is not None, "adding and deleting outside a transaction is not modelled here")
         return self.transaction
 
     def _expect(self, handle):
@@ -177,6 +222,15 @@ class FilterEngine:
 
     def _has_name(self, address, structure):
         return self.machine.get(address, structure, "displayData.name") != 0
+
+    def _provider(self, address, structure):
+        """The key of the provider that an object names, or None."""
+        key = self.machine.get(address, structure, "providerKey")
+        return uuid.UUID(bytes_le=self.machine.read(key, 16)) if key else None
+
+    def _has_provider(self, address, structure):
+        key = self._provider(address, structure)
+        return key is None or key in self._adding().providers
 
     # Callouts
 
@@ -205,7 +259,7 @@ class FilterEngine:
 
     def callouts_at(self, layer):
         """Those that classify at a layer."""
-        keys = [key for at, key in self.objects.filters if at == layer]
+        keys = [callout for at, callout, *_ in self.objects.filters.values() if at == layer]
         return [self.callouts[key] for key in keys if key in self.callouts]
 
     # Contexts

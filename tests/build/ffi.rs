@@ -78,6 +78,7 @@ fn structures_passed_to_windows_have_the_headers_layout() {
     assert_layout!(FWPS_CALLOUT2: calloutKey flags classifyFn notifyFn flowDeleteFn);
     assert_layout!(FWPM_DISPLAY_DATA0: name description);
     assert_layout!(FWPM_SESSION0: sessionKey displayData flags txnWaitTimeoutInMSec processId sid username kernelMode);
+    assert_layout!(FWPM_PROVIDER0: providerKey displayData flags providerData serviceName);
     assert_layout!(FWPM_SUBLAYER0: subLayerKey displayData flags providerKey providerData weight);
     assert_layout!(FWPM_CALLOUT0: calloutKey displayData flags providerKey providerData applicableLayer calloutId);
     assert_layout!(FWPM_ACTION0: r#type calloutKey);
@@ -113,7 +114,7 @@ fn numbers_are_the_headers() {
         FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE
         FWP_ACTION_BLOCK FWP_ACTION_CONTINUE FWP_ACTION_CALLOUT_INSPECTION FWPS_RIGHT_ACTION_WRITE
         FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW FWP_CALLOUT_FLAG_ALLOW_OFFLOAD FWP_CALLOUT_FLAG_ALLOW_RSC
-        FWPM_SESSION_FLAG_DYNAMIC RPC_C_AUTHN_WINNT FWP_CONDITION_FLAG_IS_REAUTHORIZE);
+        RPC_C_AUTHN_WINNT FWP_CONDITION_FLAG_IS_REAUTHORIZE);
 }
 
 #[test]

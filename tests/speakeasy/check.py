@@ -111,10 +111,15 @@ def check_device(checks, host):
     checks.equal("open registry keys", host.kmdf.keys, set())
 
 
+def check_provider(checks, host):
+    wanted = {"key": expected.PROVIDER, "name": expected.PROVIDER_NAME, "flags": 0, "service": 0}
+    checks.equal("the provider", host.wfp.by_headers["providers"], [wanted])
+
+
 def check_sublayer(checks, host):
     by_speakeasy = [(key, layer["name"]) for key, layer in host.wfp.sublayers.items()]
     checks.equal("the sublayer, as speakeasy sees it", by_speakeasy, [(expected.SUBLAYER, expected.SUBLAYER_NAME)])
-    wanted = {"key": expected.SUBLAYER, "name": expected.SUBLAYER_NAME, "flags": 0, "provider": 0}
+    wanted = {"key": expected.SUBLAYER, "name": expected.SUBLAYER_NAME, "flags": 0, "provider": expected.PROVIDER}
     wanted["weight"] = expected.SUBLAYER_WEIGHT
     checks.equal("the sublayer", host.wfp.by_headers["sublayers"], [wanted])
 
@@ -122,7 +127,7 @@ def check_sublayer(checks, host):
 def check_callouts(checks, host):
     """What was registered, by speakeasy's structures, and what was added, by both."""
     registered = {callout["key"]: callout for callout in host.wfp.callouts.values()}
-    checks.equal("the callouts registered", list(registered), [callout.key for callout in expected.CALLOUTS])
+    checks.equal("the callouts registered", list(registered), [callout.key for callout in reversed(expected.CALLOUTS)])
     for callout in expected.CALLOUTS:
         found = registered.get(callout.key, {})
         flags = expected.TRANSPORT_FLAGS if callout.transport else expected.AUTHORIZE_FLAGS
@@ -134,7 +139,7 @@ def check_callouts(checks, host):
         checks.equal(f"a delete_fn in .text of {callout.name}", host.is_code(delete), callout.transport)
         checks.equal(f"no delete_fn of {callout.name}", delete == 0, not callout.transport)
     wanted = [
-        {"key": callout.key, "name": callout.name, "flags": 0, "provider": 0, "layer": facts.layer(callout.layer)}
+        {"key": callout.key, "name": callout.name, "flags": 0, "provider": expected.PROVIDER, "layer": facts.layer(callout.layer)}
         for callout in expected.CALLOUTS
     ]
     check_list(checks, "callout", host.wfp.by_headers["callouts"], wanted)
@@ -156,9 +161,10 @@ def check_filters(checks, host):
     checks.equal("the filters, as speakeasy sees them", by_speakeasy, [callout.name for callout in expected.CALLOUTS])
     wanted = [
         {
+            "key": callout.filter,
             "name": callout.name,
             "flags": 0,
-            "provider": 0,
+            "provider": expected.PROVIDER,
             "layer": facts.layer(callout.layer),
             "sublayer": expected.SUBLAYER,
             "weight": expected.FWP_EMPTY,
@@ -180,10 +186,10 @@ def check_list(checks, kind, found, wanted):
 
 
 def check_engine(checks, host):
-    """One dynamic session; one transaction, which is committed last."""
-    wanted = (expected.RPC_C_AUTHN_WINNT, expected.FWPM_SESSION_FLAG_DYNAMIC)
+    """One session without flags; one transaction, which is committed last."""
+    wanted = (expected.RPC_C_AUTHN_WINNT, 0)
     checks.equal("the sessions", list(host.wfp.session_flags.values()), [wanted])
-    steps = ["begin", "sublayer"] + ["callout"] * 8 + ["filter"] * 8 + ["commit"]
+    steps = ["begin", "provider", "sublayer"] + ["callout"] * 8 + ["filter"] * 8 + ["commit"]
     checks.equal("what was done in the engine", host.wfp.steps, steps)
 
 
@@ -193,6 +199,7 @@ def check_nothing_left(checks, host):
     checks.equal("sessions left", len(wfp.sessions), 0)
     checks.equal("callouts left", len(wfp.callouts), 0)
     checks.equal("sublayers and filters left", (len(wfp.sublayers), len(wfp.filters)), (0, 0))
+    checks.equal("objects left", {kind: objects for kind, objects in wfp.by_headers.items() if objects}, {})
     checks.equal("devices left", len(kmdf.wdf_devices), 0)
     checks.equal("device inits left", len(kmdf.inits), 0)
     checks.equal("registry keys left", len(kmdf.keys), 0)
@@ -217,7 +224,8 @@ def check(image):
     if status == 0:
         checks.equal("the line that says so", host.kernel.lines[-1:], [expected.LOADED])
         checks.equal("the pool is in use", bool(host.kernel.pool), True)
-        seen = {"device": check_device, "engine": check_engine, "sublayer": check_sublayer}
+        seen = {"device": check_device, "engine": check_engine, "provider": check_provider}
+        seen |= {"sublayer": check_sublayer}
         seen |= {"callouts": check_callouts, "filters": check_filters}
         for case, look in seen.items():
             checks.begin(case)

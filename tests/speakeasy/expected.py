@@ -6,19 +6,70 @@ docs/architecture.md has it. Only the layers' GUIDs are looked up, in tests/data
 
 from collections import namedtuple
 
-# name, key, layer; whether it is called for flows with a context only, and told when a flow ends
-Callout = namedtuple("Callout", "name key layer transport")
+# name, key, key of its filter, layer; whether it is called for flows with a context only, and told when a flow ends
+Callout = namedtuple("Callout", "name key filter layer transport")
 
 CALLOUTS = [
-    Callout("flowtag connect IPv4", "e1726015-ad43-4667-8aac-7ed60c4f94e5", "FWPM_LAYER_ALE_AUTH_CONNECT_V4", False),
-    Callout("flowtag connect IPv6", "c251b864-bf1a-4347-8d3b-677d501f1744", "FWPM_LAYER_ALE_AUTH_CONNECT_V6", False),
-    Callout("flowtag accept IPv4", "654690a0-9bc4-42c5-8874-fa901b8dfe83", "FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4", False),
-    Callout("flowtag accept IPv6", "02050392-b641-4649-b383-087dfcd72e2d", "FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6", False),
-    Callout("flowtag outbound IPv4", "c0c059c2-7a50-425c-b768-08eec3e8d49b", "FWPM_LAYER_OUTBOUND_TRANSPORT_V4", True),
-    Callout("flowtag outbound IPv6", "5ccf84ef-8777-4a67-b9fa-1e9f4a859b3b", "FWPM_LAYER_OUTBOUND_TRANSPORT_V6", True),
-    Callout("flowtag inbound IPv4", "31f7d674-c999-40dc-aec3-d0b9f5dcc7c0", "FWPM_LAYER_INBOUND_TRANSPORT_V4", True),
-    Callout("flowtag inbound IPv6", "f35b4976-5d79-4dc1-b0b2-f84812842c20", "FWPM_LAYER_INBOUND_TRANSPORT_V6", True),
+    Callout(
+        "flowtag connect IPv4",
+        "e1726015-ad43-4667-8aac-7ed60c4f94e5",
+        "0f6bb926-074b-42ec-8e37-4c3fdeb36d33",
+        "FWPM_LAYER_ALE_AUTH_CONNECT_V4",
+        False,
+    ),
+    Callout(
+        "flowtag connect IPv6",
+        "c251b864-bf1a-4347-8d3b-677d501f1744",
+        "0d0606eb-de14-4830-a84e-bb3e4012f632",
+        "FWPM_LAYER_ALE_AUTH_CONNECT_V6",
+        False,
+    ),
+    Callout(
+        "flowtag accept IPv4",
+        "654690a0-9bc4-42c5-8874-fa901b8dfe83",
+        "245a639e-dcf0-4905-a2b4-5f4ada3cfba5",
+        "FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4",
+        False,
+    ),
+    Callout(
+        "flowtag accept IPv6",
+        "02050392-b641-4649-b383-087dfcd72e2d",
+        "ade3086b-b070-476f-b65a-70d54ae990c9",
+        "FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6",
+        False,
+    ),
+    Callout(
+        "flowtag outbound IPv4",
+        "c0c059c2-7a50-425c-b768-08eec3e8d49b",
+        "e2335fc5-bafe-4854-872b-f18736cb1455",
+        "FWPM_LAYER_OUTBOUND_TRANSPORT_V4",
+        True,
+    ),
+    Callout(
+        "flowtag outbound IPv6",
+        "5ccf84ef-8777-4a67-b9fa-1e9f4a859b3b",
+        "7a306ebd-c204-4b9e-85d4-14ab431f41c8",
+        "FWPM_LAYER_OUTBOUND_TRANSPORT_V6",
+        True,
+    ),
+    Callout(
+        "flowtag inbound IPv4",
+        "31f7d674-c999-40dc-aec3-d0b9f5dcc7c0",
+        "2bb38670-b27f-4578-90ef-4aca6e14b493",
+        "FWPM_LAYER_INBOUND_TRANSPORT_V4",
+        True,
+    ),
+    Callout(
+        "flowtag inbound IPv6",
+        "f35b4976-5d79-4dc1-b0b2-f84812842c20",
+        "3c902e11-2c82-4211-b9e4-22225e49c15e",
+        "FWPM_LAYER_INBOUND_TRANSPORT_V6",
+        True,
+    ),
 ]
+
+PROVIDER = "cd8196fb-72fc-438c-8271-3803f3a505e8"
+PROVIDER_NAME = "flowtag"
 
 SUBLAYER = "f59152a0-a16a-45b6-ad79-d2b73a6c3d3b"
 SUBLAYER_NAME = "flowtag"
@@ -31,7 +82,6 @@ TRANSPORT_FLAGS = AUTHORIZE_FLAGS | 0x1
 
 FWP_ACTION_CALLOUT_INSPECTION = 0x6004
 FWP_EMPTY = 0
-FWPM_SESSION_FLAG_DYNAMIC = 1
 RPC_C_AUTHN_WINNT = 10
 
 FILE_DEVICE_NETWORK = 0x12

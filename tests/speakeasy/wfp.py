@@ -1,12 +1,14 @@
 """fwpkclnt.sys: speakeasy's, and what it lacks.
 
 speakeasy's own: FwpmEngineOpen0, FwpmSubLayerAdd0, FwpmCalloutAdd0, FwpmFilterAdd0, FwpsCalloutRegister1 (whose structure is
-laid out as that of FwpsCalloutRegister2), and its structures. Ours: transactions, what the end of a dynamic session and
-unregistering take away, and a second look at the structures, by the headers' offsets.
+laid out as that of FwpsCalloutRegister2), and its structures. Ours: transactions, providers, what the end of a dynamic session
+and unregistering take away, and a second look at the structures, by the headers' offsets.
 
 The second look is needed: speakeasy declares `providerKey` as a GUID where the headers have a pointer to one
 (winenv/defs/wfp/fwpmtypes.py), and so misreads what lies behind it.
 """
+
+import uuid
 
 from speakeasy.winenv.api.kernelmode.fwpkclnt import FWP_E_CALLOUT_NOT_FOUND, Fwpkclnt
 
@@ -25,7 +27,7 @@ class Wfp(Fwpkclnt):
         self.session_flags = {}
         self.transaction = None
         self.steps = []  # of the transactions, and what was added in them
-        self.by_headers = {"sublayers": [], "callouts": [], "filters": []}
+        self.by_headers = {"providers": [], "sublayers": [], "callouts": [], "filters": []}
         super().__init__(emu)
         self.read = Reader(self)
 
@@ -42,13 +44,11 @@ class Wfp(Fwpkclnt):
 
     @apihook("FwpmEngineClose0", argc=1)
     def FwpmEngineClose0(self, emu, argv, ctx={}):
-        """The end of a session aborts its transaction, and takes along what was added if the session is dynamic."""
+        """The end of a session aborts its transaction. What was added stays: the session is not dynamic."""
         require_irql(emu, PASSIVE_LEVEL, "FwpmEngineClose0")
         self.require_session(argv[0])
         del self.sessions[argv[0]]
         self.transaction = None
-        if self.session_flags[argv[0]][1] & 1:
-            self.remove_objects()
         return super().FwpmEngineClose0(emu, argv, ctx)
 
     @apihook("FwpmTransactionBegin0", argc=2)
@@ -73,6 +73,18 @@ class Wfp(Fwpkclnt):
         self.remove_objects()
         return STATUS_SUCCESS
 
+    @apihook("FwpmProviderAdd0", argc=3)
+    def FwpmProviderAdd0(self, emu, argv, ctx={}):
+        self.require_transaction(argv[0], "provider")
+        require(argv[2] == 0, "a provider with a security descriptor")
+        self.by_headers["providers"].append({
+            "key": self.read.guid(argv[1], "FWPM_PROVIDER0", "providerKey"),
+            "name": self.read.text(argv[1], "FWPM_PROVIDER0", "displayData.name"),
+            "flags": self.read.number(argv[1], "FWPM_PROVIDER0", "flags"),
+            "service": self.read.number(argv[1], "FWPM_PROVIDER0", "serviceName"),
+        })
+        return STATUS_SUCCESS
+
     @apihook("FwpmSubLayerAdd0", argc=3)
     def FwpmSubLayerAdd0(self, emu, argv, ctx={}):
         self.require_transaction(argv[0], "sublayer")
@@ -80,7 +92,7 @@ class Wfp(Fwpkclnt):
             "key": self.read.guid(argv[1], "FWPM_SUBLAYER0", "subLayerKey"),
             "name": self.read.text(argv[1], "FWPM_SUBLAYER0", "displayData.name"),
             "flags": self.read.number(argv[1], "FWPM_SUBLAYER0", "flags"),
-            "provider": self.read.number(argv[1], "FWPM_SUBLAYER0", "providerKey"),
+            "provider": self.provider_of(argv[1], "FWPM_SUBLAYER0"),
             "weight": self.read.number(argv[1], "FWPM_SUBLAYER0", "weight"),
         })
         return super().FwpmSubLayerAdd0(emu, argv, ctx)
@@ -106,7 +118,7 @@ class Wfp(Fwpkclnt):
             "key": self.read.guid(argv[1], "FWPM_CALLOUT0", "calloutKey"),
             "name": self.read.text(argv[1], "FWPM_CALLOUT0", "displayData.name"),
             "flags": self.read.number(argv[1], "FWPM_CALLOUT0", "flags"),
-            "provider": self.read.number(argv[1], "FWPM_CALLOUT0", "providerKey"),
+            "provider": self.provider_of(argv[1], "FWPM_CALLOUT0"),
             "layer": self.read.guid(argv[1], "FWPM_CALLOUT0", "applicableLayer"),
         })
         return super().FwpmCalloutAdd0(emu, argv, ctx)
@@ -115,9 +127,10 @@ class Wfp(Fwpkclnt):
     def FwpmFilterAdd0(self, emu, argv, ctx={}):
         self.require_transaction(argv[0], "filter")
         self.by_headers["filters"].append({
+            "key": self.read.guid(argv[1], "FWPM_FILTER0", "filterKey"),
             "name": self.read.text(argv[1], "FWPM_FILTER0", "displayData.name"),
             "flags": self.read.number(argv[1], "FWPM_FILTER0", "flags"),
-            "provider": self.read.number(argv[1], "FWPM_FILTER0", "providerKey"),
+            "provider": self.provider_of(argv[1], "FWPM_FILTER0"),
             "layer": self.read.guid(argv[1], "FWPM_FILTER0", "layerKey"),
             "sublayer": self.read.guid(argv[1], "FWPM_FILTER0", "subLayerKey"),
             "weight": self.read.number(argv[1], "FWPM_FILTER0", "weight.type"),
@@ -128,6 +141,39 @@ class Wfp(Fwpkclnt):
         if argv[3] == 0:  # The id is optional. speakeasy writes it all the same.
             argv[3] = self.mem_alloc(8, tag="emu.filter_id")
         return super().FwpmFilterAdd0(emu, argv, ctx)
+
+    @apihook("FwpmFilterDeleteByKey0", argc=2)
+    def FwpmFilterDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "filters")
+
+    @apihook("FwpmCalloutDeleteByKey0", argc=2)
+    def FwpmCalloutDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "callouts")
+
+    @apihook("FwpmSubLayerDeleteByKey0", argc=2)
+    def FwpmSubLayerDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "sublayers")
+
+    @apihook("FwpmProviderDeleteByKey0", argc=2)
+    def FwpmProviderDeleteByKey0(self, emu, argv, ctx={}):
+        return self.delete(argv, "providers")
+
+    def delete(self, argv, kind):
+        """Takes an object away, as the headers' look has it; speakeasy's own tables go with the last one."""
+        self.require_transaction(argv[0], f"delete {kind}")
+        key = str(uuid.UUID(bytes_le=bytes(self.mem_read(argv[1], 16))))
+        objects = self.by_headers[kind]
+        found = next((object_ for object_ in objects if object_["key"] == key), None)
+        require(found is not None, f"there is no {key} among the {kind}")
+        objects.remove(found)
+        if not any(self.by_headers.values()):
+            self.remove_objects()
+        return STATUS_SUCCESS
+
+    def provider_of(self, address, structure):
+        """The key of the provider that an object names."""
+        key = self.read.number(address, structure, "providerKey")
+        return str(uuid.UUID(bytes_le=bytes(self.mem_read(key, 16)))) if key else None
 
     def require_session(self, handle):
         require(handle in self.sessions, f"no session has the handle {handle:#x}")

@@ -118,6 +118,7 @@ impl Rig {
         assert_eq!(wfp.contexts(), 0, "contexts");
         assert_eq!(wfp.callouts(), 0, "callouts");
         assert_eq!(wfp.filters(), 0, "filters");
+        assert_eq!(wfp.managed_objects(), 0, "objects in the filter engine");
         assert_eq!(wfp.sessions(), 0, "sessions");
         assert_eq!(self.machine.pool().live_count(), 0, "pool blocks: {:?}", self.machine.pool().live_blocks());
         assert_eq!(self.machine.query_service(SERVICE).unwrap().state, State::Stopped);

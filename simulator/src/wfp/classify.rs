@@ -251,6 +251,7 @@ mod tests {
             action: Action::Callout { key: Guid::NULL, role: Role::Terminating },
             flags,
             context: 0,
+            provider: None,
             owner: None,
         }
     }

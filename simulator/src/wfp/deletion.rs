@@ -1,14 +1,13 @@
-//! Taking objects away again: `Fwpm*DeleteByKey0`; and providers, which are only names for who added what.
+//! Taking objects away again: `Fwpm*DeleteByKey0`; and providers, which name who added what.
 //!
-//! DDI `FwpmCalloutDeleteByKey0`; for a sub-layer that a filter refers to Win32 "Object Management" and "WFP Error Codes".
-//! Simplification: whose session an object was added in is not looked at (SDK `FwpmSubLayerDeleteByKey0`:
-//! `FWP_E_WRONG_SESSION`, `FWP_E_DYNAMIC_SESSION_IN_PROGRESS`).
+//! DDI `FwpmCalloutDeleteByKey0`; that an object cannot go before what refers to it says Win32 "Object Management", and that the
+//! answer is `FWP_IN_USE` says the error's page ("WFP Error Codes"), not the functions'.
 
 use super::{
     abi::Guid,
     inputs,
     management::{answer_result, change_policy, check_name, export, key_or_new},
-    policy::{Policy, Provider},
+    policy::{Policy, Provider, SessionId},
     status::{self, Status},
 };
 use crate::computer::{Call, Export};
@@ -17,40 +16,63 @@ use crate::computer::{Call, Export};
 pub const EXPORTS: &[Export] = &[
     export(
         "FwpmCalloutDeleteByKey0",
-        &[status::FWP_CALLOUT_NOT_FOUND, status::FWP_IN_USE],
+        &[
+            status::RPC_CALL_FAILED,
+            status::FWP_CALLOUT_NOT_FOUND,
+            status::FWP_IN_USE,
+            status::FWP_WRONG_SESSION,
+            status::FWP_SESSION_ABORTED,
+        ],
         inputs::DELETE_BY_KEY,
         |call| delete(call, Policy::remove_callout),
     ),
     export(
         "FwpmFilterDeleteByKey0",
-        &[status::FWP_FILTER_NOT_FOUND, status::FWP_SESSION_ABORTED],
+        &[
+            status::RPC_CALL_FAILED,
+            status::FWP_FILTER_NOT_FOUND,
+            status::FWP_WRONG_SESSION,
+            status::FWP_SESSION_ABORTED,
+        ],
         inputs::DELETE_BY_KEY,
         |call| delete(call, Policy::remove_filter),
     ),
     export(
         "FwpmProviderAdd0",
-        &[status::FWP_ALREADY_EXISTS, status::FWP_NULL_DISPLAY_NAME],
+        &[status::FWP_ALREADY_EXISTS, status::FWP_NULL_DISPLAY_NAME, status::FWP_SESSION_ABORTED],
         inputs::PROVIDER_ADD,
         |call| answer_result(call, add_provider(call)),
     ),
     export(
         "FwpmProviderDeleteByKey0",
-        &[status::FWP_PROVIDER_NOT_FOUND, status::FWP_IN_USE],
+        &[
+            status::RPC_CALL_FAILED,
+            status::FWP_PROVIDER_NOT_FOUND,
+            status::FWP_IN_USE,
+            status::FWP_WRONG_SESSION,
+            status::FWP_SESSION_ABORTED,
+        ],
         inputs::DELETE_BY_KEY,
         |call| delete(call, Policy::remove_provider),
     ),
     export(
         "FwpmSubLayerDeleteByKey0",
-        &[status::FWP_SUBLAYER_NOT_FOUND, status::FWP_IN_USE],
+        &[
+            status::RPC_CALL_FAILED,
+            status::FWP_SUBLAYER_NOT_FOUND,
+            status::FWP_IN_USE,
+            status::FWP_WRONG_SESSION,
+            status::FWP_SESSION_ABORTED,
+        ],
         inputs::DELETE_BY_KEY,
         |call| delete(call, Policy::remove_sublayer),
     ),
 ];
 
 /// Has `remove` take away the object whose key argument 1 points at, as session argument 0 sees it.
-fn delete(call: &Call<'_>, remove: fn(&mut Policy, Guid) -> Result<(), Status>) -> u64 {
+fn delete(call: &Call<'_>, remove: fn(&mut Policy, Guid, Option<SessionId>) -> Result<(), Status>) -> u64 {
     let (session, key): (u64, Guid) = (call.arg(0), call.read(call.arg(1)));
-    let removed = change_policy(call.cpu, |state| state.bfe.change(session, |policy, _| remove(policy, key)));
+    let removed = change_policy(call.cpu, |state| state.bfe.change(session, |policy, by| remove(policy, key, by)));
     answer_result(call, removed)
 }
 

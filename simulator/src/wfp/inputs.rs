@@ -11,7 +11,7 @@ const KEPT_FOR_THE_PROVIDER: &str = "Win32: kept for the provider, who alone rea
 const SHOWN: &str = "Win32: shown to people";
 const RETURNED: &str = "Win32: filled in by the engine when the object is read";
 const NO_DESCRIPTOR: &str = "DDI: NULL, the descriptor that everybody inherits; no access is checked here";
-const PROVIDER: &str = "a provider that does not exist is taken, too; whoever asks for one by name is not modelled";
+const PROVIDER: &str = "wfp::policy::tests::an_object_needs_the_provider_that_it_names";
 
 /// The keys of all layers, and their run-time ids.
 const LAYER_KEYS: [u128; Layer::ALL.len()] = {
@@ -77,7 +77,7 @@ pub(super) const SUBLAYER_ADD: &[Input] = &[
     field(1, 16, "subLayer.displayData.name").used("wfp::tests::managing::a_sublayer_needs_a_name"),
     field(1, 24, "subLayer.displayData.description").ignored(SHOWN),
     field(1, 32, "subLayer.flags").flags(4, 0, "Win32 FWPM_SUBLAYER0; what outlives a restart has no model"),
-    field(1, 40, "subLayer.providerKey").guess(PROVIDER),
+    field(1, 40, "subLayer.providerKey").used(PROVIDER),
     field(1, 48, "subLayer.providerData").ignored(KEPT_FOR_THE_PROVIDER),
     field(1, 64, "subLayer.weight").used("wfp::policy::tests::heavy_sublayers_are_evaluated_first"),
     SD_2,
@@ -93,7 +93,7 @@ pub(super) const CALLOUT_ADD: &[Input] = &[
         0,
         "Win32 FWPM_CALLOUT0; what outlives a restart, and provider contexts, have no model",
     ),
-    field(1, 40, "callout.providerKey").guess(PROVIDER),
+    field(1, 40, "callout.providerKey").used(PROVIDER),
     field(1, 48, "callout.providerData").ignored(KEPT_FOR_THE_PROVIDER),
     field(1, 64, "callout.applicableLayer").keys(&LAYER_KEYS, LAYERS),
     field(1, 80, "callout.calloutId").ignored(RETURNED),
@@ -107,7 +107,7 @@ pub(super) const FILTER_ADD: &[Input] = &[
     field(1, 16, "filter.displayData.name").used("wfp::tests::inputs::a_callout_and_a_filter_need_a_name"),
     field(1, 24, "filter.displayData.description").ignored(SHOWN),
     field(1, 32, "filter.flags").flags(4, 0x10, "Win32 FWPM_FILTER0: FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED"),
-    field(1, 40, "filter.providerKey").guess(PROVIDER),
+    field(1, 40, "filter.providerKey").used(PROVIDER),
     field(1, 48, "filter.providerData").ignored(KEPT_FOR_THE_PROVIDER),
     field(1, 64, "filter.layerKey").keys(&LAYER_KEYS, LAYERS),
     field(1, 80, "filter.subLayerKey").used("wfp::policy::tests::a_filter_needs_its_sublayer"),

@@ -40,14 +40,19 @@ pub const EXPORTS: &[Export] = &[
         inputs::ENGINE_OPEN,
         |call| answer_result(call, open(call)),
     ),
-    export("FwpmEngineClose0", &[status::FWP_SESSION_ABORTED, status::INVALID_HANDLE], inputs::SESSION_ONLY, |call| {
-        answer_result(
-            call,
-            change_policy(call.cpu, |state| state.bfe.close(call.arg(0))).map(|given_up| {
-                notify_given_up(call.cpu, given_up);
-            }),
-        )
-    }),
+    export(
+        "FwpmEngineClose0",
+        &[status::RPC_CALL_FAILED, status::FWP_SESSION_ABORTED, status::INVALID_HANDLE],
+        inputs::SESSION_ONLY,
+        |call| {
+            answer_result(
+                call,
+                change_policy(call.cpu, |state| state.bfe.close(call.arg(0))).map(|given_up| {
+                    notify_given_up(call.cpu, given_up);
+                }),
+            )
+        },
+    ),
     export(
         "FwpmTransactionBegin0",
         &[status::FWP_TIMEOUT, status::FWP_TXN_IN_PROGRESS, status::FWP_SESSION_ABORTED],
@@ -82,6 +87,7 @@ pub const EXPORTS: &[Export] = &[
         &[
             status::FWP_ALREADY_EXISTS,
             status::FWP_NULL_DISPLAY_NAME,
+            status::FWP_PROVIDER_NOT_FOUND,
             status::FWP_INCOMPATIBLE_TXN,
             status::FWP_SESSION_ABORTED,
         ],
@@ -94,6 +100,7 @@ pub const EXPORTS: &[Export] = &[
             status::FWP_ALREADY_EXISTS,
             status::FWP_NULL_DISPLAY_NAME,
             status::FWP_LAYER_NOT_FOUND,
+            status::FWP_PROVIDER_NOT_FOUND,
             status::FWP_INCOMPATIBLE_TXN,
             status::FWP_SESSION_ABORTED,
         ],
@@ -106,6 +113,7 @@ pub const EXPORTS: &[Export] = &[
             status::FWP_CALLOUT_NOT_FOUND,
             status::FWP_SUBLAYER_NOT_FOUND,
             status::FWP_LAYER_NOT_FOUND,
+            status::FWP_PROVIDER_NOT_FOUND,
             status::FWP_ALREADY_EXISTS,
             status::FWP_INCOMPATIBLE_LAYER,
             status::FWP_NULL_DISPLAY_NAME,
@@ -138,6 +146,11 @@ pub(super) fn check_name(call: &Call<'_>, name: u64) -> Result<(), Status> {
     Ok(())
 }
 
+/// The provider that an object names; NULL when it names none.
+fn provider(call: &Call<'_>, key: u64) -> Option<Guid> {
+    (key != 0).then(|| call.read(key))
+}
+
 /// The key that was given, or one of the engine's choice.
 pub(super) fn key_or_new(state: &mut State, key: Guid) -> Guid {
     if key != Guid::NULL {
@@ -150,21 +163,25 @@ pub(super) fn key_or_new(state: &mut State, key: Guid) -> Guid {
 fn add_sublayer(call: &Call<'_>) -> Result<(), Status> {
     let sublayer: FwpmSubLayer = call.read(call.arg(1));
     check_name(call, sublayer.name)?;
+    let provider = provider(call, sublayer.provider_key);
     let mut state = call.machine.wfp().state();
     let key = key_or_new(&mut state, sublayer.sub_layer_key);
     let weight = sublayer.weight;
-    state.bfe.change(call.arg(0), |policy, owner| policy.add_sublayer(SubLayer { key, weight, owner }))
+    state.bfe.change(call.arg(0), |policy, owner| policy.add_sublayer(SubLayer { key, weight, provider, owner }))
 }
 
 fn add_callout(call: &Call<'_>) -> Result<(), Status> {
     let callout: FwpmCallout = call.read(call.arg(1));
     check_name(call, callout.name)?;
     let layer = Layer::from_key(callout.applicable_layer).ok_or(status::FWP_LAYER_NOT_FOUND)?;
+    let provider = provider(call, callout.provider_key);
     let id = {
         let mut state = call.machine.wfp().state();
         let key = key_or_new(&mut state, callout.callout_key);
         let id = state.callouts.id_of(key);
-        state.bfe.change(call.arg(0), |policy, owner| policy.add_callout(ManagedCallout { key, id, layer, owner }))?;
+        state.bfe.change(call.arg(0), |policy, owner| {
+            policy.add_callout(ManagedCallout { key, id, layer, provider, owner })
+        })?;
         id
     };
     if call.arg(3) != 0 {
@@ -220,6 +237,7 @@ fn describe_filter(call: &Call<'_>, given: &FwpmFilter) -> Result<Filter, Status
         },
         flags: given.flags,
         context: given.raw_context,
+        provider: provider(call, given.provider_key),
         owner: None,
     })
 }

@@ -17,6 +17,15 @@ use super::{
 pub(super) const UNIVERSAL_SUBLAYER: Guid =
     Guid::new(0xeebe_cc03, 0xced4, 0x4380, [0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74]);
 
+/// The providers that are built in, always there (Win32 "Built-in Provider Identifiers"; fwpmu.h of the SDK): IKEEXT, IPsec's
+/// DoS configuration, TCP chimney offload, TCP templates.
+pub(super) const BUILT_IN_PROVIDERS: [Guid; 4] = [
+    Guid::new(0x10ad_9216, 0xccde, 0x456c, [0x8b, 0x16, 0xe9, 0xf0, 0x4e, 0x60, 0xa9, 0x0b]),
+    Guid::new(0x3c6c_05a9, 0xc05c, 0x4bb9, [0x83, 0x38, 0x23, 0x27, 0x81, 0x4c, 0xe8, 0xbf]),
+    Guid::new(0x896a_a19e, 0x9a34, 0x4bcb, [0xae, 0x79, 0xbe, 0xb9, 0x12, 0x7c, 0x84, 0xb9]),
+    Guid::new(0x76cf_cd30, 0x3394, 0x432d, [0xbe, 0xd3, 0x44, 0x1a, 0xe5, 0x0e, 0x63, 0xc3]),
+];
+
 /// Its weight: a guess, below it only 0.
 const UNIVERSAL_WEIGHT: u16 = 1;
 
@@ -27,6 +36,7 @@ pub(super) type SessionId = u64;
 pub(super) struct SubLayer {
     pub(super) key: Guid,
     pub(super) weight: u16,
+    pub(super) provider: Option<Guid>,
     /// The dynamic session that it dies with; `None` for a static one.
     pub(super) owner: Option<SessionId>,
 }
@@ -36,6 +46,7 @@ pub(super) struct ManagedCallout {
     pub(super) key: Guid,
     pub(super) id: u32,
     pub(super) layer: Layer,
+    pub(super) provider: Option<Guid>,
     pub(super) owner: Option<SessionId>,
 }
 
@@ -74,6 +85,7 @@ pub(super) struct Filter {
     /// `FWPM_FILTER_FLAG_*`.
     pub(super) flags: u32,
     pub(super) context: u64,
+    pub(super) provider: Option<Guid>,
     pub(super) owner: Option<SessionId>,
 }
 
@@ -87,7 +99,29 @@ impl Filter {
     }
 }
 
-/// Who added objects: only a name.
+/// What has a key of its own, and a session that it dies with, if that is a dynamic one.
+trait Object {
+    fn key(&self) -> Guid;
+    fn owner(&self) -> Option<SessionId>;
+}
+
+macro_rules! objects {
+    ($($kind:ident)*) => {
+        $(impl Object for $kind {
+            fn key(&self) -> Guid {
+                self.key
+            }
+
+            fn owner(&self) -> Option<SessionId> {
+                self.owner
+            }
+        })*
+    };
+}
+
+objects!(Provider SubLayer ManagedCallout Filter);
+
+/// Who added objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Provider {
     pub(super) key: Guid,
@@ -104,7 +138,7 @@ pub(super) struct Policy {
 
 impl Policy {
     pub(super) fn add_provider(&mut self, provider: Provider) -> Result<(), Status> {
-        if self.providers.iter().any(|other| other.key == provider.key) {
+        if BUILT_IN_PROVIDERS.contains(&provider.key) || self.providers.iter().any(|other| other.key == provider.key) {
             return Err(status::FWP_ALREADY_EXISTS);
         }
         self.providers.push(provider);
@@ -115,6 +149,7 @@ impl Policy {
         if sublayer.key == UNIVERSAL_SUBLAYER || self.sublayers.iter().any(|other| other.key == sublayer.key) {
             return Err(status::FWP_ALREADY_EXISTS);
         }
+        self.check_provider(sublayer.provider, sublayer.owner)?;
         self.sublayers.push(sublayer);
         Ok(())
     }
@@ -123,6 +158,7 @@ impl Policy {
         if self.callouts.iter().any(|other| other.key == callout.key) {
             return Err(status::FWP_ALREADY_EXISTS);
         }
+        self.check_provider(callout.provider, callout.owner)?;
         self.callouts.push(callout);
         Ok(())
     }
@@ -132,10 +168,10 @@ impl Policy {
         if self.filters.iter().any(|other| other.key == filter.key) {
             return Err(status::FWP_ALREADY_EXISTS);
         }
-        let dies_before = |owner: Option<SessionId>| owner.is_some() && owner != filter.owner;
+        self.check_provider(filter.provider, filter.owner)?;
         if filter.sublayer != UNIVERSAL_SUBLAYER {
             let sublayer = self.sublayers.iter().find(|sublayer| sublayer.key == filter.sublayer);
-            if dies_before(sublayer.ok_or(status::FWP_SUBLAYER_NOT_FOUND)?.owner) {
+            if dies_before(sublayer.ok_or(status::FWP_SUBLAYER_NOT_FOUND)?.owner, filter.owner) {
                 return Err(status::FWP_LIFETIME_MISMATCH);
             }
         }
@@ -145,7 +181,7 @@ impl Policy {
             if callout.layer != filter.layer {
                 return Err(status::FWP_INCOMPATIBLE_LAYER);
             }
-            if dies_before(callout.owner) {
+            if dies_before(callout.owner, filter.owner) {
                 return Err(status::FWP_LIFETIME_MISMATCH);
             }
         }
@@ -158,26 +194,42 @@ impl Policy {
         Ok(())
     }
 
-    pub(super) fn remove_provider(&mut self, key: Guid) -> Result<(), Status> {
-        take(&mut self.providers, |provider| provider.key == key, status::FWP_PROVIDER_NOT_FOUND)
+    /// Whether an object of `owner`'s may name this provider.
+    fn check_provider(&self, provider: Option<Guid>, owner: Option<SessionId>) -> Result<(), Status> {
+        let Some(key) = provider.filter(|key| !BUILT_IN_PROVIDERS.contains(key)) else { return Ok(()) };
+        let provider = self.providers.iter().find(|provider| provider.key == key);
+        if dies_before(provider.ok_or(status::FWP_PROVIDER_NOT_FOUND)?.owner, owner) {
+            return Err(status::FWP_LIFETIME_MISMATCH);
+        }
+        Ok(())
     }
 
-    pub(super) fn remove_sublayer(&mut self, key: Guid) -> Result<(), Status> {
+    pub(super) fn remove_provider(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
+        let named = self.sublayers.iter().map(|sublayer| sublayer.provider);
+        let named = named.chain(self.callouts.iter().map(|callout| callout.provider));
+        let mut named = named.chain(self.filters.iter().map(|filter| filter.provider));
+        if named.any(|provider| provider == Some(key)) {
+            return Err(status::FWP_IN_USE);
+        }
+        take(&mut self.providers, key, by, status::FWP_PROVIDER_NOT_FOUND)
+    }
+
+    pub(super) fn remove_sublayer(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
         if self.filters.iter().any(|filter| filter.sublayer == key) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.sublayers, |sublayer| sublayer.key == key, status::FWP_SUBLAYER_NOT_FOUND)
+        take(&mut self.sublayers, key, by, status::FWP_SUBLAYER_NOT_FOUND)
     }
 
-    pub(super) fn remove_callout(&mut self, key: Guid) -> Result<(), Status> {
+    pub(super) fn remove_callout(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
         if self.filters.iter().any(|filter| filter.callout() == Some(key)) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.callouts, |callout| callout.key == key, status::FWP_CALLOUT_NOT_FOUND)
+        take(&mut self.callouts, key, by, status::FWP_CALLOUT_NOT_FOUND)
     }
 
-    pub(super) fn remove_filter(&mut self, key: Guid) -> Result<(), Status> {
-        take(&mut self.filters, |filter| filter.key == key, status::FWP_FILTER_NOT_FOUND)
+    pub(super) fn remove_filter(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
+        take(&mut self.filters, key, by, status::FWP_FILTER_NOT_FOUND)
     }
 
     /// The policy when a session has ended: what it owned is gone.
@@ -221,9 +273,24 @@ impl Policy {
     }
 }
 
-/// Takes the object that `is_it` tells out of `objects`.
-fn take<T>(objects: &mut Vec<T>, is_it: impl Fn(&T) -> bool, not_found: Status) -> Result<(), Status> {
-    let index = objects.iter().position(is_it).ok_or(not_found)?;
+/// Whether an object of `referred`'s may go before one of `referring`'s: a dynamic object goes with its session (Win32 "Object
+/// Management", object associations).
+fn dies_before(referred: Option<SessionId>, referring: Option<SessionId>) -> bool {
+    referred.is_some() && referred != referring
+}
+
+/// Takes the object with this key out of `objects`, for the dynamic session `by`, or for a static one.
+///
+/// SDK `FwpmFilterDeleteByKey0`, and likewise the pages of the others: what a dynamic session has added only that one deletes,
+/// else `FWP_E_WRONG_SESSION`; and it deletes nothing else, else `FWP_E_DYNAMIC_SESSION_IN_PROGRESS`. Whether the first holds for
+/// static sessions, too, the page leaves open; so it is read here.
+fn take<T: Object>(objects: &mut Vec<T>, key: Guid, by: Option<SessionId>, not_found: Status) -> Result<(), Status> {
+    let index = objects.iter().position(|object| object.key() == key).ok_or(not_found)?;
+    match (objects[index].owner(), by) {
+        (None, Some(_)) => return Err(status::FWP_DYNAMIC_SESSION_IN_PROGRESS),
+        (owner, by) if owner != by => return Err(status::FWP_WRONG_SESSION),
+        _ => {}
+    }
     objects.remove(index);
     Ok(())
 }

@@ -137,6 +137,10 @@ impl Bfe {
         &mut self.policy
     }
 
+    pub(super) fn is_dynamic(&self, handle: SessionId) -> bool {
+        self.sessions.get(&handle).is_some_and(|session| session.dynamic)
+    }
+
     pub(super) fn session_count(&self) -> usize {
         self.sessions.len()
     }
@@ -160,7 +164,7 @@ mod tests {
 
     fn add(bfe: &mut Bfe, handle: SessionId, number: u32) -> Result<(), Status> {
         bfe.change(handle, |policy, owner| {
-            policy.add_sublayer(SubLayer { key: Guid::new(number, 0, 0, [0; 8]), weight: 0, owner })
+            policy.add_sublayer(SubLayer { key: Guid::new(number, 0, 0, [0; 8]), weight: 0, provider: None, owner })
         })
     }
 

@@ -18,6 +18,9 @@ pub const NO_MEMORY: Status = 0xC000_0017;
 pub const INSUFFICIENT_RESOURCES: Status = 0xC000_009A;
 pub const NOT_SUPPORTED: Status = 0xC000_00BB;
 pub const NOT_FOUND: Status = 0xC000_0225;
+/// What every management function may answer when the engine was not reached (`RPC_NT_CALL_FAILED`; the functions' pages: "RPC_*
+/// error code").
+pub const RPC_CALL_FAILED: Status = 0xC002_001B;
 /// What opening a stopped engine returns. Not documented; users of other drivers report its Win32 error, 1753.
 pub const EPT_NOT_REGISTERED: Status = 0xC002_0036;
 
@@ -28,6 +31,8 @@ pub const FWP_PROVIDER_NOT_FOUND: Status = 0xC022_0005;
 pub const FWP_SUBLAYER_NOT_FOUND: Status = 0xC022_0007;
 pub const FWP_ALREADY_EXISTS: Status = 0xC022_0009;
 pub const FWP_IN_USE: Status = 0xC022_000A;
+pub const FWP_DYNAMIC_SESSION_IN_PROGRESS: Status = 0xC022_000B;
+pub const FWP_WRONG_SESSION: Status = 0xC022_000C;
 pub const FWP_NO_TXN_IN_PROGRESS: Status = 0xC022_000D;
 pub const FWP_TXN_IN_PROGRESS: Status = 0xC022_000E;
 pub const FWP_TXN_ABORTED: Status = 0xC022_000F;

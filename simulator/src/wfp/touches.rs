@@ -43,7 +43,15 @@ pub(super) fn of(call: &Call<'_>) -> Touches {
         _ if call.may_be_made_to_fail() => Touches::EVERYTHING,
         "FwpsFlowRemoveContext0" => flow(call.arg(0)).and(DEFERRED).and(CALLOUT_COUNTS),
         "FwpsCalloutUnregisterById0" => CALLOUTS.and(DEFERRED),
-        "FwpmEngineClose0" => NEW_POLICY,
+        // The end of a session that is not dynamic takes nothing along that is in force.
+        "FwpmEngineClose0" if !call.machine.wfp().state().bfe.is_dynamic(call.arg(0)) => POLICY,
+        "FwpmEngineClose0" | "FwpmTransactionCommit0" => NEW_POLICY,
+        // A transaction works on a policy of its own until it is committed.
+        "FwpmTransactionBegin0"
+        | "FwpmFilterDeleteByKey0"
+        | "FwpmCalloutDeleteByKey0"
+        | "FwpmSubLayerDeleteByKey0"
+        | "FwpmProviderDeleteByKey0" => POLICY,
         _ => Touches::EVERYTHING,
     }
 }

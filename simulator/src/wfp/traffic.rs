@@ -266,9 +266,19 @@ impl Machine {
                 let id = state.last_filter_id;
                 let key = super::abi::Guid::new(0xF0E1_6200, 0, 0, id.to_be_bytes());
                 let policy = state.bfe.policy_mut();
-                policy.add_sublayer(SubLayer { key, weight, owner: None })?;
-                let filter =
-                    Filter { id, key, layer, sublayer: key, weight: 0, action, flags: 0, context: 0, owner: None };
+                policy.add_sublayer(SubLayer { key, weight, provider: None, owner: None })?;
+                let filter = Filter {
+                    id,
+                    key,
+                    layer,
+                    sublayer: key,
+                    weight: 0,
+                    action,
+                    flags: 0,
+                    context: 0,
+                    provider: None,
+                    owner: None,
+                };
                 policy.add_filter(filter)
             });
         })

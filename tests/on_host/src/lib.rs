@@ -62,6 +62,8 @@ pub mod totals;
 pub mod trace;
 #[path = "../../../src/unload.rs"]
 pub mod unload;
+#[path = "../../../src/wait.rs"]
+pub mod wait;
 #[path = "../../../src/wfp/mod.rs"]
 #[expect(missing_docs, reason = "the documentation of the Windows names is Microsoft's")]
 pub mod wfp;

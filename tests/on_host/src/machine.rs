@@ -149,13 +149,14 @@ pub const fn metadata(flow: u64, pid: u64) -> FWPS_INCOMING_METADATA_VALUES0 {
     }
 }
 
-/// The id of a callout: `callouts::CALLOUTS` has four for authorization, then four for transport.
+/// The id of a callout: `callouts::CALLOUTS` has four for authorization, then four for transport, and is registered
+/// from its end.
 fn id(first: u32, direction: Direction, family: Family) -> u32 {
     let of_direction = match direction {
         Direction::Out => 0,
         Direction::In => 2,
     };
-    first + of_direction + family as u32 + 1
+    8 - first - of_direction - family as u32
 }
 
 fn classify(

@@ -203,6 +203,7 @@ impl Scenario {
     fn assert_gone(&mut self) {
         self.exchange_packets();
         if self.session_may_stay && self.rig.machine.wfp().sessions() > 0 {
+            assert_eq!(self.rig.machine.wfp().managed_objects(), 0, "a session that stays holds nothing");
             self.rig.machine.stop_bfe().unwrap();
             self.rig.machine.start_bfe();
         }

@@ -6,7 +6,7 @@ use core::ffi::c_void;
 
 use flowtag_wine_stand_ins::{
     nt::{SUCCESS, Status},
-    wfp::{self, Callout, NewCallout, NewFilter, NewSublayer, Session},
+    wfp::{self, Callout, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
 };
 
 /// Loads, and cannot be unloaded.
@@ -109,6 +109,14 @@ pub extern "C" fn abort(engine: usize) -> Status {
 
 /// # Safety
 /// As DDI asks.
+#[unsafe(export_name = "FwpmProviderAdd0")]
+pub unsafe extern "C" fn add_provider(engine: usize, provider: *const NewProvider, _security: *const c_void) -> Status {
+    // SAFETY: the caller's promise.
+    wfp::add_provider(engine, unsafe { &*provider })
+}
+
+/// # Safety
+/// As DDI asks.
 #[unsafe(export_name = "FwpmSubLayerAdd0")]
 pub unsafe extern "C" fn add_sublayer(engine: usize, sublayer: *const NewSublayer, _security: *const c_void) -> Status {
     // SAFETY: the caller's promise.
@@ -139,4 +147,36 @@ pub unsafe extern "C" fn add_filter(
 ) -> Status {
     // SAFETY: the caller's promise.
     wfp::add_filter(engine, unsafe { &*filter })
+}
+
+/// # Safety
+/// As DDI asks.
+#[unsafe(export_name = "FwpmFilterDeleteByKey0")]
+pub unsafe extern "C" fn delete_filter(engine: usize, key: *const Guid) -> Status {
+    // SAFETY: the caller's promise.
+    wfp::delete_filter(engine, unsafe { *key })
+}
+
+/// # Safety
+/// As DDI asks.
+#[unsafe(export_name = "FwpmCalloutDeleteByKey0")]
+pub unsafe extern "C" fn delete_callout(engine: usize, key: *const Guid) -> Status {
+    // SAFETY: the caller's promise.
+    wfp::delete_callout(engine, unsafe { *key })
+}
+
+/// # Safety
+/// As DDI asks.
+#[unsafe(export_name = "FwpmSubLayerDeleteByKey0")]
+pub unsafe extern "C" fn delete_sublayer(engine: usize, key: *const Guid) -> Status {
+    // SAFETY: the caller's promise.
+    wfp::delete_sublayer(engine, unsafe { *key })
+}
+
+/// # Safety
+/// As DDI asks.
+#[unsafe(export_name = "FwpmProviderDeleteByKey0")]
+pub unsafe extern "C" fn delete_provider(engine: usize, key: *const Guid) -> Status {
+    // SAFETY: the caller's promise.
+    wfp::delete_provider(engine, unsafe { *key })
 }

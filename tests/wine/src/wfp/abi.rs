@@ -35,13 +35,25 @@ pub struct Session {
     pub flags: u32,
 }
 
-/// `FWPM_SUBLAYER0`.
+/// `FWPM_PROVIDER0`, up to its name.
+#[repr(C)]
+pub struct NewProvider {
+    /// Its key.
+    pub key: Guid,
+    /// Its name.
+    pub display: Display,
+}
+
+/// `FWPM_SUBLAYER0`, up to its provider.
 #[repr(C)]
 pub struct NewSublayer {
     /// Its key.
     pub key: Guid,
     /// Its name.
     pub display: Display,
+    flags: u32,
+    /// Who adds it.
+    pub provider: *const Guid,
 }
 
 /// `FWPM_CALLOUT0`.
@@ -52,7 +64,8 @@ pub struct NewCallout {
     /// Its name.
     pub display: Display,
     flags: u32,
-    provider: *const Guid,
+    /// Who adds it.
+    pub provider: *const Guid,
     provider_data: Blob,
     /// Where it may be called.
     pub layer: Guid,
@@ -61,11 +74,13 @@ pub struct NewCallout {
 /// `FWPM_FILTER0`, up to its action.
 #[repr(C)]
 pub struct NewFilter {
-    key: Guid,
+    /// Its key.
+    pub key: Guid,
     /// Its name.
     pub display: Display,
     flags: u32,
-    provider: *const Guid,
+    /// Who adds it.
+    pub provider: *const Guid,
     provider_data: Blob,
     /// Where it filters.
     pub layer: Guid,
@@ -198,6 +213,7 @@ const _: () = {
     assert!(size_of::<Metadata>() == 456);
     assert!(core::mem::offset_of!(Metadata, flow) == 32);
     assert!(core::mem::offset_of!(Metadata, pid) == 64);
+    assert!(core::mem::offset_of!(NewSublayer, provider) == 40);
     assert!(core::mem::offset_of!(NewFilter, action) == 128);
     assert!(core::mem::offset_of!(NewCallout, layer) == 64);
     assert!(size_of::<ClassifyOut>() == 40);

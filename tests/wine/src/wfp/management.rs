@@ -1,7 +1,7 @@
-//! Sublayers, callouts and filters, in the transactions of one dynamic session.
+//! Providers, sublayers, callouts and filters, in the transactions of one session that is not dynamic.
 use super::{
     PLATFORM,
-    abi::{Display, Guid, NewCallout, NewFilter, NewSublayer, Session},
+    abi::{Display, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
     layer::{self, Layer},
     list::List,
 };
@@ -15,9 +15,12 @@ pub const CALLOUT_NOT_FOUND: Status = 0xC022_0001;
 /// `STATUS_FWP_ALREADY_EXISTS`.
 pub const ALREADY_EXISTS: Status = 0xC022_0009;
 const LAYER_NOT_FOUND: Status = 0xC022_0004;
+const PROVIDER_NOT_FOUND: Status = 0xC022_0005;
 const SUBLAYER_NOT_FOUND: Status = 0xC022_0007;
 const NO_TRANSACTION: Status = 0xC022_000D;
 const IN_TRANSACTION: Status = 0xC022_000E;
+const FILTER_NOT_FOUND: Status = 0xC022_0003;
+const IN_USE: Status = 0xC022_000A;
 const INCOMPATIBLE_LAYER: Status = 0xC022_0014;
 const NULL_DISPLAY_NAME: Status = 0xC022_0023;
 
@@ -27,21 +30,34 @@ const SESSION: usize = 0x4000;
 /// What a session has added.
 #[derive(Clone, Copy)]
 struct Objects {
-    sublayers: List<Guid, 4>,
-    callouts: List<(Guid, Guid), 16>,
+    providers: List<Guid, 4>,
+    /// Each with its provider.
+    sublayers: List<(Guid, Option<Guid>), 4>,
+    callouts: List<Callout, 16>,
     filters: List<Filter, 16>,
+}
+
+#[derive(Clone, Copy)]
+struct Callout {
+    key: Guid,
+    layer: Guid,
+    provider: Option<Guid>,
 }
 
 /// A filter that calls a callout for everything at its layer.
 #[derive(Clone, Copy)]
 pub struct Filter {
+    key: Guid,
+    sublayer: Guid,
+    provider: Option<Guid>,
     /// The layer's key.
     pub layer: Guid,
     /// The callout's.
     pub callout: Guid,
 }
 
-const NOTHING: Objects = Objects { sublayers: List::new(), callouts: List::new(), filters: List::new() };
+const NOTHING: Objects =
+    Objects { providers: List::new(), sublayers: List::new(), callouts: List::new(), filters: List::new() };
 
 /// The state of the filter engine.
 pub struct Management {
@@ -54,6 +70,15 @@ pub struct Management {
 impl Management {
     pub const fn new() -> Self {
         Self { open: false, committed: NOTHING, staged: None }
+    }
+
+    /// Whether there is any object.
+    pub fn has_objects(&self) -> bool {
+        let Objects { providers, sublayers, callouts, filters } = &self.committed;
+        providers.iter().next().is_some()
+            || sublayers.iter().next().is_some()
+            || callouts.iter().next().is_some()
+            || filters.iter().next().is_some()
     }
 
     pub const fn is_open(&self) -> bool {
@@ -82,7 +107,7 @@ fn with(function: &str, session: usize, f: impl FnOnce(&mut Management) -> Resul
     outcome.err().unwrap_or(SUCCESS)
 }
 
-fn add(function: &str, session: usize, f: impl FnOnce(&mut Objects) -> Result<(), Status>) -> Status {
+fn change(function: &str, session: usize, f: impl FnOnce(&mut Objects) -> Result<(), Status>) -> Status {
     with(function, session, |management| {
         if let Some(objects) = &mut management.staged {
             return f(objects);
@@ -92,20 +117,36 @@ fn add(function: &str, session: usize, f: impl FnOnce(&mut Objects) -> Result<()
     })
 }
 
+impl Objects {
+    /// The provider that an object names, which must be there; it may name none.
+    fn provider(&self, provider: *const Guid) -> Result<Option<Guid>, Status> {
+        // SAFETY: the driver passes NULL or a key.
+        let Some(named) = (unsafe { provider.as_ref() }) else { return Ok(None) };
+        if self.providers.iter().any(|key| key == named) { Ok(Some(*named)) } else { Err(PROVIDER_NOT_FOUND) }
+    }
+
+    /// Whether an object names this provider.
+    fn names(&self, provider: Guid) -> bool {
+        let mut named = self.sublayers.iter().map(|(_, provider)| provider);
+        named.any(|named| *named == Some(provider))
+            || self.callouts.iter().any(|callout| callout.provider == Some(provider))
+            || self.filters.iter().any(|filter| filter.provider == Some(provider))
+    }
+}
+
 fn named(display: &Display) -> Result<(), Status> {
     if display.name.is_null() { Err(NULL_DISPLAY_NAME) } else { Ok(()) }
 }
 
-/// `FwpmEngineOpen0`: a session on this machine, whose objects go when it does.
+/// `FwpmEngineOpen0`: a session on this machine, whose objects stay when it goes.
 ///
 /// # Errors
 /// What it answers.
 pub fn open(remote: bool, session: Option<&Session>) -> Result<usize, Status> {
-    const DYNAMIC: u32 = 1;
     PLATFORM.with(|platform| {
         let management = &mut platform.management;
-        if remote || management.open || session.is_none_or(|session| session.flags != DYNAMIC) {
-            complain!("FwpmEngineOpen0 for anything but one dynamic session on this machine is not modelled");
+        if remote || management.open || session.is_some_and(|session| session.flags != 0) {
+            complain!("FwpmEngineOpen0 for anything but one session of this machine without flags is not modelled");
             return Err(NOT_SUPPORTED);
         }
         management.open = true;
@@ -116,7 +157,8 @@ pub fn open(remote: bool, session: Option<&Session>) -> Result<usize, Status> {
 /// `FwpmEngineClose0`.
 pub fn close(session: usize) -> Status {
     with("FwpmEngineClose0", session, |management| {
-        *management = Management::new();
+        management.open = false;
+        management.staged = None;
         Ok(())
     })
 }
@@ -145,27 +187,41 @@ pub fn abort(session: usize) -> Status {
     with("FwpmTransactionAbort0", session, |management| management.staged.take().map(drop).ok_or(NO_TRANSACTION))
 }
 
-/// `FwpmSubLayerAdd0`.
-pub fn add_sublayer(session: usize, sublayer: &NewSublayer) -> Status {
-    add("FwpmSubLayerAdd0", session, |objects| {
-        named(&sublayer.display)?;
-        if objects.sublayers.iter().any(|key| *key == sublayer.key) {
+/// `FwpmProviderAdd0`.
+pub fn add_provider(session: usize, provider: &NewProvider) -> Status {
+    change("FwpmProviderAdd0", session, |objects| {
+        named(&provider.display)?;
+        if objects.providers.iter().any(|key| *key == provider.key) {
             return Err(ALREADY_EXISTS);
         }
-        objects.sublayers.push(sublayer.key);
+        objects.providers.push(provider.key);
+        Ok(())
+    })
+}
+
+/// `FwpmSubLayerAdd0`.
+pub fn add_sublayer(session: usize, sublayer: &NewSublayer) -> Status {
+    change("FwpmSubLayerAdd0", session, |objects| {
+        named(&sublayer.display)?;
+        if objects.sublayers.iter().any(|(key, _)| *key == sublayer.key) {
+            return Err(ALREADY_EXISTS);
+        }
+        let provider = objects.provider(sublayer.provider)?;
+        objects.sublayers.push((sublayer.key, provider));
         Ok(())
     })
 }
 
 /// `FwpmCalloutAdd0`.
 pub fn add_callout(session: usize, callout: &NewCallout) -> Status {
-    add("FwpmCalloutAdd0", session, |objects| {
+    change("FwpmCalloutAdd0", session, |objects| {
         named(&callout.display)?;
         known_layer("FwpmCalloutAdd0", callout.layer)?;
-        if objects.callouts.iter().any(|(key, _)| *key == callout.key) {
+        if objects.callouts.iter().any(|other| other.key == callout.key) {
             return Err(ALREADY_EXISTS);
         }
-        objects.callouts.push((callout.key, callout.layer));
+        let provider = objects.provider(callout.provider)?;
+        objects.callouts.push(Callout { key: callout.key, layer: callout.layer, provider });
         Ok(())
     })
 }
@@ -173,23 +229,69 @@ pub fn add_callout(session: usize, callout: &NewCallout) -> Status {
 /// `FwpmFilterAdd0`.
 pub fn add_filter(session: usize, filter: &NewFilter) -> Status {
     const CALLOUT_INSPECTION: u32 = 0x6004;
-    add("FwpmFilterAdd0", session, |objects| {
+    change("FwpmFilterAdd0", session, |objects| {
         named(&filter.display)?;
         known_layer("FwpmFilterAdd0", filter.layer)?;
         if filter.action != CALLOUT_INSPECTION || filter.conditions != 0 {
             complain!("a filter with conditions, or one that does not inspect, is not modelled");
             return Err(NOT_SUPPORTED);
         }
-        if !objects.sublayers.iter().any(|key| *key == filter.sublayer) {
+        if objects.filters.iter().any(|other| other.key == filter.key) {
+            return Err(ALREADY_EXISTS);
+        }
+        let provider = objects.provider(filter.provider)?;
+        if !objects.sublayers.iter().any(|(key, _)| *key == filter.sublayer) {
             return Err(SUBLAYER_NOT_FOUND);
         }
-        let callout = objects.callouts.iter().find(|(key, _)| *key == filter.callout);
-        let (_, layer) = callout.ok_or(CALLOUT_NOT_FOUND)?;
-        if *layer != filter.layer {
+        let callout = objects.callouts.iter().find(|callout| callout.key == filter.callout);
+        if callout.ok_or(CALLOUT_NOT_FOUND)?.layer != filter.layer {
             return Err(INCOMPATIBLE_LAYER);
         }
-        objects.filters.push(Filter { layer: filter.layer, callout: filter.callout });
+        objects.filters.push(Filter {
+            key: filter.key,
+            sublayer: filter.sublayer,
+            provider,
+            layer: filter.layer,
+            callout: filter.callout,
+        });
         Ok(())
+    })
+}
+
+/// `FwpmFilterDeleteByKey0`.
+pub fn delete_filter(session: usize, key: Guid) -> Status {
+    change("FwpmFilterDeleteByKey0", session, |objects| {
+        objects.filters.take(|filter| filter.key == key).map(drop).ok_or(FILTER_NOT_FOUND)
+    })
+}
+
+/// `FwpmCalloutDeleteByKey0`.
+pub fn delete_callout(session: usize, key: Guid) -> Status {
+    change("FwpmCalloutDeleteByKey0", session, |objects| {
+        if objects.filters.iter().any(|filter| filter.callout == key) {
+            return Err(IN_USE);
+        }
+        objects.callouts.take(|callout| callout.key == key).map(drop).ok_or(CALLOUT_NOT_FOUND)
+    })
+}
+
+/// `FwpmSubLayerDeleteByKey0`.
+pub fn delete_sublayer(session: usize, key: Guid) -> Status {
+    change("FwpmSubLayerDeleteByKey0", session, |objects| {
+        if objects.filters.iter().any(|filter| filter.sublayer == key) {
+            return Err(IN_USE);
+        }
+        objects.sublayers.take(|(sublayer, _)| *sublayer == key).map(drop).ok_or(SUBLAYER_NOT_FOUND)
+    })
+}
+
+/// `FwpmProviderDeleteByKey0`.
+pub fn delete_provider(session: usize, key: Guid) -> Status {
+    change("FwpmProviderDeleteByKey0", session, |objects| {
+        if objects.names(key) {
+            return Err(IN_USE);
+        }
+        objects.providers.take(|provider| *provider == key).map(drop).ok_or(PROVIDER_NOT_FOUND)
     })
 }
 

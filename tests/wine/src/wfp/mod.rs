@@ -11,10 +11,13 @@ mod list;
 mod management;
 mod script;
 
-pub use abi::{Callout, Guid, NewCallout, NewFilter, NewSublayer, Session};
+pub use abi::{Callout, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session};
 pub use callouts::{register, unregister};
 pub use contexts::{associate, remove};
-pub use management::{abort, add_callout, add_filter, add_sublayer, begin, close, commit, open};
+pub use management::{
+    abort, add_callout, add_filter, add_provider, add_sublayer, begin, close, commit, delete_callout, delete_filter,
+    delete_provider, delete_sublayer, open,
+};
 pub use script::act;
 
 use crate::{complain, lock::Lock};
@@ -51,6 +54,9 @@ pub fn left() {
     PLATFORM.with(|platform| {
         if platform.management.is_open() {
             complain!("the driver left a session open");
+        }
+        if platform.management.has_objects() {
+            complain!("the driver left objects in the filter engine");
         }
         for callout in platform.callouts.iter() {
             complain!("the driver left callout {} registered", callout.id);

@@ -1,0 +1,105 @@
+//! The order of teardown: what start acquires, and that each is released in the reverse order, also by a start that fails.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowtag_simulator::computer::Call;
+
+use flowtag_tests::rig::{Rig, outbound};
+
+/// What start acquires, in this order, how often, and what gives it back. What goes with something else is not here:
+/// `WdfDriverCreate` with the driver; the key of the settings is closed before start goes on.
+const TABLE: [(&str, usize, &str); 4] = [
+    ("WdfDeviceCreate", 1, "WdfObjectDelete"),
+    ("ExAllocatePool2", 1, "ExFreePoolWithTag"), // the ring
+    ("FwpsCalloutRegister2", 8, "FwpsCalloutUnregisterById0"),
+    ("FwpmEngineOpen0", 1, "FwpmEngineClose0"),
+];
+
+/// Everything that is acquired, one by one: what acquires it, and what releases it. Callouts are told apart by their run-time
+/// ids, which a fresh machine counts up in the order of registration.
+fn acquisitions() -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    for (acquire, times, release) in TABLE {
+        all.extend((0..times).map(|n| (acquire, step(release, FIRST_CALLOUT + n as u64))));
+    }
+    all
+}
+
+/// The run-time id of the first callout of a machine.
+const FIRST_CALLOUT: u64 = 0x101;
+
+fn step(release: &str, callout: u64) -> String {
+    if release == "FwpsCalloutUnregisterById0" { format!("{release} {callout:#x}") } else { release.to_owned() }
+}
+
+/// The steps of teardown, in their order: those of the table, and those that come before all of it.
+#[derive(Clone, Default)]
+struct Steps(Arc<Mutex<Vec<String>>>);
+
+impl Steps {
+    fn of(rig: &Rig) -> Self {
+        let steps = Self::default();
+        let seen = steps.clone();
+        rig.machine.on_import(move |call| seen.note(call));
+        steps
+    }
+
+    fn note(&self, call: &Call<'_>) {
+        let known = TABLE.iter().any(|(.., release)| *release == call.name()) || BEFORE.contains(&call.name());
+        if known {
+            let step = step(call.name(), call.arg_u32(0).into());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+        }
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Before anything is released nobody associates any more, and no context is left.
+const BEFORE: [&str; 2] = ["ExWaitForRundownProtectionRelease", "FwpsFlowRemoveContext0"];
+
+/// What gives back the first `count` acquisitions, the last one first.
+fn releases(count: usize) -> Vec<String> {
+    acquisitions().into_iter().take(count).rev().map(|(_, release)| release).collect()
+}
+
+#[test]
+fn unload_releases_in_the_reverse_order_of_acquisition() {
+    let rig = Rig::started();
+    let steps = Steps::of(&rig);
+    rig.stop();
+    let expected = [vec![BEFORE[0].to_owned()], releases(acquisitions().len())].concat();
+    assert_eq!(steps.take(), expected);
+}
+
+#[test]
+fn contexts_are_removed_when_nobody_associates_any_more_and_before_anything_else_goes() {
+    let rig = Rig::started();
+    rig.open(&outbound());
+    let steps = Steps::of(&rig);
+    rig.stop();
+    let mut steps = steps.take();
+    steps.truncate(5);
+    let [rundown, remove] = BEFORE.map(str::to_owned);
+    // The record goes with its second context.
+    assert_eq!(steps[..4], [rundown, remove.clone(), remove, "ExFreePoolWithTag".to_owned()]);
+    assert_eq!(steps[4], "FwpmEngineClose0");
+}
+
+#[test]
+fn a_start_that_fails_releases_what_it_has_in_the_reverse_order() {
+    let all = acquisitions();
+    for (count, (failing, _)) in all.iter().enumerate() {
+        let rig = Rig::installed(&[]);
+        let nth = all[..count].iter().filter(|(acquire, _)| acquire == failing).count() as u64 + 1;
+        rig.fail(failing, nth, None);
+        let steps = Steps::of(&rig);
+        rig.start().unwrap_err();
+        let mut steps = steps.take();
+        steps.retain(|step| step != BEFORE[0]);
+        assert_eq!(steps, releases(count), "{failing}, call {nth}");
+        rig.assert_clean();
+    }
+}
