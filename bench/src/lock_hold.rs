@@ -140,7 +140,8 @@ impl FullRing {
 
     /// Brings what a hold may touch into the cache, or out of it.
     fn touch(&self, cold: bool) {
-        let records = self.contexts.iter().map(|context| (ptr::with_exposed_provenance(*context as usize), size_of::<Flow>()));
+        let records =
+            self.contexts.iter().map(|context| (ptr::with_exposed_provenance(*context as usize), size_of::<Flow>()));
         let slots = (self.slots.cast::<u8>(), SLOTS * size_of::<Slot<InSlot>>());
         let chains = (self.chains.cast::<u8>(), SLOTS * size_of::<u32>());
         let lock = (ptr::from_ref(&RING).cast::<u8>(), size_of_val(&RING));

@@ -279,10 +279,7 @@ fn an_evicted_flow_is_tagged_anew_at_its_next_authorization() {
     rig.open(&outbound());
     rig.close(flows[5]);
     rig.machine.reauthorize(flows[0], Direction::Outbound).unwrap();
-    assert_eq!(
-        rig.lines_of("open").iter().filter(|line| field(line, "flow") == handle(flows[0])).count(),
-        2
-    );
+    assert_eq!(rig.lines_of("open").iter().filter(|line| field(line, "flow") == handle(flows[0])).count(), 2);
     rig.stop();
 }
 
