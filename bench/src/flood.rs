@@ -38,12 +38,13 @@ impl Placement {
         }
     }
 
+    /// Of the flows that are there before the flood.
     const fn has(self, number: usize) -> bool {
         match self {
             Self::Oldest => number < BUSY,
             // A generator whose period is the ring.
             Self::Anywhere => (number * 1_309 + 7) % FLOWS < BUSY,
-            Self::Youngest => number < FLOWS && number >= FLOWS - BUSY,
+            Self::Youngest => number >= FLOWS - BUSY,
         }
     }
 }
@@ -120,7 +121,7 @@ fn flood(placement: Placement, packets: Packets) -> Result<Flood> {
             send(*flow)?;
         }
         let flow = subject.open(&spec)?;
-        if placement.has(number) {
+        if number < FLOWS && placement.has(number) {
             busy.push((number, flow));
         }
         if is_tagged(flow) {

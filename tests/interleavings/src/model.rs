@@ -165,8 +165,9 @@ impl Driver {
         let (outcome, evicted) = self.ring("reserve", |ring| {
             let outcome = self.reserve_in(ring, contexts, in_slot);
             let evicts = outcome == Err(NoSlot::Full) && !reauthorization;
-            let evict = || ring.evict(|in_slot| self.moved(in_slot), |in_slot| self.keep(in_slot));
-            (outcome, if evicts { evict() } else { None })
+            let evicted =
+                if evicts { ring.evict(|in_slot| self.moved(in_slot), |in_slot| self.keep(in_slot)) } else { None };
+            (outcome, evicted)
         });
         if outcome != Err(NoSlot::Full) || reauthorization {
             return outcome.ok();
