@@ -12,7 +12,10 @@ use super::{
     inputs,
     status::{self, Status},
 };
-use crate::computer::{Call, Export, Fails, Irql};
+use crate::{
+    computer::{Call, Export, Fails, Irql},
+    referee::Watch,
+};
 
 const REGISTER_FAILURES: Fails = Fails::Status(&[
     status::FWP_ALREADY_EXISTS,
@@ -74,7 +77,8 @@ fn register(call: &Call<'_>, version: ClassifyVersion) -> Status {
     call.callback(callout.classify_fn, "classifyFn");
     call.callback(callout.notify_fn, "notifyFn");
     call.callback(callout.flow_delete_fn, "flowDeleteFn");
-    if !call.machine.device_objects().reference(device_object) {
+    let referenced = call.machine.device_objects().reference(device_object);
+    if !referenced && call.machine.settings().watch == Watch::Closely {
         call.bug_check(
             DRIVER_VERIFIER_DETECTED_VIOLATION,
             [0, device_object, 0, 0],
