@@ -3,21 +3,25 @@
 // Writing to a string cannot fail: the results of `writeln!` are dropped.
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{run::Judged, trace::Tagged, verdict::Mode};
+use super::{command::Ended, run::Judged, trace::Tagged, verdict::Mode};
 
 /// How many wrong flows are shown one by one.
 const DETAILS: usize = 20;
 
-/// Table and verdict, and whether it is good. Of `one_command` nobody reports the truth.
+/// Table and verdict, and whether it is good. Of a command of the user's own nobody reports the truth.
 #[must_use]
-pub fn summary(judged: &Judged, one_command: bool) -> (String, bool) {
+pub fn summary(judged: &Judged) -> (String, bool) {
     let verdict = &judged.verdict;
+    let one_command = judged.command.is_some();
     let mut complaints = verdict.complaints();
     complaints.extend(judged.failure.iter().map(|failure| format!("the driver was given up: {failure}")));
     if !one_command {
         complaints.extend(verdict.shortages());
     }
     let mut text = format!("\n{}\n", per_process(&judged.tagged));
+    if let Some(ended) = judged.command.as_ref().filter(|&ended| *ended != Ended::Well) {
+        let _ = writeln!(text, "{ended}");
+    }
     if !complaints.is_empty() {
         text.push_str("The driver did not pass:\n");
         for line in complaints.iter().chain(verdict.details.iter().take(DETAILS)) {
