@@ -8,7 +8,7 @@ use core::{
     ops::Deref,
     ptr::NonNull,
     slice,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use crate::{
@@ -41,6 +41,8 @@ pub fn live() -> u32 {
 #[repr(C)]
 pub struct Flow {
     out: Side,
+    /// Packets of both ways when the ring last asked. Under its lock only.
+    noted: AtomicU64,
     references: References,
     slot: AtomicU32,
     opened_at: u64,
@@ -94,6 +96,17 @@ impl InSlot {
     const fn record(&self) -> &Flow {
         // SAFETY: as said of the type; the reference lives no longer than the borrow from the ring.
         unsafe { self.0.as_ref() }
+    }
+
+    /// How many packets the flow has had since this was last asked.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, under the ring's lock, which has just handed it out
+    pub fn moved(self) -> u64 {
+        let record = self.record();
+        let packets = record.out.packets().wrapping_add(record.r#in.packets());
+        let before = record.noted.load(Ordering::Relaxed);
+        record.noted.store(packets, Ordering::Relaxed);
+        packets.wrapping_sub(before)
     }
 
     /// Takes a reference, which may outlive the lock. [`None`] if the record is dying: whoever dropped the last one waits
@@ -153,6 +166,7 @@ impl NewFlow {
         let flow = block.cast::<Flow>();
         let record = Flow {
             out: Side::new(flow.as_ptr(), Direction::Out, tag),
+            noted: AtomicU64::new(0),
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
             // The close line alone wants it.
@@ -242,7 +256,7 @@ impl FlowRef {
         let slot = self.slot.load(Ordering::Relaxed);
         let complete = self.references.are(3);
         if complete {
-            ring.commit(slot);
+            ring.commit(slot, InSlot::moved);
         } else {
             ring.abandon(slot);
         }

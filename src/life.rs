@@ -232,7 +232,7 @@ mod tests {
         all.already_tagged.count();
         assert_line(
             |line| totals(line, &all),
-            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1 busy=0 gone=0 unnamed=0",
+            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1 busy=0 gone=0 unnamed=0 blocked=0",
         );
     }
 }

@@ -79,8 +79,13 @@ impl Side {
         self.flow
     }
 
+    /// Packets that have been counted.
+    pub fn packets(&self) -> u64 {
+        self.packets.load(Ordering::Relaxed)
+    }
+
     /// What has been counted.
     pub fn traffic(&self) -> Traffic {
-        Traffic { packets: self.packets.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+        Traffic { packets: self.packets(), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 }

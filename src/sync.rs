@@ -53,6 +53,9 @@ impl Drop for AtDispatch {
 
 /// Data under a spin lock that is only ever taken at `DISPATCH_LEVEL`: below it, its holder could be preempted by
 /// a classify on the same processor that spins for the lock for ever.
+///
+/// It is first come, first served by chance only. A ticket lock hands itself to the one who waits longest, and if a hypervisor
+/// has taken that one's processor away, everybody waits until it is back; docs/performance.md, Fairness, has what that costs.
 pub struct DispatchMutex<T>(spin::Mutex<T>);
 
 impl<T> DispatchMutex<T> {

@@ -31,7 +31,7 @@ pub struct Totals {
     pub closed: Total,
     /// Those that had to make room.
     pub evicted: Total,
-    /// Flows not tagged because there was no room for them.
+    /// Flows not tagged because there was no room for them: no slot became free.
     pub untracked: Total,
     /// Older flows not tagged because the ring was full: those never evict.
     pub reauth_skipped: Total,
@@ -47,6 +47,8 @@ pub struct Totals {
     pub gone: Total,
     /// Authorizations that named no flow or no process.
     pub unnamed: Total,
+    /// Authorizations of what another filter had blocked.
+    pub blocked: Total,
 }
 
 impl Totals {
@@ -65,12 +67,13 @@ impl Totals {
             busy: Total::zero(),
             gone: Total::zero(),
             unnamed: Total::zero(),
+            blocked: Total::zero(),
         }
     }
 
     /// Names and numbers in the order of the line.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, u64); 11] {
+    pub fn all(&self) -> [(&'static str, u64); 12] {
         [
             ("opened", self.opened.get()),
             ("closed", self.closed.get()),
@@ -83,6 +86,7 @@ impl Totals {
             ("busy", self.busy.get()),
             ("gone", self.gone.get()),
             ("unnamed", self.unnamed.get()),
+            ("blocked", self.blocked.get()),
         ]
     }
 }
@@ -111,6 +115,6 @@ mod tests {
         let totals = Totals::zero();
         totals.evicted.count();
         totals.evicted.count();
-        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

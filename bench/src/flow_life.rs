@@ -1,5 +1,7 @@
 //! A whole life of a flow: authorization, association, and the end of the flow.
 
+use std::{sync::Barrier, thread};
+
 use anyhow::Result;
 use flowtag_simulator::wfp::FlowSpec;
 
@@ -28,6 +30,26 @@ pub fn nanoseconds_evicting(full: &Subject, empty: &Subject, rounds: usize) -> R
         subject.machine.run(|_| batch()).expect("no bug check")
     };
     Ok(over(rounds, || open(full), || open(empty)))
+}
+
+/// How many times as long a life takes while another processor goes through lives in the same machine, beside what it takes
+/// alone; both without what it takes in an empty driver.
+pub fn ratio_on_two_cpus(subject: &Subject, empty: &Subject, rounds: usize) -> Result<Spread> {
+    let spec = flow(0);
+    try_out([subject, empty], &spec)?;
+    let barrier = Barrier::new(2);
+    let together = |subject: &Subject| {
+        barrier.wait();
+        timed(subject, &spec)
+    };
+    let measure = || over(rounds, || together(subject), || together(empty));
+    let (first, second) = thread::scope(|scope| {
+        let other = scope.spawn(measure);
+        (measure(), other.join().expect("a measuring thread does not panic"))
+    });
+    let alone = over(rounds, || timed(subject, &spec), || timed(empty, &spec)).median;
+    let both = first.mean(second);
+    Ok(Spread { low: both.low / alone, median: both.median / alone, high: both.high / alone })
 }
 
 /// How many times as long the driver `peer` takes for a life as flowtag, both without what an empty driver takes.

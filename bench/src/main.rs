@@ -6,7 +6,9 @@
 mod budget;
 mod counts;
 mod figures;
+mod flood;
 mod flow_life;
+mod lock_hold;
 mod measurements;
 mod operations;
 mod plots;

@@ -9,7 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     counts::{Counted, Counts},
     figures::Figures,
-    flow_life, operations,
+    flood::{self, Flood},
+    flow_life,
+    lock_hold::{self, Hold},
+    operations,
     subject::Subject,
     timing::Spread,
     transport::{self, packet},
@@ -18,8 +21,6 @@ use crate::{
 
 /// Live flows at which operations are measured.
 pub const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
-/// Flows that counting an eviction evicts.
-const EVICTED: usize = 2;
 /// The path of the timed lives: a typical one.
 const PATH: usize = 60;
 
@@ -32,6 +33,12 @@ pub struct Measured {
     pub counted: Counted,
     /// Nanoseconds over an empty callout, by operation.
     pub times: Vec<(&'static str, Spread)>,
+    /// How many times as long a life takes while another processor goes through lives, too.
+    pub lives_on_two_cpus: Spread,
+    /// What floods do to a full ring.
+    pub floods: Vec<Flood>,
+    /// How long the ring's lock is held.
+    pub holds: Vec<Hold>,
     /// How an operation changes with the number of live flows.
     pub scale: Vec<Scale>,
     /// How many times as long as flowtag a peer takes for a flow's life; nothing if it could not be run.
@@ -65,7 +72,7 @@ pub struct Scale {
 /// Measures everything.
 pub fn all(quick: bool) -> Result<Measured> {
     let rounds = if quick { 51 } else { 301 };
-    let progress = progress(4 + SIZES.len() as u64);
+    let progress = progress(6 + SIZES.len() as u64);
     let mut measured = Measured::default();
 
     progress.set_message("counting");
@@ -79,6 +86,13 @@ pub fn all(quick: bool) -> Result<Measured> {
     progress.inc(1);
     progress.set_message("peers");
     measured.peers = peers(rounds)?;
+    measured.lives_on_two_cpus = lives_on_two_cpus(rounds)?;
+    progress.inc(1);
+    progress.set_message("floods");
+    measured.floods = flood::all()?;
+    progress.inc(1);
+    progress.set_message("the ring's lock");
+    measured.holds = lock_hold::all(10 * rounds)?;
     progress.inc(1);
     for flows in SIZES {
         progress.set_message(format!("{flows} live flows"));
@@ -137,6 +151,10 @@ fn peers(rounds: usize) -> Result<Vec<(&'static str, Option<Spread>)>> {
     Ok(ratios)
 }
 
+fn lives_on_two_cpus(rounds: usize) -> Result<Spread> {
+    flow_life::ratio_on_two_cpus(&Subject::flowtag(0, 16)?, &Subject::fixture("empty")?, rounds)
+}
+
 /// Measures operations while so many flows live, the memory that they take, and unloading the driver.
 fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
     let subject = Subject::flowtag(0, flows)?;
@@ -144,10 +162,7 @@ fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
     let pool = |tag: &[u8; 4]| subject.machine.pool().used_by(Tag(u32::from_le_bytes(*tag))).bytes;
     measured.flow_bytes = pool(b"FtFl") / flows as usize;
     measured.slot_bytes = pool(b"FtRg") / flows as usize;
-    let evicting = operations::evicting(&subject)?;
     let (&last, tagged) = handles.split_last().context("no flows")?;
-    // Those at the beginning have been evicted.
-    let tagged = tagged.get(EVICTED..).context("no flows")?;
     let transport = operations::classify(&subject, last, &packet(1))?;
     let transport_time = transport::nanoseconds_among(&subject, tagged, rounds)?;
     subject.machine.close_flow(last)?;
@@ -155,8 +170,12 @@ fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
     let empty = Subject::fixture("empty")?;
     empty.open_many(flows)?;
     let life_time = flow_life::nanoseconds_over(&subject, &empty, 0, rounds)?;
-    let evicting_time = flow_life::nanoseconds_evicting(&subject, &empty, rounds)?;
-    drop(empty);
+    // In another ring, since the flows of this one have sent something: one after the other would be spared.
+    let full = Subject::flowtag(0, flows)?;
+    full.open_many(flows)?;
+    let evicting = operations::evicting(&full)?;
+    let evicting_time = flow_life::nanoseconds_evicting(&full, &empty, rounds)?;
+    drop((full, empty));
     let unload = unload::measured(&subject, flows)?;
     Ok(Scale { flows, transport, life, evicting, transport_time, life_time, evicting_time, unload })
 }
@@ -183,6 +202,17 @@ fn name_all(measured: &mut Measured) -> Result<()> {
             Some(ratio) => figures.spread(&format!("{name}_flow_life_ratio"), ratio),
             None => figures.set(format!("{name}_flow_life_ratio"), "not run"),
         }
+    }
+    figures.spread("flow_life_ratio_two_cpus", measured.lives_on_two_cpus);
+    for flood in &measured.floods {
+        let name = format!("flood_{}_packets_{}", flood.packets.short(), flood.placement.name());
+        figures.set(format!("{name}_busy_lost"), flood.busy_lost);
+        figures.set(format!("{name}_untracked"), flood.untracked);
+        figures.set(format!("{name}_longest_row"), flood.longest_row);
+    }
+    for hold in &measured.holds {
+        figures.spread(&format!("lock_hold_ns_{}_warm", hold.name), hold.warm);
+        figures.spread(&format!("lock_hold_ns_{}_cold", hold.name), hold.cold);
     }
     for scale in &measured.scale {
         let flows = short(scale.flows);

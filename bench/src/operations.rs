@@ -1,6 +1,6 @@
 //! The operations that are counted, one by one.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use flowtag_simulator::wfp::{Direction, FlowHandle, Packet};
 
 use crate::{
@@ -24,8 +24,11 @@ pub fn counted() -> Result<Counted> {
     }
     counted.insert("reauthorize_tagged".into(), reauthorize(&Subject::flowtag(2, 16)?)?);
     let full = Subject::flowtag(0, 1_000)?;
-    full.open_many(1_000)?;
+    let flows = full.open_many(1_000)?;
     counted.insert("flow_life_evicting".into(), evicting(&full)?);
+    // That evicted the first two; of the next eight the eighth goes, and then eight are in use.
+    counted.insert("flow_life_evicting_8_looks".into(), evicting_after(&full, &flows[2..9])?);
+    counted.insert("turned_away".into(), turned_away(&full, &flows[10..18])?);
     counted.insert("unload_per_flow".into(), unload::measured(&full, 1_000)?.per_flow);
     Ok(counted)
 }
@@ -58,9 +61,33 @@ pub fn life(subject: &Subject, path_length: usize) -> Result<Counts> {
     Ok(counts)
 }
 
-/// One more flow when the ring is full: its authorization, and all of the oldest one's end.
+/// One more flow when the ring is full: its authorization, and all of another one's end.
 pub fn evicting(full: &Subject) -> Result<Counts> {
     full.open(&flow(0))?;
+    evicting_after(full, &[])
+}
+
+/// The same, when these, which would have had to go first, are in use.
+fn evicting_after(full: &Subject, busy: &[FlowHandle]) -> Result<Counts> {
+    let evicted = || full.machine.faults().calls("FwpsFlowRemoveContext0") / 2;
+    let before = evicted();
+    let counts = one_more(full, busy)?;
+    ensure!(evicted() == before + 1, "no flow was evicted");
+    Ok(counts)
+}
+
+/// One more flow when the ring is full, and all flows that are looked at for it are in use.
+fn turned_away(full: &Subject, busy: &[FlowHandle]) -> Result<Counts> {
+    let before = full.machine.wfp().contexts();
+    let counts = one_more(full, busy)?;
+    ensure!(full.machine.wfp().contexts() == before, "a flow was tagged");
+    Ok(counts)
+}
+
+fn one_more(full: &Subject, busy: &[FlowHandle]) -> Result<Counts> {
+    for flow in busy {
+        full.machine.transport(*flow, Direction::Outbound, &packet(1))?;
+    }
     let (opened, counts) = count(&full.machine, || full.open(&flow(0)))?;
     opened?;
     Ok(counts)

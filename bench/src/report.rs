@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     counts::Counts,
+    flood::{self, Flood},
     measurements::{Measured, short},
     plots,
     timing::Spread,
@@ -60,6 +61,8 @@ fn write_tables(text: &mut String, measured: &Measured) -> fmt::Result {
         writeln!(text, " {evicting} | {evicting_time} |")?;
     }
 
+    write_evictions(text, measured)?;
+
     writeln!(text, "\n| open flows at unload | seconds | removals | instructions a flow |")?;
     writeln!(text, "|---:|---:|---:|---:|")?;
     for scale in &measured.scale {
@@ -79,6 +82,43 @@ fn write_tables(text: &mut String, measured: &Measured) -> fmt::Result {
     }
     let (flow, slot) = (measured.flow_bytes, measured.slot_bytes);
     writeln!(text, "\nNonpaged pool: {flow} bytes a flow besides its path, {slot} bytes a slot of the ring.")
+}
+
+fn write_evictions(text: &mut String, measured: &Measured) -> fmt::Result {
+    writeln!(
+        text,
+        "\nA ring of {} flows, {} of them in use, and {} newcomers.\n",
+        flood::FLOWS,
+        flood::BUSY,
+        flood::NEWCOMERS
+    )?;
+    writeln!(
+        text,
+        "| packets a newcomer | flows in use are | of these lost | newcomers untracked | at most in a row |"
+    )?;
+    writeln!(text, "|---:|---|---:|---:|---:|")?;
+    for flood in &measured.floods {
+        let (packets, placement) = (flood.packets.name(), flood.placement.name());
+        let Flood { busy_lost, untracked, longest_row, .. } = flood;
+        let hundredths = 10_000 * untracked / flood::NEWCOMERS;
+        writeln!(
+            text,
+            "| {packets} | {placement} | {busy_lost} | {untracked} ({}.{:02} %) | {longest_row} |",
+            hundredths / 100,
+            hundredths % 100
+        )?;
+    }
+
+    writeln!(text, "\n| under the ring's lock | ns, warm | ns, cold |")?;
+    writeln!(text, "|---|---|---|")?;
+    for hold in &measured.holds {
+        writeln!(text, "| {} | {} | {} |", hold.what, nanoseconds(Some(hold.warm)), nanoseconds(Some(hold.cold)))?;
+    }
+    let Spread { low, median, high } = measured.lives_on_two_cpus;
+    writeln!(
+        text,
+        "\nA life while another processor goes through lives: {median:.2} ({low:.2} to {high:.2}) times one alone."
+    )
 }
 
 fn nanoseconds(spread: Option<Spread>) -> String {

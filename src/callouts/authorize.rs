@@ -7,7 +7,7 @@ use wdk_sys::{STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_OBJECT_NAME_EXI
 
 use super::{associate, go_on, remove};
 use crate::{
-    flow::{self, FlowRef, Known, NewFlow, NoSlot, RING},
+    flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
     path::Path,
     print,
     sync::{AtDispatch, Rundown},
@@ -51,7 +51,11 @@ pub unsafe extern "C" fn classify(
     out: *mut FWPS_CLASSIFY_OUT0,
 ) {
     // SAFETY: from the filter engine.
-    unsafe { go_on(out) };
+    if !unsafe { go_on(out) } {
+        // This connection does not come to be, or, if it was only put off, is authorized again (DDI FwpsPendOperation0).
+        TOTALS.blocked.count();
+        return;
+    }
     // SAFETY: from the filter engine, for the time of this call.
     let Some(values) = (unsafe { values.as_ref() }) else { return };
     // SAFETY: as above.
@@ -174,7 +178,7 @@ fn tag_flow(flow: NewFlow) {
     print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.path()));
 }
 
-/// Takes a slot, at the expense of the oldest flow if need be.
+/// Takes a slot, at the expense of another flow if need be; the ring knows of which.
 ///
 /// Each look at the ring looks the handle up again, in the same hold of the lock: meanwhile another processor may have
 /// authorized the same flow. Whatever WFP holds of ours has a record, a record has a slot that is not free, and the slot
@@ -187,7 +191,7 @@ fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     let evicted = {
         let mut ring = RING.lock_raised(irql);
         match (flow.reserve(&mut ring), flow.tag().origin) {
-            (Err(NoSlot::Full), Origin::New) => ring.evict(|record| {
+            (Err(NoSlot::Full), Origin::New) => ring.evict(InSlot::moved, |record| {
                 // SAFETY: it is the ring that calls this, and its lock is held.
                 unsafe { record.keep() }
             }),

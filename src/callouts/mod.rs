@@ -16,15 +16,15 @@ use crate::{
     life, print,
     tag::{Direction, Family},
     wfp::ffi::{
-        FWP_ACTION_CONTINUE, FWP_CALLOUT_FLAG_ALLOW_OFFLOAD, FWP_CALLOUT_FLAG_ALLOW_RSC, FWP_CALLOUT_FLAG_ALLOW_URO,
-        FWP_CALLOUT_FLAG_ALLOW_USO, FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW, FWPM_LAYER_ALE_AUTH_CONNECT_V4,
-        FWPM_LAYER_ALE_AUTH_CONNECT_V6, FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4, FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
-        FWPM_LAYER_INBOUND_TRANSPORT_V4, FWPM_LAYER_INBOUND_TRANSPORT_V6, FWPM_LAYER_OUTBOUND_TRANSPORT_V4,
-        FWPM_LAYER_OUTBOUND_TRANSPORT_V6, FWPS_CALLOUT2, FWPS_CLASSIFY_OUT0, FWPS_LAYER_ALE_AUTH_CONNECT_V4,
-        FWPS_LAYER_ALE_AUTH_CONNECT_V6, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
-        FWPS_LAYER_INBOUND_TRANSPORT_V4, FWPS_LAYER_INBOUND_TRANSPORT_V6, FWPS_LAYER_OUTBOUND_TRANSPORT_V4,
-        FWPS_LAYER_OUTBOUND_TRANSPORT_V6, FWPS_RIGHT_ACTION_WRITE, FwpsCalloutRegister2, FwpsCalloutUnregisterById0,
-        FwpsFlowAssociateContext0, FwpsFlowRemoveContext0, GUID,
+        FWP_ACTION_BLOCK, FWP_ACTION_CONTINUE, FWP_CALLOUT_FLAG_ALLOW_OFFLOAD, FWP_CALLOUT_FLAG_ALLOW_RSC,
+        FWP_CALLOUT_FLAG_ALLOW_URO, FWP_CALLOUT_FLAG_ALLOW_USO, FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW,
+        FWPM_LAYER_ALE_AUTH_CONNECT_V4, FWPM_LAYER_ALE_AUTH_CONNECT_V6, FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
+        FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6, FWPM_LAYER_INBOUND_TRANSPORT_V4, FWPM_LAYER_INBOUND_TRANSPORT_V6,
+        FWPM_LAYER_OUTBOUND_TRANSPORT_V4, FWPM_LAYER_OUTBOUND_TRANSPORT_V6, FWPS_CALLOUT2, FWPS_CLASSIFY_OUT0,
+        FWPS_LAYER_ALE_AUTH_CONNECT_V4, FWPS_LAYER_ALE_AUTH_CONNECT_V6, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
+        FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6, FWPS_LAYER_INBOUND_TRANSPORT_V4, FWPS_LAYER_INBOUND_TRANSPORT_V6,
+        FWPS_LAYER_OUTBOUND_TRANSPORT_V4, FWPS_LAYER_OUTBOUND_TRANSPORT_V6, FWPS_RIGHT_ACTION_WRITE,
+        FwpsCalloutRegister2, FwpsCalloutUnregisterById0, FwpsFlowAssociateContext0, FwpsFlowRemoveContext0, GUID,
     },
     wide::wide,
 };
@@ -223,20 +223,24 @@ pub fn remove(contexts: Contexts, direction: Direction) -> NTSTATUS {
     unsafe { FwpsFlowRemoveContext0(contexts.flow, callout.layer_id, callout.id()) }
 }
 
-/// Lets a classified packet or flow go on. That is the only answer of an inspection callout; whatever else a
-/// classify does, this comes first.
+/// Lets a classified packet or flow go on, and says whether it does. That is the only answer of an inspection callout;
+/// whatever else a classify does, this comes first.
+///
+/// It does not where a filter above has blocked for good: a block without the right is not overridden (Win32, "Filter
+/// arbitration"). That callouts find it here is a guess, but tnodir/fort takes it so (fortcout.c). Where Windows does not show it,
+/// what is blocked is taken for traffic that is not.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 ///
 /// # Safety
 /// `out` is what the filter engine passed.
-unsafe fn go_on(out: *mut FWPS_CLASSIFY_OUT0) {
+unsafe fn go_on(out: *mut FWPS_CLASSIFY_OUT0) -> bool {
     // SAFETY: the caller's promise; `as_mut` sorts out NULL.
-    if let Some(out) = unsafe { out.as_mut() }
-        && out.rights & FWPS_RIGHT_ACTION_WRITE != 0
-    {
+    let Some(out) = (unsafe { out.as_mut() }) else { return true };
+    if out.rights & FWPS_RIGHT_ACTION_WRITE != 0 {
         out.actionType = FWP_ACTION_CONTINUE;
     }
+    out.actionType != FWP_ACTION_BLOCK
 }
 
 /// notifyFn: filters may come and go.

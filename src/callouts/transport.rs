@@ -33,8 +33,8 @@ pub unsafe extern "C" fn classify(
     unsafe { go_on(out) };
     // SAFETY: the context is ours, and its flowDeleteFn does not run before this classify has returned. That is documented
     // for a removal (STATUS_PENDING of FwpsFlowRemoveContext0). For the end of a flow it is a guess, on which Microsoft's
-    // samples (msnmntr, stmedit) rely as well: they free in flowDeleteFn what their classify reads. In a disassembly of
-    // one build that path does not look at the count of classifies which a removal honours, so it has to be the network
+    // msnmntr relies as well: it frees in flowDeleteFn what its classify reads. In a disassembly of one build that path
+    // (NETIO's WfpProcessFlowDelete) does not look at the count of classifies which a removal honours, so it has to be the network
     // stack that keeps a flow for as long as a packet of it is classified; that was not followed.
     let Some(side) = (unsafe { Side::from_context(flow_context) }) else { return };
     // SAFETY: from the filter engine, for the time of this call.

@@ -28,16 +28,21 @@ pub(super) fn reserve(ring: &mut Ring, flow: u64) -> Option<u32> {
     ring.reserve(contexts(flow), flow).ok()
 }
 
+/// The flow of this record has not had a packet.
+pub(super) const fn idle(_: u64) -> u64 {
+    0
+}
+
 /// Reserves and commits.
 fn live(ring: &mut Ring, flow: u64) -> u32 {
     let slot = reserve(ring, flow).unwrap();
-    ring.commit(slot);
+    ring.commit(slot, idle);
     slot
 }
 
-/// Evicts, if the record is not dying.
+/// Evicts, where no flow has had a packet.
 pub(super) fn evict(ring: &mut Ring) -> Option<u64> {
-    let (contexts, kept) = ring.evict(Some)?;
+    let (contexts, kept) = ring.evict(idle, Some)?;
     assert_eq!(contexts.flow, kept, "the record is that of the flow");
     Some(contexts.flow)
 }
@@ -91,7 +96,7 @@ fn age_counts_from_the_commit() {
     let mut ring = memory.ring();
     let first = reserve(&mut ring, 1).unwrap();
     live(&mut ring, 2);
-    ring.commit(first);
+    ring.commit(first, idle);
     assert_eq!(evict(&mut ring), Some(2));
 }
 
@@ -126,7 +131,7 @@ fn a_flow_whose_record_is_dying_is_not_evicted() {
     let mut memory = Memory::<1>::fresh();
     let mut ring = memory.ring();
     let slot = live(&mut ring, 1);
-    assert_eq!(ring.evict(|_| None::<()>), None);
+    assert_eq!(ring.evict(idle, |_| None::<()>), None);
     assert_eq!(ring.release(slot), Why::Deleted);
 }
 
@@ -136,8 +141,8 @@ fn an_eviction_names_the_flow_s_family() {
     let mut ring = memory.ring();
     let contexts = Contexts { flow: 1, family: Family::V6 };
     let slot = ring.reserve(contexts, 1).unwrap();
-    ring.commit(slot);
-    assert_eq!(ring.evict(|_| Some(())), Some((contexts, ())));
+    ring.commit(slot, idle);
+    assert_eq!(ring.evict(idle, |_| Some(())), Some((contexts, ())));
 }
 
 #[test]
@@ -260,9 +265,9 @@ fn a_flow_is_found_in_every_state_but_free() {
     let mut ring = memory.ring();
     let slot = ring.reserve(contexts(7), 70).unwrap();
     assert_eq!(ring.find(7), Some(Occupant { record: &70, draining: false }), "reserved");
-    ring.commit(slot);
+    ring.commit(slot, idle);
     assert_eq!(ring.find(7), Some(Occupant { record: &70, draining: false }), "live");
-    ring.evict(|_| Some(()));
+    ring.evict(idle, |_| Some(()));
     assert_eq!(ring.find(7), Some(Occupant { record: &70, draining: true }), "draining");
     ring.release(slot);
     assert_eq!(ring.find(7), None, "free");

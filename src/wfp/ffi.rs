@@ -101,6 +101,7 @@ pub struct FWPS_INCOMING_METADATA_VALUES0 {
     pub processId: u64,
 }
 
+pub const FWP_ACTION_BLOCK: u32 = 0x1001;
 pub const FWP_ACTION_CONTINUE: u32 = 0x2006;
 pub const FWP_ACTION_CALLOUT_INSPECTION: u32 = 0x6004;
 pub const FWPS_RIGHT_ACTION_WRITE: u32 = 0x1;

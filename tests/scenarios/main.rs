@@ -2,13 +2,17 @@
 //!
 //! `FLOWTAG_SYS` names the image; `cargo xtask test` builds it and sets the variable. Names say what the driver does.
 
+mod arbitration;
 mod associate;
 mod authorize;
 mod cost;
 mod fail_open;
+mod flood;
 mod guard;
 mod index;
+mod lines;
 mod loader;
+mod long_runs;
 mod ordering;
 mod reauthorize;
 mod recorded;
@@ -17,6 +21,7 @@ mod ring;
 mod settings;
 mod shell;
 mod start;
+mod timing;
 mod transport;
 mod unload;
 mod unload_races;

@@ -8,6 +8,7 @@ use super::{
     call_stack::CallStack,
     guard, input,
     memory::{self, BadPointer},
+    stop,
 };
 use crate::interleave::{self, Touches};
 
@@ -15,8 +16,6 @@ use crate::interleave::{self, Touches};
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
 /// Bug check: the driver handed over an address that cannot be accessed.
 const PAGE_FAULT_IN_NONPAGED_AREA: u32 = 0x50;
-/// Bug check: what Driver Verifier says of a driver. The simulator stops with it, too, where it is at its own end.
-const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
 
 /// A call of an import, while it is being served.
 pub struct Call<'a> {
@@ -89,8 +88,7 @@ impl<'a> Call<'a> {
 
     /// Stops the machine because the simulator lacks something: the driver has done nothing wrong.
     pub fn not_modelled(&self, what: &str) -> ! {
-        let text = format!("the simulator does not model {what}. That says nothing about the driver");
-        self.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, self.caller(), 0, 0], text)
+        stop::not_modelled(self.cpu, what)
     }
 
     /// The value of an access to memory that the driver pointed at; a bad pointer is a bug check.

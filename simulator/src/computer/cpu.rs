@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     interleave::{self, Halt},
-    referee::{BugCheck, MachineDied},
+    referee::{BugCheck, Leaving, MachineDied},
 };
 
 /// The process that system threads belong to.
@@ -240,12 +240,9 @@ impl Cpu {
         stop::bug_check(self, code, parameters, reason.into())
     }
 
-    /// Stops the machine because the driver has left `count` things behind, as Driver Verifier does for pool: bug check 0xC4
-    /// with parameter 0x62 (its page).
-    pub fn left_behind(&self, count: u64, reason: impl Into<String>) -> ! {
-        const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-        const NOT_FREED_AT_UNLOAD: u64 = 0x62;
-        self.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [NOT_FREED_AT_UNLOAD, 0, 0, count], reason)
+    /// Stops the machine for what the driver has left behind: the worst is the bug check, the report tells of the others.
+    pub fn check_left(&self, left: Vec<Leaving>) {
+        stop::left_behind(self, left);
     }
 }
 

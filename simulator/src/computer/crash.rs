@@ -51,6 +51,20 @@ fn classify(cpu: &Cpu, fault: &Fault) -> (u32, [u64; 4], String) {
     }
 }
 
+/// Whether an instruction that begins so is for a kernel only: ports, interrupts, halting, and control, debug and model-specific
+/// registers. (Intel SDM volume 3, "Privileged instructions", and the descriptions of IN, OUT, CLI and STI.)
+fn is_privileged(bytes: [u8; 3]) -> bool {
+    let opcode = match bytes {
+        [0x40..=0x4F | 0x66, rest @ ..] => rest,
+        [first, second, _] => [first, second],
+    };
+    matches!(
+        opcode,
+        [0x6C..=0x6F | 0xE4..=0xE7 | 0xEC..=0xEF | 0xF4 | 0xFA | 0xFB, _]
+            | [0x0F, 0x00 | 0x01 | 0x06 | 0x08 | 0x09 | 0x20..=0x23 | 0x30 | 0x32 | 0x33]
+    )
+}
+
 /// `int 29h` fails fast on Windows; on Linux it is a privileged instruction like any other.
 fn general_protection(cpu: &Cpu, fault: &Fault) -> (u32, [u64; 4], String) {
     const FAST_FAIL: [u8; 2] = [0xCD, 0x29];
@@ -60,7 +74,11 @@ fn general_protection(cpu: &Cpu, fault: &Fault) -> (u32, [u64; 4], String) {
         let reason = fault.registers.general[Registers::RCX];
         return (0x139, [reason, 0, 0, 0], format!("the driver failed fast with code {reason}"));
     }
-    let reason = format!("a privileged instruction or a non-canonical address, at {}", cpu.irql());
+    if memory::read(rip).is_ok_and(is_privileged) {
+        // Right in a kernel: KeGetCurrentIrql is such an instruction in a driver's own code.
+        stop::not_modelled_at(cpu, fault.registers, "privileged instructions");
+    }
+    let reason = format!("a non-canonical address, at {}", cpu.irql());
     (0x1E, [STATUS_ACCESS_VIOLATION, rip, 0, u64::MAX], reason)
 }
 

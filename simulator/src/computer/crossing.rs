@@ -10,8 +10,8 @@ use crate::interleave::{self, Touches};
 
 /// Bug check: a driver violated a rule that Driver Verifier checks.
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
-/// DDI compliance rule `IrqlReturn`: modelled, the rule's true parameter is not documented.
-const IRQL_RETURN: u64 = 0x2_0016;
+/// DDI compliance rule `IrqlReturn` (the page of bug check 0xC4; what the other parameters tell is ours).
+const IRQL_RETURN: u64 = 0x2_001D;
 
 impl Cpu {
     /// Runs the driver function at `function` and returns what it leaves in rax.
@@ -80,14 +80,9 @@ fn serve(cpu: &Cpu, index: usize, arguments: *const u64) -> u64 {
     let (name, export) = cpu.machine().imports().numbered(index);
     let depth = cpu.serving.borrow().len();
     cpu.serving.borrow_mut().push(Serving { name, arguments });
-    let Some(export) = export else {
-        cpu.bug_check(
-            DRIVER_VERIFIER_DETECTED_VIOLATION,
-            [0, index as u64, 0, 0],
-            format!("the driver called {name}, which the simulator does not have"),
-        );
-    };
     let call = Call::new(cpu, index, arguments);
+    // A function of a table that no family exports.
+    let Some(export) = export else { call.not_modelled(name) };
     let value = call.serve(export);
     cpu.serving.borrow_mut().truncate(depth);
     value
@@ -110,6 +105,17 @@ mod tests {
     extern "win64" fn break_in() {
         // SAFETY: raises SIGTRAP, which is what the test wants.
         unsafe { std::arch::asm!("int3") };
+    }
+
+    extern "win64" fn raise() {
+        super::Cpu::with_current(|cpu| cpu.expect("driver code runs on a CPU").set_irql(Irql::DISPATCH));
+    }
+
+    #[test]
+    fn a_callback_that_returns_at_another_irql_violates_the_rule_irql_return() {
+        let machine = Machine::new(Options::default());
+        let crash = machine.run(|cpu| cpu.call(raise as *const () as u64, "raise", &[])).unwrap_err();
+        assert_eq!((crash.code(), crash.parameters()[0]), (0xC4, 0x0002_001D));
     }
 
     #[test]
@@ -141,6 +147,25 @@ mod tests {
         let machine = Machine::new(Options::default());
         let crash = machine.run(|cpu| cpu.call(break_in as *const () as u64, "break", &[])).unwrap_err();
         assert_eq!((crash.code(), crash.parameters()[0]), (0x1E, 0x8000_0003));
+    }
+
+    extern "win64" fn current_irql() {
+        // SAFETY: in a kernel it only reads; here it faults, which is what the test wants.
+        unsafe { std::arch::asm!("mov rax, cr8", out("rax") _) };
+    }
+
+    #[test]
+    fn a_privileged_instruction_is_the_simulators_lack() {
+        let machine = Machine::new(Options::default());
+        let stopped = machine.run(|cpu| cpu.call(current_irql as *const () as u64, "irql", &[])).unwrap_err();
+        assert!(stopped.is_not_modelled(), "{stopped}");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_is_no_privileged_instruction() {
+        let machine = Machine::new(Options::default());
+        let crash = machine.run(|cpu| cpu.call(read_byte as *const () as u64, "read", &[1 << 63])).unwrap_err();
+        assert_eq!((crash.code(), crash.parameters()[0]), (0x1E, 0xC000_0005));
     }
 
     #[test]

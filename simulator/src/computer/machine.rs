@@ -16,7 +16,7 @@ use super::{Call, Cpu, Finding, Handed, Imports, Subsystem, faults::Faults, work
 use crate::{
     image::{Frame, Image, LoadError},
     interleave::{self, Touches},
-    referee::{BugCheck, Referee, Watch},
+    referee::{BugCheck, Leaving, Referee, Watch},
 };
 
 /// What a computer is told about itself.
@@ -235,9 +235,10 @@ impl Machine {
         self.parts().find_map(|part| part.explain(self, address))
     }
 
-    /// What the referee wants of a driver that leaves: nothing of it is left in any part.
-    pub fn check_unload(&self, cpu: &Cpu) {
-        self.parts().for_each(|part| part.check_unload(cpu));
+    /// All that a driver that leaves has left behind, in any part: the referee wants it to be nothing.
+    #[must_use]
+    pub fn left(&self) -> Vec<Leaving> {
+        self.parts().flat_map(|part| part.left(self)).collect()
     }
 
     /// What a call of the export numbered `number` touches.

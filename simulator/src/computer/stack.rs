@@ -2,7 +2,8 @@
 
 use std::{io, ptr};
 
-/// What is left to driver code: Windows gives 24 KiB in all, of which the network stack has used most by then.
+/// What is left to driver code: Windows gives 24 KiB in all (ntddk.h, `KERNEL_STACK_SIZE` of x64), of which the network stack has
+/// used most by then.
 const USABLE: usize = 8 * 1024;
 /// Room for what the import thunk spills (about 200 bytes for each nested import call), which Windows does not have.
 const SPILL: usize = 1024;

@@ -5,26 +5,46 @@ use std::panic;
 use super::{Cpu, native};
 use crate::{
     image::{Frame, Image, unwind::Registers},
-    referee::{BugCheck, MachineDied},
+    referee::{BugCheck, Leaving, MachineDied, Stop},
 };
 
 /// Stops the machine: records why, with the driver's stack, and unwinds this CPU. The others follow at their next import.
 pub(super) fn bug_check(cpu: &Cpu, code: u32, parameters: [u64; 4], reason: String) -> ! {
-    let frames = frames_of_imports(cpu);
-    stop(cpu, code, parameters, reason, frames)
+    stop(cpu, Stop::BugCheck { code, parameters }, reason, Vec::new(), frames_of_imports(cpu))
+}
+
+/// Stops the machine because the simulator lacks `what`.
+pub(super) fn not_modelled(cpu: &Cpu, what: &str) -> ! {
+    stop(cpu, Stop::NotModelled, lacks(what), Vec::new(), frames_of_imports(cpu))
+}
+
+/// Stops the machine because the driver's code at `registers` does `what`, which the simulator lacks.
+pub(super) fn not_modelled_at(cpu: &Cpu, registers: Registers, what: &str) -> ! {
+    stop(cpu, Stop::NotModelled, lacks(what), Vec::new(), frames_of_crash(cpu, registers))
+}
+
+/// Stops the machine for what a driver has left behind, unless it is nothing: the worst is the bug check.
+pub(super) fn left_behind(cpu: &Cpu, mut left: Vec<Leaving>) {
+    left.sort_by_key(|leaving| leaving.harm);
+    let Some((worst, others)) = left.split_first() else { return };
+    let besides = others.iter().map(|leaving| leaving.reason.clone()).collect();
+    stop(cpu, worst.stop(), worst.reason.clone(), besides, frames_of_imports(cpu))
 }
 
 /// Stops the machine for a crash of the driver's code at `registers`.
 pub(super) fn crash(cpu: &Cpu, registers: Registers, code: u32, parameters: [u64; 4], reason: String) -> ! {
-    let frames = frames_of_crash(cpu, registers);
-    stop(cpu, code, parameters, reason, frames)
+    stop(cpu, Stop::BugCheck { code, parameters }, reason, Vec::new(), frames_of_crash(cpu, registers))
 }
 
-fn stop(cpu: &Cpu, code: u32, parameters: [u64; 4], reason: String, frames: Vec<Frame>) -> ! {
+fn lacks(what: &str) -> String {
+    format!("the simulator does not model {what}")
+}
+
+fn stop(cpu: &Cpu, why: Stop, reason: String, besides: Vec<String>, frames: Vec<Frame>) -> ! {
     let machine = cpu.machine();
     let settings = machine.settings();
     let repeat = (settings.seed, settings.repeat.clone());
-    machine.referee().record(BugCheck::new(code, parameters, reason, frames, repeat));
+    machine.referee().record(BugCheck::new(why, reason, besides, frames, repeat));
     panic::resume_unwind(Box::new(MachineDied))
 }
 

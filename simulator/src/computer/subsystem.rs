@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use super::{Call, Cpu, Export, Finding, Handed, Machine};
-use crate::interleave::Touches;
+use crate::{interleave::Touches, referee::Leaving};
 
 /// A part of Windows: the kernel's own services, the driver framework, the filtering platform, or one that a test makes up.
 ///
@@ -72,9 +72,10 @@ pub trait Subsystem: Any + Send + Sync {
         None
     }
 
-    /// The driver has left, or its entry point has failed: what is still there is a bug check.
-    fn check_unload(&self, cpu: &Cpu) {
-        let _ = cpu;
+    /// The driver has left, or its entry point has failed: what is still there of it. The worst is a bug check.
+    fn left(&self, machine: &Machine) -> Vec<Leaving> {
+        let _ = machine;
+        Vec::new()
     }
 
     /// What a call of one of its exports touches of the state that threads share; `None` for nothing: then the driver code

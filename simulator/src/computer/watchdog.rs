@@ -15,7 +15,7 @@ use std::{
 
 use super::{cpu::Pulse, signals::WATCHDOG};
 
-/// Windows allows a DPC far less; a driver leg here takes microseconds, so this only ever means "never".
+/// A DPC should take 100 µs (WDK bug check 0x133); a driver leg here takes microseconds, so this only ever means "never".
 const LIMIT: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(100);
 

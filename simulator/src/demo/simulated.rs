@@ -109,10 +109,15 @@ impl Driver for Simulated {
     }
 
     fn remains(&self) -> Remains {
-        Remains {
-            contexts: self.machine.wfp().contexts(),
-            pool_blocks: self.machine.pool().live_count() as u64,
-            bug_checks: u64::from(self.machine.referee().verdict().is_some()),
+        // What a machine that has stopped still holds is not left behind; where the simulator lacks something, why it was given
+        // up says so.
+        match self.machine.referee().verdict() {
+            Some(verdict) => Remains { contexts: 0, pool_blocks: 0, bug_checks: u64::from(!verdict.is_not_modelled()) },
+            None => Remains {
+                contexts: self.machine.wfp().contexts(),
+                pool_blocks: self.machine.pool().live_count() as u64,
+                bug_checks: 0,
+            },
         }
     }
 }

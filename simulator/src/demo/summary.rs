@@ -13,14 +13,18 @@ const DETAILS: usize = 20;
 pub fn summary(judged: &Judged) -> (String, bool) {
     let verdict = &judged.verdict;
     let one_command = judged.command.is_some();
-    let mut complaints = verdict.complaints();
-    complaints.extend(judged.failure.iter().map(|failure| format!("the driver was given up: {failure}")));
-    if !one_command {
-        complaints.extend(verdict.shortages());
-    }
     let mut text = format!("\n{}\n", per_process(&judged.tagged));
     if let Some(ended) = judged.command.as_ref().filter(|&ended| *ended != Ended::Well) {
         let _ = writeln!(text, "{ended}");
+    }
+    if let Some(failure) = &judged.failure {
+        // What the tags lack then is no finding: a bug check ended it, or the simulator lacks something.
+        let _ = writeln!(text, "The driver was given up, and its tags were not judged:\n{failure}");
+        return (text, false);
+    }
+    let mut complaints = verdict.complaints();
+    if !one_command {
+        complaints.extend(verdict.shortages());
     }
     if !complaints.is_empty() {
         text.push_str("The driver did not pass:\n");

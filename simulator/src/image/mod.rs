@@ -4,6 +4,8 @@ mod error;
 mod frame;
 pub mod guard;
 mod load;
+#[cfg(test)]
+pub(crate) mod sample;
 mod symbols;
 #[cfg(test)]
 mod tests;

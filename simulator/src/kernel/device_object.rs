@@ -17,6 +17,7 @@ use super::touches::DEVICES_GONE;
 use crate::{
     computer::{Cpu, Machine, lent_memory::LentMemory},
     interleave,
+    referee::{Harm, Leaving},
 };
 
 /// A wait that lasts longer is one that never ends.
@@ -90,22 +91,27 @@ impl DeviceObjects {
         self.table().len()
     }
 
-    /// Waits until no device object keeps the driver's image.
-    pub(crate) fn wait_until_gone(&self, cpu: &Cpu) {
+    /// Waits until no device object keeps the driver's image; what is left when that is for ever.
+    #[must_use]
+    pub(crate) fn wait_until_gone(&self, cpu: &Cpu) -> Option<Leaving> {
         let all = self.clone();
         interleave::wait_until("no device object keeps the image", DEVICES_GONE, move || all.count() == 0);
         let started = Instant::now();
         while self.count() > 0 {
             if started.elapsed() > PATIENCE {
-                cpu.bug_check(
-                    MANUALLY_INITIATED_CRASH,
-                    [0, 0, 0, self.count() as u64],
-                    "the driver has been unloaded, and its image stays for ever: a device object of its is referenced",
-                );
+                let text =
+                    "the driver has been unloaded, and its image stays for ever: a device object of its is referenced";
+                return Some(Leaving {
+                    harm: Harm::Kept,
+                    code: MANUALLY_INITIATED_CRASH,
+                    parameters: [0, 0, 0, self.count() as u64],
+                    reason: text.into(),
+                });
             }
             thread::sleep(GLANCE);
             cpu.check_alive();
         }
+        None
     }
 
     fn table(&self) -> MutexGuard<'_, BTreeMap<u64, Counted>> {
@@ -172,7 +178,7 @@ mod tests {
             });
             let unmap: Job = Box::new(move || {
                 let waited = unmapping.run(|cpu| unmapping.device_objects().wait_until_gone(cpu));
-                let in_order = waited.is_ok() && released.load(Ordering::Relaxed);
+                let in_order = matches!(waited, Ok(None)) && released.load(Ordering::Relaxed);
                 if in_order { Ok(()) } else { Err("the image is let go too early".into()) }
             });
             let plan = Plan { strategy: explorer.clone(), memory: None, waits: Waits::Early(1), seed: 0 };

@@ -35,8 +35,9 @@ use self::{
     time::{Clock, ClockKind},
 };
 use crate::{
-    computer::{Call, Cpu, Export, Finding, Handed, Machine, Subsystem},
+    computer::{Call, Export, Finding, Handed, Machine, Subsystem},
     interleave::Touches,
+    referee::Leaving,
 };
 
 /// The kernel of one machine.
@@ -118,9 +119,8 @@ impl Subsystem for Kernel {
         self.pool.explain(address, &|address| machine.place(address))
     }
 
-    fn check_unload(&self, cpu: &Cpu) {
-        pool::calls::check_unload(cpu);
-        processes::check_unload(cpu);
+    fn left(&self, machine: &Machine) -> Vec<Leaving> {
+        [processes::left(machine), pool::calls::left(machine)].into_iter().flatten().collect()
     }
 
     fn touches(&self, call: &Call<'_>) -> Option<Touches> {

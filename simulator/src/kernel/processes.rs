@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::computer::{Call, Cpu, Export, Fails, Irql, Machine, argument};
+use crate::{
+    computer::{Call, Export, Fails, Irql, Machine, argument, memory},
+    referee::{Harm, Leaving},
+};
 
 /// `EPROCESS` addresses are counted from here; nothing is ever mapped there, since the type is opaque.
 const FIRST_ADDRESS: u64 = 0x0E10_0000_0000;
@@ -85,6 +88,10 @@ impl Processes {
 fn process(call: &Call<'_>) -> u64 {
     let address = call.arg(0);
     call.machine.processes().at(address).unwrap_or_else(|| {
+        if memory::read::<u64>(address).is_ok() {
+            // It may be a device, a driver, or whatever else Windows counts.
+            call.not_modelled(&format!("{} of anything but a process", call.name()));
+        }
         call.bug_check(
             REFERENCE_BY_POINTER,
             [0, address, 0, 0],
@@ -100,12 +107,10 @@ fn requestor(call: &Call<'_>) -> u64 {
 }
 
 /// A driver that leaves has given all processes back.
-pub(super) fn check_unload(cpu: &Cpu) {
-    let references = cpu.machine().processes().references();
-    if references > 0 {
-        let text = format!("the driver left with {references} references to processes");
-        cpu.left_behind(references.cast_unsigned(), text);
-    }
+pub(super) fn left(machine: &Machine) -> Option<Leaving> {
+    let references = machine.processes().references();
+    let text = format!("the driver left with {references} references to processes");
+    (references > 0).then(|| Leaving::counted(Harm::Held, references.cast_unsigned(), text))
 }
 
 fn dereference(call: &Call<'_>) -> u64 {
@@ -138,6 +143,13 @@ mod tests {
         let machine = machine();
         let process = called(&machine, "IoGetCurrentProcess", &[]).unwrap();
         assert_eq!(called(&machine, "PsGetProcessId", &[process]).unwrap(), 4);
+    }
+
+    #[test]
+    fn counting_an_object_that_is_no_process_is_not_modelled() {
+        let device = machine().device_objects().create(336);
+        let stopped = called(&machine(), "ObfReferenceObject", &[device.address()]).unwrap_err();
+        assert!(stopped.is_not_modelled(), "{stopped}");
     }
 
     #[test]

@@ -72,6 +72,14 @@ const BIND_INFO_2: usize = 88;
 /// The loader's own checks, and KMDF's fxlibrarycommon.cpp, `FxLibraryCommonRegisterClient`, which answers
 /// `STATUS_INVALID_PARAMETER` for all that it does not like, no memory included.
 fn bind(call: &Call<'_>) -> u64 {
+    let status = bind_or_refuse(call);
+    if status != STATUS_SUCCESS {
+        call.machine.kmdf().with(|state| state.refusals += 1);
+    }
+    status
+}
+
+fn bind_or_refuse(call: &Call<'_>) -> u64 {
     let (driver_object, registry_path, info_at, globals_at) = (call.arg(0), call.arg(1), call.arg(2), call.arg(3));
     let info: BindInfo = call.read(info_at);
     if ![size_of::<BindInfo>(), BIND_INFO_2].contains(&(info.size as usize)) {

@@ -60,8 +60,9 @@ pub use objects::Kmdf;
 pub use verifier::{Switches, Verified};
 
 use crate::{
-    computer::{Call, Cpu, Export, Fails, Handed, Irql, Machine, Subsystem},
+    computer::{Call, Export, Fails, Handed, Irql, Machine, Subsystem},
     interleave::{Part, Touches},
+    referee::{Harm, Leaving},
 };
 
 /// What the exports of the function table are listed under: drivers are handed it, and import nothing.
@@ -142,11 +143,10 @@ impl Subsystem for Kmdf {
         Some((WDF, table::functions()))
     }
 
-    fn check_unload(&self, cpu: &Cpu) {
-        if self.is_bound() {
-            let text = "the driver left without unbinding from the framework (WdfVersionUnbind)";
-            cpu.left_behind(self.object_count() as u64, text);
-        }
+    fn left(&self, _: &Machine) -> Vec<Leaving> {
+        let text = "the driver left without unbinding from the framework (WdfVersionUnbind)";
+        let objects = self.object_count() as u64;
+        self.is_bound().then(|| Leaving::counted(Harm::Kept, objects, text)).into_iter().collect()
     }
 
     fn checks_irql_itself(&self, call: &Call<'_>) -> bool {

@@ -138,6 +138,8 @@ pub(super) struct State {
     /// Files that programs have open.
     pub(super) open_files: usize,
     pub(super) switches: Switches,
+    /// How often it refused to bind a driver.
+    pub(super) refusals: usize,
     /// What worker threads have still to do for it.
     pub(super) put_off: usize,
     handles: u64,
@@ -164,6 +166,12 @@ impl Kmdf {
     #[must_use]
     pub fn object_count(&self) -> usize {
         self.with(|state| state.objects.len() + state.inits.len())
+    }
+
+    /// How often it refused to bind a driver.
+    #[must_use]
+    pub fn refusals(&self) -> usize {
+        self.with(|state| state.refusals)
     }
 
     /// Whether a driver is bound to the framework.

@@ -9,7 +9,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::computer::{Call, Cpu, Export, Fails, Input, Irql, Machine, Subsystem, argument, field};
+use crate::{
+    computer::{Call, Export, Fails, Input, Irql, Machine, Subsystem, argument, field},
+    referee::{Harm, Leaving},
+};
 
 /// Pool handles are counted from here; nothing is ever mapped there.
 const FIRST_HANDLE: u64 = 0x0D15_0000_0000;
@@ -96,11 +99,10 @@ impl Subsystem for Ndis {
         &[EXPORTS, not_modelled::EXPORTS]
     }
 
-    fn check_unload(&self, cpu: &Cpu) {
+    fn left(&self, _: &Machine) -> Vec<Leaving> {
         let pools = self.pools();
-        if pools > 0 {
-            cpu.left_behind(pools as u64, format!("the driver left with {pools} pools of network buffers"));
-        }
+        let text = format!("the driver left with {pools} pools of network buffers");
+        (pools > 0).then(|| Leaving::counted(Harm::Held, pools as u64, text)).into_iter().collect()
     }
 }
 

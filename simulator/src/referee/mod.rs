@@ -1,5 +1,6 @@
 //! What Driver Verifier would catch, and how it is reported.
 
+mod leavings;
 mod names;
 mod report;
 
@@ -8,7 +9,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+pub use leavings::{Harm, Leaving};
 pub use report::BugCheck;
+pub(crate) use report::Stop;
 
 /// How closely a machine watches its driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -97,7 +97,7 @@ pub enum ServiceError {
     Win32(Win32Error),
     /// The driver's file cannot be loaded.
     Load(LoadError),
-    /// `DriverEntry` failed.
+    /// The entry point failed. With KMDF that is the stub's, which calls `DriverEntry` when the framework takes the driver.
     Entry(u32),
     /// The simulator runs one driver at a time; this service's runs.
     OtherDriver(String),
@@ -124,7 +124,7 @@ impl fmt::Display for ServiceError {
         match self {
             Self::Win32(error) => write!(f, "error {}: {error}", error.0),
             Self::Load(error) => write!(f, "{error}"),
-            Self::Entry(status) => write!(f, "DriverEntry failed with status {status:#010x}; its trace lines say why"),
+            Self::Entry(status) => write!(f, "the driver's entry point failed with status {status:#010x}"),
             Self::OtherDriver(service) => {
                 write!(
                     f,
@@ -463,5 +463,7 @@ fn load_error(error: &LoadError) -> Win32Error {
     }
 }
 
+#[cfg(test)]
+mod leaving_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The callouts that drivers have registered, and when they may leave.
 //!
-//! Facts, section 4. Id allocation is a guess. What a callout says of its contexts is decided by [`BusyUntil`].
+//! DDI `FwpsCalloutRegister2`, `FwpsCalloutUnregisterById0`; busy while it classifies: microsoft/ebpf-for-windows issue 1272,
+//! and while it is notified: a guess. Id allocation is a guess. What a callout says of its contexts is decided by [`BusyUntil`].
 
 use std::collections::HashMap;
 

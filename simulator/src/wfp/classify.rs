@@ -1,22 +1,23 @@
 //! Classification: which callouts hear of an event, at which IRQL, and what comes of it.
 //!
-//! Facts, sections 4 and 5. Guesses: the action is `FWP_ACTION_NONE` until somebody answers; the filter of a
-//! conditional callout does not match a flow without its context, whatever its role. Stricter than Windows, which lets
-//! wrong answers pass as right ones: a callout that breaks the contract of `FWPS_CLASSIFY_OUT0` stops the machine.
+//! DDI `FWPS_CALLOUT_CLASSIFY_FN2`, `FWPS_CALLOUT2`; SDK `FWPS_ACTION0`, `FWPS_CLASSIFY_OUT0`. Guesses: the action is
+//! `FWP_ACTION_NONE` until somebody decides; the filter of a conditional callout does not match a flow without its
+//! context, whatever its role. Stricter than Windows, which lets wrong answers pass as right ones: a callout that breaks the
+//! contract of `FWPS_CLASSIFY_OUT0` stops the machine, unless [`WrongAnswer`] says otherwise.
 
 use super::{
     abi::{
         FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED, FwpValue, FwpsClassifyOut, FwpsFilter, Guid, RIGHT_ACTION_WRITE,
         action, data_type,
     },
-    arbitration::{Arbiter, Verdict, judge},
+    arbitration::{Arbiter, Decision, Verdict, judge},
     callout::{Callout, ClassifyVersion},
     context,
     flow::{FlowId, Target},
     frame::Frame,
     layer::{Layer, Point},
     policy::{Action, Filter, Policy, Role},
-    switches::{HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight},
+    switches::{ActionAbove, HandleReuse, IrqlChoice, PathMemory, Switches, WriteRight, WrongAnswer},
     touches,
     values::{Arguments, Situation},
 };
@@ -59,7 +60,7 @@ pub(super) fn classify(cpu: &Cpu, flow: Option<FlowId>, situation: &Situation<'_
     verdict
 }
 
-/// The documentation says `<= DISPATCH_LEVEL` everywhere and no more; the odds are a guess (facts, section 5).
+/// DDI `FWPS_CALLOUT_CLASSIFY_FN2` says `<= DISPATCH_LEVEL` and no more; the odds are a guess.
 fn choose_irql(cpu: &Cpu, switches: &Switches, situation: &Situation<'_>) -> Irql {
     if let IrqlChoice::Fixed(irql) = switches.irql {
         return irql;
@@ -90,13 +91,14 @@ impl Classification<'_> {
             if !arbiter.evaluates(step.filter.sublayer) {
                 continue;
             }
-            let decision = match step.filter.action {
-                Action::Block => Some(Verdict::Block),
-                Action::Permit => Some(Verdict::Permit),
-                Action::Callout { key, role } => self.ask(step, key, role, arbiter.grants_write()),
-            };
-            if let Some(verdict) = decision {
-                arbiter.decide(verdict);
+            match step.filter.action {
+                Action::Decide(verdict) => arbiter.decide(Decision::of_filter(verdict)),
+                Action::Foreign(decision) => arbiter.answer(decision),
+                Action::Callout { key, role } => {
+                    if let Some(decision) = self.ask(step, key, role, &arbiter) {
+                        arbiter.answer(decision);
+                    }
+                }
             }
         }
         if let Some((frame, _)) = self.built {
@@ -107,7 +109,7 @@ impl Classification<'_> {
     }
 
     /// Asks the callout `key`, if there is one to ask.
-    fn ask(&mut self, step: &Step, key: Guid, role: Role, may_write: bool) -> Option<Verdict> {
+    fn ask(&mut self, step: &Step, key: Guid, role: Role, above: &Arbiter) -> Option<Decision> {
         let target = |callout: &Callout| Target { layer: self.situation.layer.id(), callout: callout.id };
         let contexts = touches::flow(self.situation.flow_handle.unwrap_or(0)).and(touches::CALLOUT_COUNTS);
         interleave::point("a classify begins", contexts);
@@ -125,7 +127,7 @@ impl Classification<'_> {
             }
             (callout, flow_context.unwrap_or(0))
         };
-        let decision = self.call(step, &callout, role, flow_context, may_write);
+        let decision = self.call(step, &callout, role, flow_context, above);
         let reuse = self.switches.handle_reuse == HandleReuse::AfterClassifies;
         let freed = if reuse { touches::HANDLES } else { Touches::NOTHING };
         interleave::point("a classify ends", contexts.and(freed));
@@ -139,9 +141,13 @@ impl Classification<'_> {
         decision
     }
 
-    fn call(&mut self, step: &Step, callout: &Callout, role: Role, context: u64, may_write: bool) -> Option<Verdict> {
-        let rights = if self.grants(may_write) { RIGHT_ACTION_WRITE } else { 0 };
-        let before = FwpsClassifyOut { action_type: action::NONE, rights, ..FwpsClassifyOut::default() };
+    fn call(&mut self, step: &Step, callout: &Callout, role: Role, context: u64, above: &Arbiter) -> Option<Decision> {
+        let rights = if self.grants(above.grants_write()) { RIGHT_ACTION_WRITE } else { 0 };
+        let action_type = match self.switches.action_above {
+            ActionAbove::Shown => above.action(),
+            ActionAbove::Hidden => action::NONE,
+        };
+        let before = FwpsClassifyOut { action_type, rights, ..FwpsClassifyOut::default() };
         let (frame, arguments) = self.built();
         let filter = place_filter(frame, step, callout.id, role);
         let classify_out = frame.place(&before);
@@ -177,10 +183,17 @@ impl Classification<'_> {
         }
     }
 
-    fn check(&self, callout: &Callout, role: Role, before: FwpsClassifyOut, after: FwpsClassifyOut) -> Option<Verdict> {
+    fn check(
+        &self,
+        callout: &Callout,
+        role: Role,
+        before: FwpsClassifyOut,
+        after: FwpsClassifyOut,
+    ) -> Option<Decision> {
         let (meant, violation) = judge(role, (before.action_type, before.rights), (after.action_type, after.rights));
         let parameters = [0, callout.classify, after.action_type.into(), after.rights.into()];
-        if let Some(violation) = violation {
+        let tolerant = self.switches.wrong_answer == WrongAnswer::AsWindows;
+        if let Some(violation) = violation.filter(|violation| !(tolerant && violation.is_tolerated())) {
             let reason = format!("classifyFn answered {:#x}: {violation}", after.action_type);
             self.cpu.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, parameters, reason);
         }
@@ -194,11 +207,13 @@ impl Classification<'_> {
 }
 
 /// A filter whose callout is not registered: it blocks, unless it only inspects or says otherwise.
-fn unregistered(filter: &Filter, role: Role) -> Option<Verdict> {
+fn unregistered(filter: &Filter, role: Role) -> Option<Decision> {
     match role {
         Role::Inspection => None,
-        _ if filter.flags & FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED != 0 => Some(Verdict::Permit),
-        Role::Terminating | Role::Unknown => Some(Verdict::Block),
+        _ if filter.flags & FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED != 0 => {
+            Some(Decision::of_filter(Verdict::Permit))
+        }
+        Role::Terminating | Role::Unknown => Some(Decision::of_filter(Verdict::Block)),
     }
 }
 
@@ -243,11 +258,11 @@ mod tests {
     #[test]
     fn a_terminating_filter_can_permit_while_its_callout_is_not_registered() {
         let filter = filter(FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED);
-        assert_eq!(unregistered(&filter, Role::Terminating), Some(Verdict::Permit));
+        assert_eq!(unregistered(&filter, Role::Terminating), Some(Decision::of_filter(Verdict::Permit)));
     }
 
     #[test]
     fn a_filter_of_unknown_kind_blocks_while_its_callout_is_not_registered() {
-        assert_eq!(unregistered(&filter(0), Role::Unknown), Some(Verdict::Block));
+        assert_eq!(unregistered(&filter(0), Role::Unknown), Some(Decision::of_filter(Verdict::Block)));
     }
 }

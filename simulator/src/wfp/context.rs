@@ -1,8 +1,9 @@
 //! `FwpsFlowAssociateContext0` and `FwpsFlowRemoveContext0`, and the calls of flowDeleteFn that they and the end of a
 //! flow bring about.
 //!
-//! Facts, sections 1 to 3. In a disassembly of one build: `NOT_FOUND` for a flow that is not there. Guesses: `INVALID_PARAMETER` for a callout that was
-//! added at another layer; a callout that is registered but was never added with `FwpmCalloutAdd0` takes contexts.
+//! DDI of the two. In a disassembly of one build: `NOT_FOUND` for a flow that is not there (`KfdAleGetTableFromHandle`). Guesses:
+//! `INVALID_PARAMETER` for a callout that was added at another layer; a callout that is registered but was never added with
+//! `FwpmCalloutAdd0` takes contexts.
 
 use super::{
     flow::{Associated, Deletion, FlowId, Removed, Target},
@@ -175,7 +176,7 @@ fn deliver_here(cpu: &Cpu, deletion: Deletion) {
     let Deletion { flow, target, context } = deletion;
     let (wfp, device_objects) = (cpu.machine().wfp(), cpu.machine().device_objects());
     // The device object is referenced before the context stops keeping the callout registered: so in a disassembly of one
-    // build.
+    // build (`WfpProcessFlowDelete`).
     let callout = {
         let mut state = wfp.state();
         state.flows.deletion_begins(deletion);

@@ -1,7 +1,8 @@
 //! Taking objects away again: `Fwpm*DeleteByKey0`; and providers, which are only names for who added what.
 //!
-//! Facts, section 9. Guess: `FWP_IN_USE` for a sub-layer or callout that a filter refers to (the error's documentation
-//! says as much, the functions' does not).
+//! DDI `FwpmCalloutDeleteByKey0`; for a sub-layer that a filter refers to Win32 "Object Management" and "WFP Error Codes".
+//! Simplification: whose session an object was added in is not looked at (SDK `FwpmSubLayerDeleteByKey0`:
+//! `FWP_E_WRONG_SESSION`, `FWP_E_DYNAMIC_SESSION_IN_PROGRESS`).
 
 use super::{
     abi::Guid,

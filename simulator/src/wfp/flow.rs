@@ -6,7 +6,8 @@
 //! another context for as long as [`Emptied`] says. Nothing here calls the driver: what is owed is returned as
 //! [`Deletion`]s, for the caller to deliver when it holds no lock.
 //!
-//! Facts, sections 1 to 3. Whether the end of a flow waits for a classify just as a removal does: see [`FlowEnd`].
+//! DDI `FwpsFlowAssociateContext0`, `FwpsFlowRemoveContext0`, `FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0`.
+//! Whether the end of a flow waits for a classify just as a removal does: see [`FlowEnd`].
 
 use std::{
     collections::{BTreeSet, HashMap},

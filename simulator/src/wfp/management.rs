@@ -1,14 +1,16 @@
 //! The management functions: `Fwpm*`.
 //!
-//! Facts, section 9. Guess: notifyFn hears `DELETE_FILTER` of a filter whose addition is rolled back. Filters with conditions,
-//! and layers without a model, stop the machine.
+//! Win32 "Object Management", "WFP Error Codes"; DDI `FwpmCalloutAdd0`, `FWPS_CALLOUT_NOTIFY_FN2`. Guesses: which function gives
+//! which error; notifyFn hears `DELETE_FILTER` of a filter whose addition is rolled back. Simplification: the context that it may
+//! set in the filter is not taken back. Filters with conditions, and layers without a model, stop the machine.
 
 use super::{
     State,
     abi::{
-        FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, Guid, SESSION_FLAG_DYNAMIC, TXN_READ_ONLY,
-        action, callout_flag, data_type, notify,
+        FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, FwpsFilter, Guid, SESSION_FLAG_DYNAMIC,
+        TXN_READ_ONLY, action, callout_flag, data_type, notify,
     },
+    arbitration::Verdict,
     classify::{Step, place_filter, steps},
     context::answer,
     inputs,
@@ -186,8 +188,10 @@ fn add_filter(call: &Call<'_>) -> Result<(), Status> {
         })?;
         filter.callout().and_then(|key| state.callouts.by_key(key))
     };
-    if callout.is_some() && !notify_fn(call.cpu, notify::ADD_FILTER, &filter) {
-        return Err(status::FWP_CALLOUT_NOTIFICATION_FAILED);
+    if callout.is_some() {
+        // What notifyFn makes of it is what classifyFn and later calls of it find: DDI FWPS_CALLOUT_NOTIFY_FN2.
+        let told = notify_fn(call.cpu, notify::ADD_FILTER, &filter);
+        filter.context = told.ok_or(status::FWP_CALLOUT_NOTIFICATION_FAILED)?;
     }
     change_policy(call.cpu, |state| state.bfe.change(session, |policy, _| policy.add_filter(filter)))?;
     if call.arg(3) != 0 {
@@ -207,8 +211,8 @@ fn describe_filter(call: &Call<'_>, given: &FwpmFilter) -> Result<Filter, Status
         sublayer: if given.sub_layer_key == Guid::NULL { UNIVERSAL_SUBLAYER } else { given.sub_layer_key },
         weight: weight(call, given.weight)?,
         action: match given.action_type {
-            action::BLOCK => Action::Block,
-            action::PERMIT => Action::Permit,
+            action::BLOCK => Action::Decide(Verdict::Block),
+            action::PERMIT => Action::Decide(Verdict::Permit),
             action::CALLOUT_TERMINATING => callout(Role::Terminating),
             action::CALLOUT_INSPECTION => callout(Role::Inspection),
             action::CALLOUT_UNKNOWN => callout(Role::Unknown),
@@ -280,13 +284,13 @@ fn wants_post_commit(cpu: &Cpu, filter: &Filter) -> bool {
     callout.is_some_and(|callout| callout.flags & callout_flag::ENABLE_COMMIT_ADD_NOTIFY != 0)
 }
 
-/// Calls the notifyFn of the filter's callout, if it is registered; whether it agrees.
-fn notify_fn(cpu: &Cpu, kind: u64, filter: &Filter) -> bool {
-    let Action::Callout { key, role } = filter.action else { return true };
+/// Calls the notifyFn of the filter's callout, if it is registered; the filter's context afterwards, if it agrees.
+fn notify_fn(cpu: &Cpu, kind: u64, filter: &Filter) -> Option<u64> {
+    let Action::Callout { key, role } = filter.action else { return Some(filter.context) };
     let wfp = cpu.machine().wfp();
     let (callout, sublayer_weight) = {
         let mut state = wfp.state();
-        let Some(callout) = state.callouts.by_key(key) else { return true };
+        let Some(callout) = state.callouts.by_key(key) else { return Some(filter.context) };
         state.callouts.call_begins(callout.id);
         (callout, state.bfe.policy().sublayer_weight(filter.sublayer))
     };
@@ -294,7 +298,8 @@ fn notify_fn(cpu: &Cpu, kind: u64, filter: &Filter) -> bool {
     let described = place_filter(&mut frame, &Step { filter: *filter, sublayer_weight }, callout.id, role);
     let key = if kind == notify::DELETE_FILTER { 0 } else { frame.place(&filter.key) };
     let status = cpu.call(callout.notify, "notifyFn", &[kind, key, described]) as Status;
+    let FwpsFilter { context, .. } = memory::read(described).expect("the frame is open");
     wfp.frames().give_back(frame);
     wfp.state().callouts.call_ends(callout.id);
-    status::nt_success(status)
+    status::nt_success(status).then_some(context)
 }

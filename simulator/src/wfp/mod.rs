@@ -8,9 +8,9 @@
 //! - `values`, `frame`, `arbitration`, `classify`: calling callouts, and what comes of their answers.
 //! - [`traffic`]: connections and packets from outside; [`Switches`]: what Windows may do and tests want to see.
 //!
-//! Each file names the section of the WFP facts that it rests on, and says what is a guess or a simplification;
-//! `docs/simulator.md` lists them. The state is behind one lock, which is never held while driver code runs: a driver
-//! may call back into anything, and flowDeleteFn may run inside its own call.
+//! Each file names the pages that it rests on, and says what is a guess or a simplification; `docs/simulator.md` lists them,
+//! with the functions of a disassembly where no page decides. The state is behind one lock, which is never held
+//! while driver code runs: a driver may call back into anything, and flowDeleteFn may run inside its own call.
 
 mod abi;
 mod arbitration;
@@ -47,11 +47,11 @@ use std::{
     },
 };
 
-pub use arbitration::Verdict;
+pub use arbitration::{Decision, Verdict};
 pub use prepared::{FlowContext, Prepared};
 pub use switches::{
-    BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice, PathMemory,
-    PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight,
+    ActionAbove, BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice,
+    PathMemory, PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight, WrongAnswer,
 };
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 

@@ -1,12 +1,14 @@
 //! The objects that the base filtering engine manages: sub-layers, callouts and filters.
 //!
-//! A policy is a value: a transaction works on a copy and puts it in place as a whole. Facts, section 9.
+//! A policy is a value: a transaction works on a copy and puts it in place as a whole. Win32
+//! "Object Management", "Filter Weight Assignment".
 //!
 //! Simplifications: filters have no conditions (a filter without conditions matches everything at its layer); provider contexts
 //! do not exist; the automatic weight of a filter is below every weight chosen by hand.
 
 use super::{
     abi::Guid,
+    arbitration::{Decision, Verdict},
     layer::Layer,
     status::{self, Status},
 };
@@ -50,9 +52,14 @@ pub(super) enum Role {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    Block,
-    Permit,
-    Callout { key: Guid, role: Role },
+    /// The filter decides by itself.
+    Decide(Verdict),
+    /// Another product's callout is asked, of which only the answer is modelled.
+    Foreign(Decision),
+    Callout {
+        key: Guid,
+        role: Role,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +82,7 @@ impl Filter {
     pub(super) fn callout(&self) -> Option<Guid> {
         match self.action {
             Action::Callout { key, .. } => Some(key),
-            Action::Block | Action::Permit => None,
+            Action::Decide(_) | Action::Foreign(_) => None,
         }
     }
 }

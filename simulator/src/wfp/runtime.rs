@@ -1,9 +1,9 @@
 //! Registering and unregistering callouts.
 //!
-//! Facts, section 4. Guess: a callout without classifyFn or notifyFn, or with flags that this Windows does not know, is
-//! refused with `INVALID_PARAMETER`. The device object is referenced for as long as the callout is registered; so in a
-//! disassembly of one build, which takes NULL, too, and then nothing keeps the driver's image. Stricter than that: who hands
-//! over no device object, or something else, stops the machine.
+//! DDI `FwpsCalloutRegister2`, `FwpsCalloutUnregisterById0`. Guess: a callout without classifyFn or notifyFn, or with flags
+//! that this Windows does not know, is refused with `INVALID_PARAMETER`. The device object is referenced for as long as the
+//! callout is registered; so in an older NETIO (0mWindyBug/WFPResearch, `FeAddCalloutEntry`), which takes NULL, too, and then
+//! nothing keeps the driver's image. Stricter than that: who hands over no device object, or something else, stops the machine.
 
 use super::{
     abi::{FwpsCallout, Guid},

@@ -1,8 +1,8 @@
 //! Sessions with the base filtering bfe, and their transactions.
 //!
-//! Facts, section 9. Guesses: what a call with the handle of a dead session returns (`FWP_SESSION_ABORTED` when BFE
+//! Win32 "Object Management". Guesses: what a call with the handle of a dead session returns (`FWP_SESSION_ABORTED` when BFE
 //! stopped, `INVALID_HANDLE` otherwise), and that a second session which wants to write is told `FWP_TIMEOUT` at once
-//! instead of after its wait.
+//! instead of after its wait, 15 seconds if it does not say.
 
 use std::collections::{HashMap, HashSet};
 

@@ -4,6 +4,7 @@ use super::{Wfp, context, deletion, frame::Place, injection, management, not_mod
 use crate::{
     computer::{Call, Cpu, Export, Finding, Handed, Machine, Subsystem},
     interleave::Touches,
+    referee::{Harm, Leaving},
 };
 
 const DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS: u32 = 0xCE;
@@ -44,21 +45,19 @@ impl Subsystem for Wfp {
         Some(Finding { code, text: text.into() })
     }
 
-    fn check_unload(&self, cpu: &Cpu) {
-        let callouts = self.callouts();
-        if callouts > 0 {
-            cpu.bug_check(
-                DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
-                [0, 0, 0, callouts as u64],
-                format!(
-                    "the driver left with {callouts} callouts registered: the next packet would call unloaded code"
-                ),
-            );
-        }
-        let handles = self.injection_handles();
-        if handles > 0 {
-            cpu.left_behind(handles as u64, format!("the driver left with {handles} injection handles"));
-        }
+    fn left(&self, _: &Machine) -> Vec<Leaving> {
+        let (callouts, handles) = (self.callouts(), self.injection_handles());
+        let registered = (callouts > 0).then(|| Leaving {
+            harm: Harm::Crash,
+            code: DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+            parameters: [0, 0, 0, callouts as u64],
+            reason: format!(
+                "the driver left with {callouts} callouts registered: the next packet would call unloaded code"
+            ),
+        });
+        let text = format!("the driver left with {handles} injection handles");
+        let injecting = (handles > 0).then(|| Leaving::counted(Harm::Held, handles as u64, text));
+        registered.into_iter().chain(injecting).collect()
     }
 
     fn touches(&self, call: &Call<'_>) -> Option<Touches> {

@@ -38,8 +38,8 @@ pub struct Switches {
     pub busy_answers: u32,
     /// How long a context keeps its callout registered.
     pub busy_until: BusyUntil,
-    /// A callout that was to be unregistered, and answered `STATUS_DEVICE_BUSY`, gets no further contexts. So in a
-    /// disassembly of one build.
+    /// A callout that was to be unregistered, and answered `STATUS_DEVICE_BUSY`, gets no further contexts: one build,
+    /// `FeRefCalloutFlowContext`.
     pub refuse_contexts_when_leaving: bool,
     /// The callout flags that this Windows knows; registering with another one fails (a guess).
     pub known_callout_flags: u32,
@@ -47,7 +47,11 @@ pub struct Switches {
     pub commit_error: Option<Status>,
     /// Whether callouts may write the action.
     pub write_right: WriteRight,
-    /// A block by one sub-layer hides the traffic from those below it (the documentation says both).
+    /// Whether a callout finds what the sub-layers above have decided.
+    pub action_above: ActionAbove,
+    /// What becomes of an answer that a callout may not give.
+    pub wrong_answer: WrongAnswer,
+    /// A block by one sub-layer, if it is final, hides the traffic from those below it (the documentation says both).
     pub block_ends_evaluation: bool,
     /// The flow handle in the metadata.
     pub flow_handle: FlowHandleField,
@@ -81,6 +85,8 @@ impl Default for Switches {
             known_callout_flags: u32::MAX,
             commit_error: None,
             write_right: WriteRight::default(),
+            action_above: ActionAbove::default(),
+            wrong_answer: WrongAnswer::default(),
             block_ends_evaluation: false,
             flow_handle: FlowHandleField::default(),
             process_path: PathMemory::default(),
@@ -90,7 +96,7 @@ impl Default for Switches {
     }
 }
 
-/// The IRQL of callouts. All that is documented is `<= DISPATCH_LEVEL`.
+/// The IRQL of callouts. DDI `FWPS_CALLOUT_CLASSIFY_FN2` says `<= DISPATCH_LEVEL` and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IrqlChoice {
     /// A legal one by chance, from the machine's seed; the odds are a guess.
@@ -100,7 +106,7 @@ pub enum IrqlChoice {
 }
 
 impl Default for IrqlChoice {
-    /// `DISPATCH_LEVEL`, at which a disassembly of one build authorizes.
+    /// `DISPATCH_LEVEL`, to which one build raises to authorize a connect (tcpip's `WfpAlepAuthorizeConnect`).
     fn default() -> Self {
         Self::Fixed(Irql::DISPATCH)
     }
@@ -109,7 +115,7 @@ impl Default for IrqlChoice {
 /// What `FwpsFlowAssociateContext0` answers where the callout has a context already. The old context stays either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExistingContext {
-    /// `STATUS_OBJECT_NAME_EXISTS`, as documented, and as NETIO answers in a disassembly of one build.
+    /// `STATUS_OBJECT_NAME_EXISTS`: DDI `FwpsFlowAssociateContext0`, and NETIO's `WfpAssociateContextToFlowInternal` in one build.
     #[default]
     NameExists,
     /// `STATUS_SUCCESS`: fwpkclnt folds every status that is none of failure into this one. A guess: in a disassembly of
@@ -132,8 +138,9 @@ pub enum SecondContext {
 pub enum Emptied {
     /// When it is taken off.
     AtOnce,
-    /// When its flowDeleteFn is called: until the last classify with it has ended it is still there, only marked. So in a
-    /// disassembly of one build.
+    /// When its flowDeleteFn is called: until the last classify with it has ended it is still there, only marked
+    /// (`WfpAssociateContextToFlowInternal` in one build). That it is emptied before the call has been seen for the end of a
+    /// flow (`WfpProcessFlowDelete`).
     #[default]
     BeforeDelete,
     /// When its flowDeleteFn has returned (a guess: not found, not excluded for removals).
@@ -148,7 +155,8 @@ pub enum DyingFlow {
     /// The association fails: `STATUS_NOT_FOUND`.
     #[default]
     Refuse,
-    /// It fails by chance with that, or with `STATUS_INVALID_PARAMETER`: both are in a disassembly of one build.
+    /// It fails by chance with that, or with `STATUS_INVALID_PARAMETER`: one build has both, the second from
+    /// `IsFlowContextTableAcceptingContexts`.
     RefuseByChance,
     /// It succeeds, and flowDeleteFn follows when the last classify of the flow ends.
     DeleteLater,
@@ -160,11 +168,12 @@ pub enum DyingFlow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FlowEnd {
     /// flowDeleteFn is called when the last such classify has ended, as after a removal. A guess on which Microsoft's
-    /// samples rely: they free in flowDeleteFn what their classifyFn reads.
+    /// msnmntr relies: it frees in flowDeleteFn what its classifyFn reads.
     #[default]
     Waits,
-    /// flowDeleteFn is called at once. In a disassembly of one build NETIO does not look at the count of classifies that a
-    /// removal honours; whether the network stack keeps a flow while its packet is classified has not been followed.
+    /// flowDeleteFn is called at once. In a disassembly of one build `WfpProcessFlowDelete` does not look at the count of
+    /// classifies that a removal honours; whether the network stack keeps a flow while its packet is classified has not been
+    /// followed.
     DoesNotWait,
 }
 
@@ -198,14 +207,14 @@ pub enum PendingAnswer {
     /// `STATUS_PENDING`, as documented.
     #[default]
     Pending,
-    /// `STATUS_SUCCESS`: in a disassembly of one build fwpkclnt makes that of every status that is no failure.
+    /// `STATUS_SUCCESS`: in one build fwpkclnt's `FwpsFlowRemoveContext0` makes that of every status that is no failure.
     Folded,
 }
 
 /// What `FwpsFlowRemoveContext0` answers for a flow that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownFlow {
-    /// `STATUS_NOT_FOUND`. So in a disassembly of one build.
+    /// `STATUS_NOT_FOUND`: so one build answers an association (`KfdAleGetTableFromHandle`).
     #[default]
     NotFound,
     /// `STATUS_UNSUCCESSFUL`: documented for a flow without a context, which one that does not exist is, too.
@@ -219,7 +228,7 @@ pub enum BusyUntil {
     /// Until its flowDeleteFn has returned.
     Returned,
     /// Until its flowDeleteFn is called: the driver may be let go while that runs, but not its image, which the callout's
-    /// device object keeps. So in a disassembly of one build.
+    /// device object keeps. So in one build, `WfpProcessFlowDelete`.
     #[default]
     Deleting,
 }
@@ -234,6 +243,31 @@ pub enum WriteRight {
     Never,
     /// By chance.
     ByChance,
+}
+
+/// What a callout finds in `FWPS_CLASSIFY_OUT0.actionType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ActionAbove {
+    /// What the sub-layers above have decided so far. A guess, but drivers of others take it so: tnodir/fort counts a packet
+    /// as blocked when it finds `FWP_ACTION_BLOCK` without the write right. Win32, "Filter Arbitration", says that the engine
+    /// maintains the action along with the right, not that callouts see it.
+    #[default]
+    Shown,
+    /// `FWP_ACTION_NONE`, whatever they have decided.
+    Hidden,
+}
+
+/// What becomes of an action that a callout may not answer: a decision of one that only inspects, none of one that must
+/// decide, or one that is written without `FWPS_RIGHT_ACTION_WRITE` and is no veto.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WrongAnswer {
+    /// A bug check.
+    #[default]
+    Reported,
+    /// What Windows makes of it: an inspection callout continues and a terminating one blocks, whatever else they answer (SDK
+    /// `FWPS_ACTION0`). Guess: what is written without the right
+    /// counts as not written (SDK `FWPS_CLASSIFY_OUT0` forbids it, and does not say what comes of it).
+    AsWindows,
 }
 
 /// `FWPS_METADATA_FIELD_FLOW_HANDLE` and its value.
@@ -254,6 +288,7 @@ pub enum PathMemory {
     /// It can be read at any IRQL.
     #[default]
     NonPaged,
-    /// When a classify starts below `DISPATCH_LEVEL`, it can be read only there (nobody promises more).
+    /// When a classify starts below `DISPATCH_LEVEL`, it can be read only there (a guess: DDI `FWPS_INCOMING_METADATA_VALUES0` does
+    /// not say which memory it is).
     Paged,
 }

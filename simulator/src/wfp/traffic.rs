@@ -1,14 +1,14 @@
 //! Traffic from outside: connections that are opened, carry packets and end.
 //!
-//! The order of events is that of the stack (facts, section 6.3): outbound, authorization comes before the packet's
-//! transport layer; inbound, after it. That a packet which causes a flow to be authorized again passes the layers in
-//! the same order is a guess. Simplifications: `ALE_FLOW_ESTABLISHED` follows authorization at once (for TCP there are
-//! packets in between); an endpoint's other layers do not exist; idle flows end when the test says so.
+//! The order of events is that of the stack (Win32 "TCP Packet Flows", "UDP Packet Flows"): outbound, authorization comes before
+//! the packet's transport layer; inbound, after it. So does an inbound packet that causes a flow to be authorized again (same
+//! pages); that an outbound one does, too, is a guess. Simplifications: `ALE_FLOW_ESTABLISHED` follows authorization
+//! at once (for TCP there are packets in between); an endpoint's other layers do not exist; idle flows end when the test says so.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{
-    arbitration::Verdict,
+    arbitration::{Decision, Verdict},
     classify::classify,
     context,
     flow::FlowId,
@@ -243,17 +243,28 @@ impl Machine {
         self.run(|cpu| self.live_flow(flow).map_or(Verdict::Permit, |flow| authorize(cpu, &flow, authorization)))
     }
 
-    /// Another product blocks or permits everything at `layer`, from a sub-layer of this weight.
+    /// A filter of another product blocks or permits everything at `layer`, from a sub-layer of this weight.
     ///
     /// # Errors
     /// The bug check that the driver caused.
     pub fn add_foreign_filter(&self, layer: Layer, weight: u16, verdict: Verdict) -> Result<(), BugCheck> {
+        self.add_foreign(layer, weight, Action::Decide(verdict))
+    }
+
+    /// A callout of another product decides on everything at `layer`, from a sub-layer of this weight.
+    ///
+    /// # Errors
+    /// The bug check that the driver caused.
+    pub fn add_foreign_callout(&self, layer: Layer, weight: u16, decision: Decision) -> Result<(), BugCheck> {
+        self.add_foreign(layer, weight, Action::Foreign(decision))
+    }
+
+    fn add_foreign(&self, layer: Layer, weight: u16, action: Action) -> Result<(), BugCheck> {
         self.run(|cpu| {
             let _ = management::change_policy(cpu, |state| {
                 state.last_filter_id += 1;
                 let id = state.last_filter_id;
                 let key = super::abi::Guid::new(0xF0E1_6200, 0, 0, id.to_be_bytes());
-                let action = if verdict == Verdict::Block { Action::Block } else { Action::Permit };
                 let policy = state.bfe.policy_mut();
                 policy.add_sublayer(SubLayer { key, weight, owner: None })?;
                 let filter =
@@ -341,7 +352,8 @@ enum Authorization {
     Again(Direction),
 }
 
-/// ALE authorization. Only non-TCP flows bring their first packet along (a guess).
+/// ALE authorization. Only non-TCP flows bring their first packet along: WDK "Data offset positions" for connects, a guess for
+/// accepts.
 fn authorize(cpu: &Cpu, flow: &Snapshot, authorization: Authorization) -> Verdict {
     let first_packet = (flow.spec.protocol != TCP).then(|| Packet::new(flow.spec.protocol, 0));
     let reauthorized_by = match authorization {

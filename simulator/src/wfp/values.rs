@@ -1,8 +1,8 @@
 //! What a classify tells a callout: the values of the layer's fields, the metadata, and the layer data.
 //!
-//! Facts, sections 5 to 8. Guesses: address types are unicast, there is one interface, the compartment is the default
-//! one, and `ALE_APP_ID` is the process path byte for byte. Tokens, user ids, sub-process tags and completion handles
-//! do not exist. Packets have lengths but no contents: a network buffer's MDL is not mapped.
+//! Where each value comes from is in `handed.rs`. Guesses: address types are unicast, there is one interface, the compartment
+//! is the default one, and `ALE_APP_ID` is the process path byte for byte. Tokens, user ids, sub-process tags and
+//! completion handles do not exist. Packets have lengths but no contents: a network buffer's MDL is not mapped.
 
 use std::net::IpAddr;
 
@@ -144,7 +144,7 @@ impl Situation<'_> {
         }
         values.current_metadata_values = present & self.layer.metadata();
         if self.layer.metadata() & metadata::PROCESS_ID == 0 {
-            values.process_id = 0; // what transport layers have there is 0 (section 6.1)
+            values.process_id = 0; // so it is at the network layers (basil00/WinDivert issue 71); here a guess
             values.process_path = 0;
         }
         frame.place(&values)
@@ -170,7 +170,7 @@ impl Situation<'_> {
             Point::OutboundTransport => true,
             Point::InboundTransport => false,
             Point::AuthConnect | Point::AuthRecvAccept | Point::FlowEstablished => {
-                self.spec.direction == Direction::Outbound
+                self.reauthorized_by.unwrap_or(self.spec.direction) == Direction::Outbound
             }
         }
     }

@@ -148,8 +148,11 @@ fn fields_can_be_empty_when_a_flow_is_authorized_again() {
 /// The `DataLength` of each `NET_BUFFER`.
 fn data_lengths(layer: Layer, packet: &Packet) -> Vec<u32> {
     let spec = spec();
-    let situation = Situation { packet: Some(packet), ..situation(layer, &spec) };
-    built(&situation, &Switches::default(), |arguments| {
+    lengths_in(&Situation { packet: Some(packet), ..situation(layer, &spec) })
+}
+
+fn lengths_in(situation: &Situation<'_>) -> Vec<u32> {
+    built(situation, &Switches::default(), |arguments| {
         let list: NetBufferList = memory::read(arguments.layer_data).unwrap();
         let mut lengths = Vec::new();
         let mut next = list.first_net_buffer;
@@ -172,6 +175,16 @@ fn outbound_buffers_start_at_the_transport_header() {
 fn inbound_buffers_start_at_the_payload() {
     let packet = Packet { payloads: vec![100, 50], transport_header: 8 };
     assert_eq!(data_lengths(IN, &packet), [100, 50]);
+}
+
+#[test]
+fn buffers_of_an_authorization_start_where_those_of_its_packet_do() {
+    let (spec, packet) = (spec(), Packet { payloads: vec![100], transport_header: 8 });
+    let connect = Situation { packet: Some(&packet), ..situation(CONNECT, &spec) };
+    let again = |direction| Situation { reauthorized_by: Some(direction), ..connect };
+    let lengths =
+        [connect, again(Direction::Outbound), again(Direction::Inbound)].map(|situation| lengths_in(&situation));
+    assert_eq!(lengths, [[108], [108], [100]]);
 }
 
 #[test]

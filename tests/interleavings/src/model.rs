@@ -7,7 +7,7 @@ use flowtag_on_host::{
 
 use super::{
     Arc, Mutex, UnsafeCell,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
     filter_engine::{Answer, FilterEngine},
     references::References,
     thread,
@@ -17,6 +17,8 @@ use super::{
 /// A record. The last reference frees it; whoever touches it then, or at the same time, is found out.
 pub struct Record {
     references: References,
+    packets: AtomicU64,
+    noted: AtomicU64,
     freed: UnsafeCell<bool>,
     notes: UnsafeCell<Notes>,
 }
@@ -36,6 +38,8 @@ impl Record {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             references: References::one(),
+            packets: AtomicU64::new(0),
+            noted: AtomicU64::new(0),
             freed: UnsafeCell::new(false),
             notes: UnsafeCell::new(Notes { slot: None, opened: false }),
         })
@@ -103,7 +107,7 @@ impl Driver {
         step(&mut ring)
     }
 
-    /// Authorizes a flow. When the ring is full, the oldest flow is evicted, unless this is a reauthorization.
+    /// Authorizes a flow. When the ring is full, another flow is evicted, unless this is a reauthorization.
     pub fn authorize(&self, flow: u64, reauthorization: bool) {
         let known = self.ring("look", |ring| {
             let known = ring.find(flow);
@@ -137,7 +141,7 @@ impl Driver {
         let complete = self.ring("commit", |ring| {
             let complete = record.references.are(3);
             if complete {
-                ring.commit(slot);
+                ring.commit(slot, |in_slot| self.moved(in_slot));
             } else {
                 ring.abandon(slot);
             }
@@ -161,7 +165,8 @@ impl Driver {
         let (outcome, evicted) = self.ring("reserve", |ring| {
             let outcome = self.reserve_in(ring, contexts, in_slot);
             let evicts = outcome == Err(NoSlot::Full) && !reauthorization;
-            (outcome, if evicts { ring.evict(|in_slot| self.keep(in_slot)) } else { None })
+            let evict = || ring.evict(|in_slot| self.moved(in_slot), |in_slot| self.keep(in_slot));
+            (outcome, if evicts { evict() } else { None })
         });
         if outcome != Err(NoSlot::Full) || reauthorization {
             return outcome.ok();
@@ -193,6 +198,15 @@ impl Driver {
 
     fn record(&self, in_slot: InSlot) -> Arc<Record> {
         Arc::clone(&self.records.lock().unwrap()[in_slot])
+    }
+
+    fn moved(&self, in_slot: InSlot) -> u64 {
+        let record = self.record(in_slot);
+        record.read();
+        let packets = record.packets.load(Ordering::Relaxed);
+        let before = record.noted.load(Ordering::Relaxed);
+        record.noted.store(packets, Ordering::Relaxed);
+        packets - before
     }
 
     fn keep(&self, in_slot: InSlot) -> Option<Arc<Record>> {
@@ -234,6 +248,7 @@ impl Driver {
     /// The transport classify.
     pub fn transport(&self, record: &Record) {
         record.read();
+        record.packets.fetch_add(1, Ordering::Relaxed);
         self.trace.note("packet", 0);
     }
 

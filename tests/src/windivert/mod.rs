@@ -90,10 +90,14 @@ impl WinDivert {
         self.machine.stop_service(NAME).map(|status| status.state)
     }
 
-    /// What the driver has left in the machine, in words: nothing when it is stopped.
+    /// What the driver has left in the machine, in words: nothing when it is stopped. A machine that has died says why, and no
+    /// more: what it still holds is nobody's fault.
     #[must_use]
     pub fn left_behind(&self) -> Vec<String> {
         let (machine, wfp) = (&self.machine, self.machine.wfp());
+        if let Some(verdict) = machine.referee().verdict() {
+            return vec![verdict.to_string()];
+        }
         let counts = [
             ("pool blocks", machine.pool().live_count()),
             ("contexts", usize::try_from(wfp.contexts()).unwrap_or(usize::MAX)),
@@ -104,9 +108,6 @@ impl WinDivert {
             ("pools of network buffers", machine.ndis().pools()),
             ("framework objects", machine.kmdf().object_count()),
         ];
-        let mut left: Vec<String> =
-            counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
-        left.extend(machine.referee().verdict().map(|bug_check| bug_check.to_string()));
-        left
+        counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect()
     }
 }

@@ -26,7 +26,7 @@ const THREADS_A_PROCESSOR: u64 = 2;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The driver's totals that are counted.
-const TOTALS: [&str; 11] = [
+const TOTALS: [&str; 12] = [
     "opened",
     "closed",
     "evicted",
@@ -38,6 +38,7 @@ const TOTALS: [&str; 11] = [
     "busy",
     "gone",
     "unnamed",
+    "blocked",
 ];
 
 /// Runs a round, or as much of one as `target` opened flows ask for; on failure, what is wrong.

@@ -1,4 +1,7 @@
+use std::fs;
+
 use super::*;
+use crate::image::sample;
 
 fn shell() -> Shell {
     Shell::new(Args::default())
@@ -68,6 +71,91 @@ fn a_missing_driver_is_explained() {
     assert!(text.starts_with("[SC] StartService FAILED 2:\n\nThe system cannot find the file specified.\n"), "{text}");
     assert!(text.contains("flowtag.sys: No such file") && text.contains("cargo xtask build"), "{text}");
     assert_eq!(exit, Exit::Unusable);
+}
+
+/// What `sc start` says of a driver that is `bytes`, in a file named for the test.
+fn started(test: &str, bytes: &[u8]) -> (String, Exit) {
+    let path = std::env::temp_dir().join(format!("flowtag-shell-{test}-{}.sys", std::process::id()));
+    fs::write(&path, bytes).unwrap();
+    let mut shell = shell();
+    typed(&mut shell, &format!("sc create other type= kernel binPath= {}", path.display()));
+    let said = typed(&mut shell, "sc start other");
+    fs::remove_file(path).unwrap();
+    said
+}
+
+const UNSUCCESSFUL: Option<u32> = Some(0xC000_0001);
+const NOTHING: [Option<u32>; 4] = [Some(0); 4];
+
+/// A driver that prints at `level`, and then fails to start.
+fn printing(level: u32) -> Vec<u8> {
+    let ihv_network = Some(80);
+    sample::driver(
+        ("ntoskrnl.exe", "DbgPrintEx"),
+        [ihv_network, Some(level), None, Some(0)],
+        b"other: no luck\n",
+        UNSUCCESSFUL,
+    )
+}
+
+#[test]
+fn a_driver_that_prints_and_fails_to_start_is_said_to_tell_why() {
+    let (text, exit) = started("prints", &printing(0));
+    assert!(text.contains("other: no luck\n[SC] StartService FAILED 31:\n"), "{text}");
+    assert!(text.contains("entry point failed with status 0xc0000001\n  its trace lines say why\n"), "{text}");
+    assert_eq!(exit, Exit::Failed);
+}
+
+#[test]
+fn lines_that_are_not_shown_say_nothing_yet() {
+    let (text, _) = started("hidden", &printing(3));
+    assert!(text.ends_with("\n  what it has printed is not shown; `help` says how to see it\n"), "{text}");
+}
+
+#[test]
+fn a_driver_that_fails_to_start_without_a_word_has_no_lines_that_say_why() {
+    let silent = sample::driver(("ntoskrnl.exe", "IoGetCurrentProcess"), NOTHING, b"", UNSUCCESSFUL);
+    let (text, exit) = started("silent", &silent);
+    assert!(text.ends_with("0xc0000001\n  it has printed nothing\n"), "{text}");
+    assert_eq!(exit, Exit::Failed);
+}
+
+#[test]
+fn a_driver_that_the_framework_does_not_bind_has_not_run() {
+    // A WDF_BIND_INFO of some other component's.
+    let mut info = [0; 0x40];
+    info[0] = 48;
+    info[16] = 1;
+    info[8..16].copy_from_slice(&sample::POINTER_TO_DATA.to_le_bytes());
+    let unbound = sample::driver(("WDFLDR.SYS", "WdfVersionBind"), [None; 4], &info, None);
+    let (text, _) = started("unbound", &unbound);
+    assert!(text.contains("failed with status 0xc000000d\n  the framework refused to bind it"), "{text}");
+    assert!(!text.contains("trace lines"), "{text}");
+}
+
+#[test]
+fn what_the_simulator_lacks_is_said_so_and_is_no_finding() {
+    let mdl = sample::driver(("ntoskrnl.exe", "IoAllocateMdl"), NOTHING, b"", None);
+    let (text, exit) = started("lacks", &mdl);
+    assert!(text.starts_with("*** the simulator does not model IoAllocateMdl\n"), "{text}");
+    assert!(!text.contains("STOP") && !text.contains("left"), "{text}");
+    assert_eq!(exit, Exit::BugCheck);
+}
+
+#[test]
+fn a_driver_that_fails_to_start_must_have_given_everything_back() {
+    let pool = sample::driver(
+        ("ntoskrnl.exe", "ExAllocatePool2"),
+        [Some(0x40), Some(100), Some(u32::from_le_bytes(*b"Test")), Some(0)],
+        b"",
+        UNSUCCESSFUL,
+    );
+    let (text, exit) = started("leaks", &pool);
+    assert!(
+        text.starts_with("*** STOP 0x000000C4 DRIVER_VERIFIER_DETECTED_VIOLATION (0x62, 0x0, 0x0, 0x1)\n"),
+        "{text}"
+    );
+    assert_eq!(exit, Exit::BugCheck);
 }
 
 #[test]

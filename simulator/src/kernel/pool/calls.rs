@@ -1,7 +1,10 @@
 //! `ExAllocatePool2`, `ExFreePoolWithTag` and `ExFreePool`, and what is left when the driver leaves.
 
 use super::{Misuse, POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_UNINITIALIZED, Tag};
-use crate::computer::{Call, Cpu, Export, Fails, Input, Irql, argument};
+use crate::{
+    computer::{Call, Cpu, Export, Fails, Input, Irql, Machine, argument},
+    referee::{Harm, Leaving},
+};
 
 /// Flags that Windows takes no notice of when it does not know them.
 const OPTIONAL: u64 = 0xFFFF_FFFF_0000_0000;
@@ -95,10 +98,9 @@ pub(crate) fn give_back(cpu: &Cpu, address: u64, tag: Tag, caller: u64) {
 }
 
 /// A driver that leaves has freed its pool.
-pub(in crate::kernel) fn check_unload(cpu: &Cpu) {
-    let machine = cpu.machine();
-    if let Some(leaks) = machine.pool().leaks(&|address| machine.place(address)) {
-        let blocks = machine.pool().live_count();
-        cpu.left_behind(blocks as u64, format!("the driver left without freeing {blocks} blocks of pool: {leaks}"));
-    }
+pub(in crate::kernel) fn left(machine: &Machine) -> Option<Leaving> {
+    let leaks = machine.pool().leaks(&|address| machine.place(address))?;
+    let blocks = machine.pool().live_count();
+    let text = format!("the driver left without freeing {blocks} blocks of pool: {leaks}");
+    Some(Leaving::counted(Harm::Memory, blocks as u64, text))
 }

@@ -1,7 +1,9 @@
 //! Who is called for an event, what it is told, and what its answer does.
 
+use std::sync::mpsc;
+
 use super::*;
-use crate::wfp::Verdict;
+use crate::wfp::{ActionAbove, Decision, Verdict, abi::RIGHT_ACTION_WRITE};
 
 #[test]
 fn an_authorization_reaches_the_callout_with_the_flows_handle() {
@@ -106,6 +108,62 @@ fn writing_the_action_without_the_right_is_reported() {
     assert_eq!(rig.machine.open_flow(&spec()).unwrap_err().code(), 0xC4);
 }
 
+/// SDK `FWPS_ACTION0`: any other answer of an inspection callout is taken for `FWP_ACTION_CONTINUE`.
+#[test]
+fn an_inspection_callout_that_decides_decides_nothing_where_windows_has_its_way() {
+    // The filter behind it in its sub-layer is evaluated all the same.
+    for (decision, next) in [(action::BLOCK, action::PERMIT), (action::PERMIT, action::BLOCK)] {
+        let (rig, _) = Rig::inspecting(OUT, 0);
+        assert_eq!(rig.add_filter(0, OUT, next), status::SUCCESS);
+        rig.set(|switches| switches.wrong_answer = WrongAnswer::AsWindows);
+        on_classify(move |told| answer(told, decision));
+        let flow = rig.open_flow();
+        let expected = if next == action::BLOCK { Verdict::Block } else { Verdict::Permit };
+        assert_eq!((rig.send(flow), told().len()), (expected, 1));
+    }
+}
+
+/// SDK `FWPS_ACTION0`: any other answer of a terminating callout is taken for `FWP_ACTION_BLOCK`.
+#[test]
+fn a_terminating_callout_that_continues_blocks_where_windows_has_its_way() {
+    let rig = Rig::terminating(OUT);
+    on_classify(|told| answer(told, action::CONTINUE));
+    let flow = rig.open_flow();
+    assert_eq!(rig.machine.transport(flow, Direction::Outbound, &packet()).unwrap_err().code(), 0xC4);
+
+    let rig = Rig::terminating(OUT);
+    rig.set(|switches| switches.wrong_answer = WrongAnswer::AsWindows);
+    on_classify(|told| answer(told, action::CONTINUE));
+    let flow = rig.open_flow();
+    assert_eq!(rig.send(flow), Verdict::Block);
+}
+
+/// A guess: the action counts as not written. A terminating callout that writes none blocks.
+#[test]
+fn an_action_without_the_right_is_as_if_not_written_where_windows_has_its_way() {
+    let rig = Rig::terminating(OUT);
+    rig.set(|switches| {
+        switches.write_right = WriteRight::Never;
+        switches.wrong_answer = WrongAnswer::AsWindows;
+    });
+    on_classify(|told| answer(told, action::PERMIT));
+    let flow = rig.open_flow();
+    assert_eq!(rig.send(flow), Verdict::Block);
+}
+
+/// What Windows makes of it is written nowhere.
+#[test]
+fn an_action_that_is_none_is_reported_even_where_windows_has_its_way() {
+    let rig = Rig::new();
+    rig.register(2, 0);
+    rig.add_callout(2, OUT);
+    rig.add_filter(2, OUT, action::CALLOUT_UNKNOWN);
+    rig.set(|switches| switches.wrong_answer = WrongAnswer::AsWindows);
+    on_classify(|told| answer(told, 0x1234));
+    let flow = rig.open_flow();
+    assert_eq!(rig.machine.transport(flow, Direction::Outbound, &packet()).unwrap_err().code(), 0xC4);
+}
+
 #[test]
 fn a_callout_that_continues_permits() {
     let (rig, _) = Rig::inspecting(OUT, 0);
@@ -151,6 +209,37 @@ fn a_block_above_can_hide_the_event() {
     rig.machine.add_foreign_filter(CONNECT, 100, Verdict::Block).unwrap();
     rig.open_flow();
     assert!(told().is_empty());
+}
+
+/// Action and rights that the callout finds when a flow is authorized.
+fn found(rig: &Rig) -> (u32, u32) {
+    let (found, told) = mpsc::channel();
+    on_classify(move |told| {
+        // SAFETY: the engine's argument, valid during this call.
+        let out = unsafe { ptr::with_exposed_provenance::<FwpsClassifyOut>(told.classify_out as usize).read() };
+        found.send((out.action_type, out.rights)).expect("somebody waits for it");
+    });
+    rig.open_flow();
+    told.recv().expect("the callout is called")
+}
+
+#[test]
+fn a_callout_finds_what_those_above_have_decided_and_whether_it_may_write() {
+    let soft_block = Decision { verdict: Verdict::Block, hard: false };
+    let hard_block = Decision { hard: true, ..soft_block };
+    for (decision, expected) in [(soft_block, (action::BLOCK, RIGHT_ACTION_WRITE)), (hard_block, (action::BLOCK, 0))] {
+        let (rig, _) = Rig::inspecting(CONNECT, 0);
+        rig.machine.add_foreign_callout(CONNECT, 100, decision).unwrap();
+        assert_eq!(found(&rig), expected);
+    }
+}
+
+#[test]
+fn what_those_above_have_decided_can_be_hidden() {
+    let (rig, _) = Rig::inspecting(CONNECT, 0);
+    rig.set(|switches| switches.action_above = ActionAbove::Hidden);
+    rig.machine.add_foreign_filter(CONNECT, 100, Verdict::Block).unwrap();
+    assert_eq!(found(&rig), (action::NONE, 0));
 }
 
 #[test]

@@ -29,6 +29,14 @@ fn a_callout_hears_of_a_new_filter() {
 }
 
 #[test]
+fn classify_finds_the_context_that_notify_gave_the_filter() {
+    FILTER_CONTEXT.set(Some(0x5150));
+    let (rig, _) = Rig::inspecting(CONNECT, 0);
+    rig.open_flow();
+    assert_eq!(TOLD.with_borrow(|all| all[0].filter_context), 0x5150);
+}
+
+#[test]
 fn a_callout_can_veto_a_filter() {
     let rig = Rig::new();
     rig.register(2, 0);

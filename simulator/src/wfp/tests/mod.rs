@@ -15,9 +15,9 @@ use std::{
 
 use super::{
     BusyUntil, DyingFlow, ExistingContext, FlowEnd, HandleReuse, IrqlChoice, PathMemory, PendingAnswer, Removal,
-    SecondContext, Switches, UnknownFlow, WriteRight,
+    SecondContext, Switches, UnknownFlow, WriteRight, WrongAnswer,
     abi::{
-        FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, FwpsCallout, FwpsClassifyOut,
+        FwpValue, FwpmCallout, FwpmFilter, FwpmSession, FwpmSubLayer, FwpsCallout, FwpsClassifyOut, FwpsFilter,
         FwpsIncomingMetadataValues, FwpsIncomingValues, Guid, SESSION_FLAG_DYNAMIC, action,
     },
     layer::{Family, Layer, Point},
@@ -41,6 +41,7 @@ struct Told {
     layer: u16,
     handle: u64,
     flow_context: u64,
+    filter_context: u64,
     /// Addresses of the arguments.
     values: u64,
     metadata: u64,
@@ -59,6 +60,8 @@ thread_local! {
     static DELETED: RefCell<Vec<(u64, u64, u64)>> = const { RefCell::new(Vec::new()) };
     /// Kind and key address of each notifyFn.
     static NOTIFIED: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
+    /// What notifyFn makes the filter's context.
+    static FILTER_CONTEXT: Cell<Option<u64>> = const { Cell::new(None) };
     static NOTIFY_ANSWER: Cell<Status> = const { Cell::new(status::SUCCESS) };
     static ON_CLASSIFY: RefCell<Option<OnClassify>> = const { RefCell::new(None) };
     static ON_DELETE: RefCell<Option<OnDelete>> = const { RefCell::new(None) };
@@ -69,7 +72,7 @@ extern "win64" fn classify_fn(
     metadata: *const FwpsIncomingMetadataValues,
     _layer_data: u64,
     _classify_context: u64,
-    _filter: u64,
+    filter: *const FwpsFilter,
     flow_context: u64,
     classify_out: *mut FwpsClassifyOut,
 ) {
@@ -77,8 +80,10 @@ extern "win64" fn classify_fn(
     let layer = unsafe { (*values).layer_id };
     // SAFETY: as above.
     let handle = unsafe { (*metadata).flow_handle };
+    // SAFETY: as above.
+    let filter_context = unsafe { (*filter).context };
     let (values, metadata, classify_out) = (values as u64, metadata as u64, classify_out as u64);
-    let told = Told { layer, handle, flow_context, values, metadata, classify_out };
+    let told = Told { layer, handle, flow_context, filter_context, values, metadata, classify_out };
     TOLD.with_borrow_mut(|all| all.push(told));
     ON_CLASSIFY.with_borrow(|act| {
         if let Some(act) = act {
@@ -87,8 +92,12 @@ extern "win64" fn classify_fn(
     });
 }
 
-extern "win64" fn notify_fn(kind: u64, key: u64, _filter: u64) -> Status {
+extern "win64" fn notify_fn(kind: u64, key: u64, filter: *mut FwpsFilter) -> Status {
     NOTIFIED.with_borrow_mut(|all| all.push((kind, key)));
+    if let Some(context) = FILTER_CONTEXT.get() {
+        // SAFETY: the engine's argument, valid during this call.
+        unsafe { (*filter).context = context };
+    }
     NOTIFY_ANSWER.get()
 }
 
@@ -206,6 +215,15 @@ impl Rig {
         assert_eq!(rig.add_callout(2, layer), status::SUCCESS);
         assert_eq!(rig.add_filter(2, layer, action::CALLOUT_INSPECTION), status::SUCCESS);
         (rig, id)
+    }
+
+    /// The same with a terminating filter.
+    fn terminating(layer: Layer) -> Self {
+        let rig = Self::new();
+        rig.register(2, 0);
+        assert_eq!(rig.add_callout(2, layer), status::SUCCESS);
+        assert_eq!(rig.add_filter(2, layer, action::CALLOUT_TERMINATING), status::SUCCESS);
+        rig
     }
 
     fn set(&self, change: impl FnOnce(&mut Switches)) {

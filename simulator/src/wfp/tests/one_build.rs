@@ -162,7 +162,7 @@ fn a_delete_function_that_runs_keeps_the_device_object_though_the_callout_is_gon
         drop(device.take());
         let (machine, unmapped) = (unloading.clone(), Arc::clone(&seen));
         thread::spawn(move || {
-            machine.run(|cpu| machine.device_objects().wait_until_gone(cpu)).unwrap();
+            assert_eq!(machine.run(|cpu| machine.device_objects().wait_until_gone(cpu)).unwrap(), None);
             unmapped.store(true, Ordering::Release);
         });
         thread::sleep(Duration::from_millis(50));

@@ -11,6 +11,7 @@ use options::Options;
 use super::Output;
 use crate::{
     computer::Machine,
+    kernel::debug_print::DebugLine,
     service::{Config, ServiceError, Win32Error},
 };
 
@@ -115,12 +116,32 @@ fn opened(function: &str, outcome: Result<(), Win32Error>) -> Output {
 }
 
 fn start(machine: &Machine, name: &str) -> Output {
+    let refusals = machine.kmdf().refusals();
     match machine.start_service(name) {
         Ok(status) => Output::done(show::status(name, status, true)),
         Err(ServiceError::Win32(error)) if error == Win32Error::SERVICE_DOES_NOT_EXIST => {
             failed("StartService: OpenService", error)
         }
+        Err(error @ ServiceError::Entry(_)) => {
+            let mut output = refused("StartService", &error);
+            let why = why_entry_failed(machine.kmdf().refusals() > refusals, &machine.debug_print().lines());
+            output.text += &["  ", why, "\n"].concat();
+            output
+        }
         Err(error) => refused("StartService", &error),
+    }
+}
+
+/// Where a user finds out more: what the driver has printed since the command began, if it has come to that.
+fn why_entry_failed(refused_by_framework: bool, printed: &[DebugLine]) -> &'static str {
+    if refused_by_framework {
+        "the framework refused to bind it (WdfVersionBind): its own DriverEntry has not run"
+    } else if printed.iter().any(|line| line.shown) {
+        "its trace lines say why"
+    } else if printed.is_empty() {
+        "it has printed nothing"
+    } else {
+        "what it has printed is not shown; `help` says how to see it"
     }
 }
 
