@@ -127,7 +127,9 @@ fn the_commands_in_the_text_are_commands() {
         let simulated = |command: &&str| SIMULATED.contains(&program(command)) && command.split(' ').count() > 2;
         for command in guide::quoted(&text).into_iter().filter(simulated) {
             let mut shell = shell();
-            load.iter().for_each(|command| must(&mut shell, command));
+            for command in &load {
+                must(&mut shell, command);
+            }
             let output = typed(&mut shell, command).expect("a simulated one");
             // Of those that run already or do not exist, Windows says so.
             assert!(output.exit <= Exit::Failed, "{name}: {command}: {}", output.text);

@@ -265,6 +265,7 @@ impl Machine {
     /// Starts what starts with the machine, and says what came of it: first what the boot loader and the kernel start, while
     /// the base filtering engine, a service of its own, does not run yet; then what the service control manager does, to which
     /// that engine comes first, as a member of a load ordering group (Win32 "Automatically Starting Services").
+    #[must_use]
     pub fn start_services(&self) -> Vec<(String, Result<Status, ServiceError>)> {
         let configs = self.service_configs();
         let start = |wanted: StartType| {
