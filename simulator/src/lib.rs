@@ -2,6 +2,7 @@
 //!
 //! From the bottom up; each imports only from those before it (`cargo xtask check` holds that):
 //!
+//! - [`output`]: what the command prints.
 //! - [`image`]: loading the driver, and finding source places in it.
 //! - [`interleave`]: choosing which thread goes next, to try every order.
 //! - [`referee`]: what Driver Verifier would catch, as it is reported.
@@ -29,6 +30,7 @@ pub mod io;
 pub mod kernel;
 pub mod kmdf;
 pub mod ndis;
+pub mod output;
 pub mod referee;
 pub mod service;
 pub mod traffic;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use flowtag_simulator::cli::shell::{Args, Exit, Shell};
 use flowtag_tests::{
     settings::{MAX_FLOWS, Setting, TRACE_LEVEL},
     totals::Totals,
@@ -31,54 +30,6 @@ pub fn quoted(text: &str) -> BTreeSet<&str> {
 /// The commands of the guide's blocks for the command prompt.
 pub fn commands(text: &str) -> Vec<&str> {
     text.split("```bat\n").skip(1).flat_map(|rest| rest.split("```").next().unwrap_or_default().lines()).collect()
-}
-
-/// Types a command into the simulator's shell, with the package's image for the guide's.
-pub fn typed(shell: &mut Shell, command: &str) {
-    let image = files::x64().join("flowtag.sys");
-    let output = shell.execute(&command.replace(IMAGE, &format!("\"{}\"", image.display())));
-    assert_eq!(output.exit, Exit::Done, "{command}: {}", output.text);
-}
-
-#[test]
-fn the_commands_of_the_guide_work_one_after_the_other() {
-    let mut shell = Shell::new(Args::default());
-    let typed = type_all(&mut shell, &["## Load it", "## See the traces", "## Settings", "## Stop it"]);
-    assert!(typed >= 12, "only {typed}");
-    assert!(shell.execute("sc query flowtag").text.contains("FAILED 1060"), "at the end the service is gone");
-}
-
-#[test]
-fn the_commands_for_driver_verifier_work_one_after_the_other() {
-    let mut shell = Shell::new(Args::default());
-    type_all(&mut shell, &["## Load it", "## Under Driver Verifier"]);
-    assert!(shell.execute("sc query flowtag").text.contains("STOPPED"), "at the end the service is stopped");
-}
-
-/// Types the commands of these parts of the guide, one after the other, and returns how many there are.
-fn type_all(shell: &mut Shell, headings: &[&str]) -> usize {
-    let guide = text();
-    let part = |heading: &&str| {
-        let start = guide.find(*heading).unwrap_or_else(|| panic!("no heading {heading}"));
-        guide[start..].split("\n## ").next().unwrap_or_default()
-    };
-    // What is about the machine, not the driver, the simulator does not have.
-    let of_the_machine = ["bcdedit", "manage-bde", "verifier"];
-    let simulated = |command: &&str| !of_the_machine.iter().any(|program| command.starts_with(program));
-    let typed_commands: Vec<_> = headings.iter().map(part).flat_map(commands).filter(simulated).collect();
-    for command in &typed_commands {
-        typed(shell, command);
-    }
-    typed_commands.len()
-}
-
-#[test]
-fn every_command_is_of_a_known_program() {
-    let known = ["sc", "reg", "shutdown", "bcdedit", "certutil", "manage-bde", "pnputil", "rundll32", "verifier"];
-    for command in commands(&text()) {
-        let program = command.split(' ').next().unwrap_or_default();
-        assert!(known.contains(&program), "{command}");
-    }
 }
 
 #[test]

@@ -8,10 +8,10 @@ mod inf;
 mod inf_file;
 mod makefile;
 mod page_hashes;
-mod readme;
 mod signature;
 mod statuses;
 mod symbols;
+mod typed;
 mod version;
 mod workflow;
 

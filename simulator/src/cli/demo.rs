@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::{self, Write},
     net::TcpListener,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -14,16 +13,21 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     demo::{
+        command::Ended,
         live::{self, INTERRUPTED},
         recorded::{self, Recorder},
         replay::replay,
-        run::{Judged, Run},
+        run::{Judged, Lines, Run},
         simulated::Simulated,
         summary,
         verdict::Mode,
     },
+    output,
     traffic::live::Capture,
 };
+
+/// The exit code of a command that Ctrl-C ended, as a shell has it.
+const INTERRUPTED_BY_HAND: u8 = 130;
 
 /// Show the driver tagging what real programs do on this machine's network.
 #[derive(Debug, clap::Args)]
@@ -58,22 +62,23 @@ pub fn run(arguments: &Args) -> Result<ExitCode> {
     let image = fs::read(&arguments.driver).with_context(|| format!("read {}", arguments.driver.display()))?;
     let sha256 = Sha256::digest(&image).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let recorder = arguments.record.as_deref().map(Recorder::create).transpose()?;
-    let mut run = Run::new(&driver, recorder, arguments.json);
+    let lines = if arguments.json { Lines::Errors } else { Lines::Output };
+    let mut run = Run::new(&driver, recorder, lines);
     // Whatever ends the demo, the programs and their cgroup must go.
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
-    let (mode, lost) = if let Some(mut capture) = capture(arguments)? {
+    let mode = if let Some(mut capture) = capture(arguments)? {
         if arguments.command.is_empty() {
             live::own_programs(&mut run, &mut capture)?;
         } else {
-            let status = live::command(&mut run, &mut capture, &arguments.command)?;
-            eprintln!("flowtag-sim: the command ended: {status}");
+            live::any_command(&mut run, &mut capture, &arguments.command)?;
         }
-        (Mode::Live, capture.lost()?)
+        run.lost(capture.lost()?)?;
+        Mode::Live
     } else {
         replay(&mut run, recording(arguments)?)?;
-        (Mode::Recorded, 0)
+        Mode::Recorded
     };
-    let judged = run.judge(mode, sha256, lost)?;
+    let judged = run.judge(mode, sha256)?;
     tell(arguments, &judged)
 }
 
@@ -88,8 +93,11 @@ fn capture(arguments: &Args) -> Result<Option<Capture>> {
         Err(error) if own_programs && arguments.record.is_none() => {
             // The first line says it; behind it there may be pages of the kernel's verifier.
             let reason = format!("{error:#}");
-            eprintln!("flowtag-sim: no live capture here: {}", reason.lines().next().unwrap_or_default());
-            eprintln!("flowtag-sim: replaying a recording of real traffic instead");
+            output::note(format_args!(
+                "flowtag-sim: no live capture here: {}",
+                reason.lines().next().unwrap_or_default()
+            ));
+            output::note("flowtag-sim: replaying a recording of real traffic instead");
             Ok(None)
         }
         Err(error) => Err(error.context("capture live traffic")),
@@ -108,12 +116,17 @@ fn recording(arguments: &Args) -> Result<Vec<recorded::Step>> {
 
 /// Shows the table and the verdict.
 fn tell(arguments: &Args, judged: &Judged) -> Result<ExitCode> {
-    let (words, good) = summary::summary(judged, !arguments.command.is_empty());
+    let (words, good) = summary::summary(judged);
     if arguments.json {
-        eprint!("{words}");
-        writeln!(io::stdout(), "{}", serde_json::to_string(&judged.verdict)?)?;
+        output::note(words.trim_end());
+        output::print(&format!("{}\n", serde_json::to_string(&judged.verdict)?))?;
     } else {
-        write!(io::stdout(), "{words}")?;
+        output::print(&words)?;
     }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match &judged.command {
+        _ if !good => ExitCode::FAILURE,
+        Some(Ended::Interrupted(_)) => ExitCode::from(INTERRUPTED_BY_HAND),
+        Some(Ended::Failed(_)) => ExitCode::FAILURE,
+        Some(Ended::Well) | None => ExitCode::SUCCESS,
+    })
 }

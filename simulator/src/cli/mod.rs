@@ -1,17 +1,28 @@
 //! The command `flowtag-sim`.
 //!
-//! Exit codes: 0 done; 1 a command failed as it would on Windows; 2 wrong usage, or a file that cannot be used; 3 the
-//! driver stopped the machine with a bug check.
+//! Exit codes: 0 done; 1 a command failed as it would on Windows, or the driver did not pass; 2 wrong usage, or a file that
+//! cannot be used; 3 the driver stopped the machine with a bug check; 4 standard output takes no more; 130 Ctrl-C.
 
 pub mod demo;
 pub mod imports;
 pub mod shell;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
-use crate::demo::peer;
+use crate::{
+    demo::peer,
+    output::{self, Unwritable},
+};
+
+/// The exit code of a command that cannot do what it was told.
+const UNUSABLE: u8 = 2;
+/// That of one whose output nobody takes.
+const UNWRITABLE: u8 = 4;
 
 /// Runs a Windows driver on Linux: its own machine code, in a simulated Windows kernel and WFP engine.
 #[derive(Debug, Parser)]
@@ -38,14 +49,36 @@ enum Command {
 /// Runs the command line that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
-    let outcome = match CommandLine::parse().command {
+    let command = match CommandLine::try_parse() {
+        Ok(CommandLine { command }) => command,
+        Err(told) => return tell(&told),
+    };
+    let outcome = match command {
         Command::Shell(arguments) => shell::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Imports(arguments) => imports::run(&arguments),
         Command::Peer(arguments) => peer::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(2)
-    })
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+/// Prints what clap has to say: the help that was asked for, or what is wrong with the command line.
+fn tell(told: &clap::Error) -> ExitCode {
+    let printed = told.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Ok(()) => ExitCode::from(if told.use_stderr() { UNUSABLE } else { 0 }),
+        Err(error) => failed(&Unwritable::from(error).into()),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let Some(unwritable) = error.downcast_ref::<Unwritable>() else {
+        output::note(format_args!("error: {error:#}"));
+        return ExitCode::from(UNUSABLE);
+    };
+    // A reader who has gone has seen enough.
+    if !unwritable.is_closed() {
+        output::note(format_args!("error: {unwritable}"));
+    }
+    ExitCode::from(UNWRITABLE)
 }

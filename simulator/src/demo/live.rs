@@ -1,7 +1,7 @@
 //! The demo with real programs.
 
 use std::{
-    process::{Child, Command, ExitStatus},
+    process::{Child, Command},
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, Sender},
@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
+    command,
     driver::Driver,
     programs::{self, Heard, Ports, Program},
     report::{Message, now},
@@ -23,6 +24,9 @@ use crate::traffic::live::Capture;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait for the network before looking at the programs.
 const GLANCE: Duration = Duration::from_millis(10);
+
+/// How long a command may go on after Ctrl-C, and what it leaves running after its end.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Set by Ctrl-C: the demo then gives up in good order.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -98,7 +102,7 @@ pub fn own_programs<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture) -> R
 ///
 /// # Errors
 /// It cannot be started.
-pub fn command<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture, words: &[String]) -> Result<ExitStatus> {
+pub fn any_command<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture, words: &[String]) -> Result<()> {
     let (name, arguments) = words.split_first().context("no command")?;
     let mut command = Command::new(name);
     command.args(arguments);
@@ -108,15 +112,17 @@ pub fn command<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture, words: &[
     live.run.start(now())?;
     live.run.doing("the command runs");
     let mut child = command.spawn().with_context(|| format!("start {name}"))?;
-    let status = loop {
-        live.look(GLANCE)?;
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-    };
-    live.look(Duration::ZERO)?;
+    let ended = command::wait(&mut child, GRACE, interrupted, || live.look(GLANCE))?;
+    // What it leaves running is ended with its cgroup, and may go on talking until then.
+    let deadline = Instant::now() + GRACE;
+    while !live.take_events(Duration::ZERO)? && Instant::now() < deadline {}
     live.run.stop(now())?;
-    Ok(status)
+    live.run.command_ended(ended)
+}
+
+/// Whether Ctrl-C was pressed.
+fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 impl<D: Driver> Live<'_, '_, D> {
@@ -131,6 +137,7 @@ impl<D: Driver> Live<'_, '_, D> {
     fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
+            ensure!(!interrupted(), "interrupted");
             ensure!(Instant::now() < deadline, "gave up after {} seconds waiting until {what}", PATIENCE.as_secs());
             self.look(GLANCE)?;
         }
@@ -139,15 +146,7 @@ impl<D: Driver> Live<'_, '_, D> {
 
     /// Takes in what happened on the network, waiting for it up to `patience`, and what the programs said.
     fn look(&mut self, patience: Duration) -> Result<()> {
-        let mut events = Vec::new();
-        loop {
-            ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted");
-            let all = self.capture.poll(patience, &mut events);
-            events.drain(..).try_for_each(|event| self.run.event(event))?;
-            if all {
-                break;
-            }
-        }
+        while !self.take_events(patience)? && !interrupted() {}
         while let Ok((index, message)) = self.heard.try_recv() {
             self.take(index, message?)?;
         }
@@ -157,6 +156,14 @@ impl<D: Driver> Live<'_, '_, D> {
             }
         }
         Ok(())
+    }
+
+    /// Takes in what happened on the network; whether that was all.
+    fn take_events(&mut self, patience: Duration) -> Result<bool> {
+        let mut events = Vec::new();
+        let all = self.capture.poll(patience, &mut events);
+        events.drain(..).try_for_each(|event| self.run.event(event))?;
+        Ok(all)
     }
 
     fn take(&mut self, index: usize, message: Message) -> Result<()> {

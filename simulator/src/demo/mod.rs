@@ -1,5 +1,6 @@
 //! The demo: real programs talk, the driver tags their flows, and they say whether it was right.
 
+pub mod command;
 pub mod driver;
 pub mod live;
 #[cfg(test)]

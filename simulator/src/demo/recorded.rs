@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::report::Report;
+use super::{command::Ended, report::Report};
 use crate::traffic::event::Event;
 
 /// The recording that comes with flowtag; recordings/README.md says how it was made.
@@ -35,6 +35,10 @@ pub enum Step {
     DriverStops(f64),
     /// A program told of a flow that it had.
     Report(Report),
+    /// So many records did not fit into the capture's ring.
+    Lost(u64),
+    /// It was a command of the user's own, and it ended.
+    CommandEnded(Ended),
     /// Something happened on the network.
     #[serde(untagged)]
     Event(Event),

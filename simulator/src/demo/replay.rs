@@ -1,14 +1,16 @@
 //! The demo from a recording.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{driver::Driver, recorded::Step, run::Run};
 
 /// Lets everything in the recording happen again, as fast as it goes.
 ///
 /// # Errors
-/// A new recording of it cannot be written.
+/// It ends too early, or a new recording of it or standard output cannot be written.
 pub fn replay<D: Driver>(run: &mut Run<'_, D>, steps: Vec<Step>) -> Result<()> {
+    let whole = steps.iter().any(|step| matches!(step, Step::DriverStops(_)));
+    ensure!(whole, "the recording was cut off before the driver stopped: make a new one");
     run.doing("replaying");
     for step in steps {
         match step {
@@ -17,6 +19,8 @@ pub fn replay<D: Driver>(run: &mut Run<'_, D>, steps: Vec<Step>) -> Result<()> {
             Step::DriverStarts(at) => run.start(at)?,
             Step::DriverStops(at) => run.stop(at)?,
             Step::Report(report) => run.report(report)?,
+            Step::Lost(records) => run.lost(records)?,
+            Step::CommandEnded(ended) => run.command_ended(ended)?,
         }
     }
     Ok(())
@@ -26,8 +30,11 @@ pub fn replay<D: Driver>(run: &mut Run<'_, D>, steps: Vec<Step>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::demo::{
+        command::Ended,
         model::Model,
-        recorded,
+        recorded::{self, Recorder},
+        run::{Judged, Lines},
+        summary::summary,
         verdict::{Mode, Verdict},
     };
     use crate::traffic::event::Event;
@@ -36,11 +43,15 @@ mod tests {
         recorded::read(recorded::DEMO, "the recording").unwrap()
     }
 
-    fn judged(steps: Vec<Step>) -> Verdict {
+    fn replayed(steps: Vec<Step>) -> Judged {
         let model = Model::default();
-        let mut run = Run::new(&model, None, true);
+        let mut run = Run::new(&model, None, Lines::Hidden);
         replay(&mut run, steps).unwrap();
-        run.judge(Mode::Recorded, String::new(), 0).unwrap().verdict
+        run.judge(Mode::Recorded, String::new()).unwrap()
+    }
+
+    fn judged(steps: Vec<Step>) -> Verdict {
+        replayed(steps).verdict
     }
 
     #[test]
@@ -86,5 +97,40 @@ mod tests {
         steps.remove(last);
 
         assert_eq!(judged(steps).untagged, 1);
+    }
+
+    #[test]
+    fn a_recording_is_judged_as_the_live_run_was() {
+        let path = std::env::temp_dir().join(format!("flowtag-replayed-{}", std::process::id()));
+        let model = Model::default();
+        let mut run = Run::new(&model, Some(Recorder::create(&path).unwrap()), Lines::Hidden);
+        run.start(1.0).unwrap();
+        run.stop(2.0).unwrap();
+        run.lost(3).unwrap();
+        run.command_ended(Ended::Failed("exit status: 1".into())).unwrap();
+        let live = run.judge(Mode::Live, String::new()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+
+        let replayed = replayed(recorded::read(&text, "the recording").unwrap());
+
+        let (words, good) = summary(&replayed);
+        assert_eq!((words.as_str(), good), (summary(&live).0.as_str(), false));
+        assert!(
+            words.contains("The command failed: exit status: 1.") && words.contains("3 records were lost"),
+            "{words}"
+        );
+        assert!(!words.contains("are wanted"), "a command is not held to what the demo's own programs do: {words}");
+    }
+
+    #[test]
+    fn a_recording_that_was_cut_off_is_refused() {
+        let mut steps = demo();
+        steps.retain(|step| !matches!(step, Step::DriverStops(_)));
+        let model = Model::default();
+
+        let error = replay(&mut Run::new(&model, None, Lines::Hidden), steps).unwrap_err();
+
+        assert!(error.to_string().contains("cut off"), "{error}");
     }
 }

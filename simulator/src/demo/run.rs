@@ -1,18 +1,33 @@
 //! One run of the demo: events in, debug lines out, and the driver in between, live or recorded.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 
 use super::{
+    command::Ended,
     driver::Driver,
     recorded::{Recorder, Step},
     report::Report,
     trace,
     verdict::{Evidence, Mode, Verdict},
 };
-use crate::traffic::{event::Event, pump::Pump};
+use crate::{
+    output::{self, Unwritable},
+    traffic::{event::Event, pump::Pump},
+};
+
+/// Where debug lines are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// On standard output.
+    Output,
+    /// On standard error.
+    Errors,
+    /// Nowhere.
+    Hidden,
+}
 
 /// A run.
 pub struct Run<'a, D: Driver> {
@@ -23,15 +38,17 @@ pub struct Run<'a, D: Driver> {
     started: f64,
     stopped: f64,
     reports: Vec<Report>,
+    events_lost: u64,
+    command: Option<Ended>,
     /// Why the driver is not fed any more: a bug check, or it does not start or stop.
     failure: Option<String>,
 }
 
 impl<'a, D: Driver> Run<'a, D> {
-    /// A run on the machine of `driver`. With `quiet`, debug lines go to standard error.
+    /// A run on the machine of `driver`, with its debug lines shown there.
     #[must_use]
-    pub fn new(driver: &'a D, recorder: Option<Recorder>, quiet: bool) -> Self {
-        let screen = Screen::new(quiet);
+    pub fn new(driver: &'a D, recorder: Option<Recorder>, lines: Lines) -> Self {
+        let screen = Screen::new(lines);
         Self {
             driver,
             pump: Pump::new(driver),
@@ -40,6 +57,8 @@ impl<'a, D: Driver> Run<'a, D> {
             started: 0.0,
             stopped: 0.0,
             reports: Vec::new(),
+            events_lost: 0,
+            command: None,
             failure: None,
         }
     }
@@ -52,11 +71,11 @@ impl<'a, D: Driver> Run<'a, D> {
     /// Gives an event to the machine.
     ///
     /// # Errors
-    /// The recording cannot be written.
+    /// The recording or standard output cannot be written.
     pub fn event(&mut self, event: Event) -> Result<()> {
         if self.failure.is_none() {
             self.failure = self.pump.feed(&event).err().map(|error| error.to_string());
-            self.screen.show(self.driver);
+            self.screen.show(self.driver)?;
         }
         self.record(&Step::Event(event))
     }
@@ -64,24 +83,24 @@ impl<'a, D: Driver> Run<'a, D> {
     /// Starts the driver; `at` is the time.
     ///
     /// # Errors
-    /// The recording cannot be written.
+    /// The recording or standard output cannot be written.
     pub fn start(&mut self, at: f64) -> Result<()> {
         self.started = at;
         self.failure = self.driver.start().err().map(|error| format!("{error:#}"));
-        self.screen.show(self.driver);
+        self.screen.show(self.driver)?;
         self.record(&Step::DriverStarts(at))
     }
 
     /// Stops it; `at` is the time.
     ///
     /// # Errors
-    /// The recording cannot be written.
+    /// The recording or standard output cannot be written.
     pub fn stop(&mut self, at: f64) -> Result<()> {
         self.stopped = at;
         if self.failure.is_none() {
             self.failure = self.driver.stop().err().map(|error| format!("{error:#}"));
         }
-        self.screen.show(self.driver);
+        self.screen.show(self.driver)?;
         self.record(&Step::DriverStops(at))
     }
 
@@ -94,6 +113,24 @@ impl<'a, D: Driver> Run<'a, D> {
         self.record(&Step::Report(report))
     }
 
+    /// Takes in how many records the capture has lost.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn lost(&mut self, records: u64) -> Result<()> {
+        self.events_lost = records;
+        self.record(&Step::Lost(records))
+    }
+
+    /// Takes in how the command ended, of which nobody reports what it did.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn command_ended(&mut self, ended: Ended) -> Result<()> {
+        self.command = Some(ended.clone());
+        self.record(&Step::CommandEnded(ended))
+    }
+
     fn record(&mut self, step: &Step) -> Result<()> {
         self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.write(step))
     }
@@ -102,7 +139,7 @@ impl<'a, D: Driver> Run<'a, D> {
     ///
     /// # Errors
     /// The recording cannot be written.
-    pub fn judge(self, mode: Mode, driver_sha256: String, events_lost: u64) -> Result<Judged> {
+    pub fn judge(self, mode: Mode, driver_sha256: String) -> Result<Judged> {
         self.screen.progress.finish_and_clear();
         self.recorder.map_or(Ok(()), Recorder::finish)?;
         let lines = self.driver.lines(0);
@@ -114,10 +151,10 @@ impl<'a, D: Driver> Run<'a, D> {
             tagged: &tagged,
             started: self.started,
             stopped: self.stopped,
-            events_lost,
+            events_lost: self.events_lost,
             remains: self.driver.remains(),
         };
-        Ok(Judged { verdict: Verdict::new(&evidence), tagged, failure: self.failure })
+        Ok(Judged { verdict: Verdict::new(&evidence), tagged, command: self.command, failure: self.failure })
     }
 }
 
@@ -128,40 +165,42 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What the driver traced.
     pub tagged: Vec<trace::Tagged>,
+    /// How the command ended, if it was one of the user's own.
+    pub command: Option<Ended>,
     /// Why it was not fed to the end.
     pub failure: Option<String>,
 }
 
 /// Shows debug lines and, on a terminal, what is going on.
 struct Screen {
-    quiet: bool,
+    lines: Lines,
     shown: usize,
     progress: ProgressBar,
 }
 
 impl Screen {
-    fn new(quiet: bool) -> Self {
+    fn new(lines: Lines) -> Self {
         let progress = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        Self { quiet, shown: 0, progress }
+        Self { lines, shown: 0, progress }
     }
 
-    fn show(&mut self, driver: &impl Driver) {
+    fn show(&mut self, driver: &impl Driver) -> Result<(), Unwritable> {
         let lines = driver.lines(self.shown);
         self.progress.tick();
         if lines.is_empty() {
-            return;
+            return Ok(());
         }
         self.progress.suspend(|| {
             for line in &lines {
                 self.shown += 1;
                 let text = format!("{:>6} {:>14.8}  {}", self.shown, line.time.as_secs_f64(), line.text);
-                if self.quiet {
-                    eprintln!("{text}");
-                } else {
-                    // Whoever reads them may have seen enough, and gone.
-                    let _ = writeln!(io::stdout(), "{text}");
+                match self.lines {
+                    Lines::Output => output::print(&format!("{text}\n"))?,
+                    Lines::Errors => output::note(text),
+                    Lines::Hidden => {}
                 }
             }
-        });
+            Ok(())
+        })
     }
 }

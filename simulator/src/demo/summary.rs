@@ -3,30 +3,29 @@
 // Writing to a string cannot fail: the results of `writeln!` are dropped.
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{run::Judged, trace::Tagged, verdict::Mode};
+use super::{command::Ended, run::Judged, trace::Tagged, verdict::Mode};
 
 /// How many wrong flows are shown one by one.
 const DETAILS: usize = 20;
 
-/// Table and verdict, and whether it is good. Of `one_command` nobody reports the truth.
+/// Table and verdict, and whether it is good. Of a command of the user's own nobody reports the truth.
 #[must_use]
-pub fn summary(judged: &Judged, one_command: bool) -> (String, bool) {
+pub fn summary(judged: &Judged) -> (String, bool) {
     let verdict = &judged.verdict;
+    let one_command = judged.command.is_some();
+    let mut text = format!("\n{}\n", per_process(&judged.tagged));
+    if let Some(ended) = judged.command.as_ref().filter(|&ended| *ended != Ended::Well) {
+        let _ = writeln!(text, "{ended}");
+    }
     if let Some(failure) = &judged.failure {
         // What the tags lack then is no finding: a bug check ended it, or the simulator lacks something.
-        return (
-            format!(
-                "\n{}\nThe driver was given up, and its tags were not judged:\n{failure}\n",
-                per_process(&judged.tagged)
-            ),
-            false,
-        );
+        let _ = writeln!(text, "The driver was given up, and its tags were not judged:\n{failure}");
+        return (text, false);
     }
     let mut complaints = verdict.complaints();
     if !one_command {
         complaints.extend(verdict.shortages());
     }
-    let mut text = format!("\n{}\n", per_process(&judged.tagged));
     if !complaints.is_empty() {
         text.push_str("The driver did not pass:\n");
         for line in complaints.iter().chain(verdict.details.iter().take(DETAILS)) {

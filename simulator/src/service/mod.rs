@@ -5,7 +5,7 @@ mod win32;
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -50,6 +50,20 @@ pub enum State {
     Running = 4,
 }
 
+/// What happens when a service does not start with the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorControl {
+    /// Nothing.
+    Ignore = 0,
+    /// The event log says so.
+    #[default]
+    Normal = 1,
+    /// The machine starts with its last known good configuration.
+    Severe = 2,
+    /// The same, and when that was it already, the machine does not start.
+    Critical = 3,
+}
+
 /// How a service was created.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -59,6 +73,8 @@ pub struct Config {
     pub drivers: PathBuf,
     /// When it starts.
     pub start: StartType,
+    /// What happens when it does not. Here that is only kept: `sc qc` shows it.
+    pub error: ErrorControl,
     /// The name for people; empty for the service's own.
     pub display_name: String,
 }
@@ -157,43 +173,113 @@ impl Config {
     #[must_use]
     pub fn image_path(&self) -> PathBuf {
         let path = self.binary_path.trim_matches('"');
-        if Path::new(path).exists() || !path.contains('\\') {
+        let of_windows = path.contains('\\') || begins_with_drive(path);
+        if Path::new(path).exists() || !of_windows {
             return path.into();
         }
-        let name = path.rsplit('\\').next().unwrap_or(path);
-        self.drivers.join(name)
+        let name = path.rsplit(['\\', '/']).next().unwrap_or(path);
+        let exact = self.drivers.join(name);
+        if exact.exists() {
+            return exact;
+        }
+        // Windows does not tell small letters from capital ones.
+        let files = fs::read_dir(&self.drivers).into_iter().flatten().flatten().map(|file| file.path());
+        let same = |file: &PathBuf| file.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name));
+        files.into_iter().find(same).unwrap_or(exact)
     }
+
+    /// The path as the service control manager keeps it and `sc qc` shows it: of a driver's, one with a drive's letter becomes
+    /// the kernel's (as in the transcript of daem0nc0re/VectorKernel, BlockImageLoad/README.md).
+    #[must_use]
+    pub fn kernel_path(&self) -> String {
+        let prefix = if begins_with_drive(&self.binary_path) { r"\??\" } else { "" };
+        format!("{prefix}{}", self.binary_path)
+    }
+}
+
+/// Whether a path begins as `C:\drivers` does.
+fn begins_with_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic())
+}
+
+/// Whether the service control manager takes a name: 1 to 256 characters, `/` and `\` not among them (`CreateServiceW` in
+/// sdk-api's winsvc.h; that an empty one is refused is a guess). MS-SCMR names blank and comma, too, which Windows takes.
+fn is_valid_name(name: &str) -> bool {
+    (1..=256).contains(&name.encode_utf16().count()) && !name.contains(['/', '\\'])
 }
 
 impl Machine {
     /// Creates a service, as `sc create NAME type= kernel` does.
     ///
     /// # Errors
-    /// When there is one of that name.
+    /// When there is one of that name, or the name is none.
     pub fn create_service(&self, name: &str, config: Config) -> Result<(), Win32Error> {
+        if !is_valid_name(name) {
+            return Err(Win32Error::INVALID_NAME);
+        }
         let mut services = self.services().0.lock().unwrap();
         match services.get(&name.to_lowercase()) {
             Some(Service { deleted: true, .. }) => return Err(Win32Error::SERVICE_MARKED_FOR_DELETE),
             Some(_) => return Err(Win32Error::SERVICE_EXISTS),
             None => {}
         }
-        let key = registry::service_key(name);
-        let display_name = if config.display_name.is_empty() { name } else { &config.display_name };
-        for (value, data) in [
-            ("Type", Value::Dword(1)),
-            ("Start", Value::Dword(config.start as u32)),
-            ("ErrorControl", Value::Dword(1)),
-            ("ImagePath", Value::ExpandSz(config.binary_path.clone())),
-            ("DisplayName", Value::Sz(display_name.into())),
-        ] {
-            self.registry().set(&key, value, data);
-        }
+        self.describe(name, &config);
         let exit_code = Win32Error::SERVICE_NEVER_STARTED;
         let name_kept = name.to_owned();
         let service =
             Service { name: name_kept, config, state: State::Stopped, exit_code, deleted: false, driver: None };
         services.insert(name.to_lowercase(), service);
         Ok(())
+    }
+
+    /// Changes how a service was created, as `sc config` does; what runs does not notice.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it is deleted already.
+    pub fn change_service(&self, name: &str, change: impl FnOnce(&mut Config)) -> Result<(), Win32Error> {
+        let mut services = self.services().0.lock().unwrap();
+        let service = services.get_mut(&name.to_lowercase()).ok_or(Win32Error::SERVICE_DOES_NOT_EXIST)?;
+        if service.deleted {
+            return Err(Win32Error::SERVICE_MARKED_FOR_DELETE);
+        }
+        change(&mut service.config);
+        self.describe(&service.name, &service.config);
+        Ok(())
+    }
+
+    /// Writes down in the registry how a service is to be started.
+    fn describe(&self, name: &str, config: &Config) {
+        let key = registry::service_key(name);
+        let display_name = if config.display_name.is_empty() { name } else { &config.display_name };
+        for (value, data) in [
+            ("Type", Value::Dword(1)),
+            ("Start", Value::Dword(config.start as u32)),
+            ("ErrorControl", Value::Dword(config.error as u32)),
+            ("ImagePath", Value::ExpandSz(config.kernel_path())),
+            ("DisplayName", Value::Sz(display_name.into())),
+        ] {
+            self.registry().set(&key, value, data);
+        }
+    }
+
+    /// Starts what starts with the machine, and says what came of it: first what the boot loader and the kernel start, while
+    /// the base filtering engine, a service of its own, does not run yet; then what the service control manager does, to which
+    /// that engine comes first, as a member of a load ordering group (Win32 "Automatically Starting Services").
+    #[must_use]
+    pub fn start_services(&self) -> Vec<(String, Result<Status, ServiceError>)> {
+        let configs = self.service_configs();
+        let start = |wanted: StartType| {
+            let names = configs.iter().filter(move |(_, config)| config.start == wanted).map(|(name, _)| name.clone());
+            names.map(|name| (name.clone(), self.start_service(&name))).collect::<Vec<_>>()
+        };
+        if let Err(bug_check) = self.stop_bfe() {
+            return vec![(String::from("bfe"), Err(bug_check.into()))];
+        }
+        let mut outcomes = start(StartType::Boot);
+        outcomes.extend(start(StartType::System));
+        self.start_bfe();
+        outcomes.extend(start(StartType::Auto));
+        outcomes
     }
 
     /// Loads a service's driver and runs its entry point.

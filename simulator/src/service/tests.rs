@@ -83,6 +83,25 @@ fn the_service_is_described_in_the_registry_until_it_is_deleted() {
 fn a_windows_path_is_looked_for_by_its_file_name() {
     let windows = Config { drivers: "/build".into(), ..config(r"C:\drivers\flowtag.sys") };
     assert_eq!(windows.image_path(), Path::new("/build/flowtag.sys"));
+    let slashes = Config { drivers: "/build".into(), ..config("c:/drivers/flowtag.sys") };
+    assert_eq!(slashes.image_path(), Path::new("/build/flowtag.sys"));
     assert_eq!(config("/a/flowtag.sys").image_path(), Path::new("/a/flowtag.sys"));
     assert_eq!(config("\"/a/flowtag.sys\"").image_path(), Path::new("/a/flowtag.sys"));
+}
+
+#[test]
+fn a_windows_path_is_found_whatever_its_letters() {
+    let folder = std::env::temp_dir().join(format!("flowtag-drivers-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("FlowTag.sys"), "").unwrap();
+    let found = Config { drivers: folder.clone(), ..config(r"C:\Drivers\FLOWTAG.SYS") }.image_path();
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(found, folder.join("FlowTag.sys"));
+}
+
+#[test]
+fn a_drive_becomes_the_kernels_name_of_it() {
+    assert_eq!(config(r"C:\drivers\flowtag.sys").kernel_path(), r"\??\C:\drivers\flowtag.sys");
+    assert_eq!(config(r"\SystemRoot\flowtag.sys").kernel_path(), r"\SystemRoot\flowtag.sys");
+    assert_eq!(config("/a/flowtag.sys").kernel_path(), "/a/flowtag.sys");
 }

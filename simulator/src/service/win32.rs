@@ -7,6 +7,8 @@ use std::fmt;
 pub struct Win32Error(pub u32);
 
 impl Win32Error {
+    /// That is no name.
+    pub const INVALID_NAME: Self = Self(123);
     /// The service cannot be stopped.
     pub const INVALID_SERVICE_CONTROL: Self = Self(1052);
     /// It runs already.

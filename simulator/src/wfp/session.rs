@@ -128,6 +128,10 @@ impl Bfe {
         self.stopped = false;
     }
 
+    pub(super) fn runs(&self) -> bool {
+        !self.stopped
+    }
+
     /// The policy in force.
     pub(super) fn policy(&self) -> &Policy {
         &self.policy

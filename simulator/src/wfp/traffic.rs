@@ -302,6 +302,12 @@ impl Machine {
         self.wfp().state().bfe.start();
     }
 
+    /// Whether the base filtering engine runs.
+    #[must_use]
+    pub fn bfe_runs(&self) -> bool {
+        self.wfp().state().bfe.runs()
+    }
+
     /// Runs the flowDeleteFn calls that pending removals owe; returns how many.
     ///
     /// # Errors

@@ -16,6 +16,10 @@ const USAGE: &str = r"usage: flow open out|in tcp|udp|icmp|NUMBER LOCAL REMOTE [
 endpoints are 10.0.0.5:443 and [2001:db8::1]:443; for icmp the ports are type and code
 ";
 
+/// What fits into an IP packet, whose total length has 16 bits, behind its own header and the largest of the transport's
+/// (RFC 791, RFC 9293).
+const LARGEST: u16 = u16::MAX - 20 - 20;
+
 /// The flows that were opened here, by their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Flows(Vec<Flow>);
@@ -29,17 +33,18 @@ struct Flow {
 
 impl Flows {
     pub(super) fn execute(&mut self, machine: &Machine, words: &[&str]) -> Output {
-        let done = match words {
-            ["open", direction, protocol, local, remote, options @ ..] => {
+        let Some((&verb, rest)) = words.split_first() else { return Output::unusable(USAGE) };
+        let done = match (verb.to_ascii_lowercase().as_str(), rest) {
+            ("open", [direction, protocol, local, remote, options @ ..]) => {
                 match spec(direction, protocol, local, remote, options) {
                     Ok(spec) => self.open(machine, spec),
                     Err(problem) => return Output::unusable(format!("{problem}\n{USAGE}")),
                 }
             }
-            ["send", id, bytes] => self.transport(machine, id, bytes, Direction::Outbound),
-            ["receive", id, bytes] => self.transport(machine, id, bytes, Direction::Inbound),
-            ["close", id] => self.close(machine, id),
-            ["list"] => Ok(Output::done(self.list())),
+            ("send", [id, bytes]) => self.transport(machine, id, bytes, Direction::Outbound),
+            ("receive", [id, bytes]) => self.transport(machine, id, bytes, Direction::Inbound),
+            ("close", [id]) => self.close(machine, id),
+            ("list", []) => Ok(Output::done(self.list())),
             _ => Ok(Output::unusable(USAGE)),
         };
         done.unwrap_or_else(|bug_check| Output::bug_check(&bug_check))
@@ -55,24 +60,18 @@ impl Flows {
         self.0.push(Flow { handle, spec, open });
         let id = self.0.len();
         if !open {
-            return Ok(Output::failed(format!(
-                "flow {id} was blocked
-"
-            )));
+            return Ok(Output::failed(format!("flow {id} was blocked\n")));
         }
-        Ok(Output::done(format!(
-            "flow {id} is open, handle {:#x}
-",
-            handle.0
-        )))
+        Ok(Output::done(format!("flow {id} is open, handle {:#x}\n", handle.0)))
     }
 
     fn transport(&self, machine: &Machine, id: &str, bytes: &str, direction: Direction) -> Result<Output, BugCheck> {
         let Some(flow) = self.find(id) else { return Ok(no_flow(id)) };
-        let Ok(bytes) = bytes.parse() else {
-            return Ok(Output::unusable(format!("'{bytes}' is no number of bytes\n{USAGE}")));
+        let Some(bytes) = bytes.parse().ok().filter(|&bytes: &u16| bytes <= LARGEST) else {
+            return Ok(Output::unusable(format!("'{bytes}' is no size of a packet: 0 to {LARGEST} bytes\n")));
         };
-        let verdict = machine.transport(flow.handle, direction, &Packet::new(flow.spec.protocol, bytes))?;
+        let packet = Packet::new(flow.spec.protocol, bytes.into());
+        let verdict = machine.transport(flow.handle, direction, &packet)?;
         Ok(match verdict {
             Verdict::Permit => Output::done(""),
             Verdict::Block => Output::failed("the packet was blocked\n"),
@@ -117,7 +116,7 @@ fn no_flow(id: &str) -> Output {
 }
 
 fn spec(direction: &str, protocol: &str, local: &str, remote: &str, options: &[&str]) -> Result<FlowSpec, String> {
-    let direction = match direction {
+    let direction = match direction.to_ascii_lowercase().as_str() {
         "out" => Direction::Outbound,
         "in" => Direction::Inbound,
         _ => return Err(format!("'{direction}' is no direction")),
@@ -128,7 +127,7 @@ fn spec(direction: &str, protocol: &str, local: &str, remote: &str, options: &[&
     if local.is_ipv4() != remote.is_ipv4() {
         return Err("the endpoints are of different families".into());
     }
-    let protocol = match protocol {
+    let protocol = match protocol.to_ascii_lowercase().as_str() {
         "icmp" if local.is_ipv6() => 58,
         "icmp" => 1,
         "tcp" => 6,
@@ -137,12 +136,12 @@ fn spec(direction: &str, protocol: &str, local: &str, remote: &str, options: &[&
     };
     let mut spec = FlowSpec { pid: None, path: None, direction, protocol, local, remote };
     for option in options {
-        match option.split_once('=') {
-            Some(("pid", pid)) => spec.pid = Some(pid.parse().map_err(|_| format!("'{pid}' is no process id"))?),
-            Some(("path", path)) => {
-                spec.path = Some(path.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect());
-            }
-            _ => return Err(format!("'{option}' is neither pid= nor path=")),
+        let no_option = || format!("'{option}' is neither pid= nor path=");
+        let (name, value) = option.split_once('=').ok_or_else(no_option)?;
+        match name.to_ascii_lowercase().as_str() {
+            "pid" => spec.pid = Some(value.parse().map_err(|_| format!("'{value}' is no process id"))?),
+            "path" => spec.path = Some(value.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()),
+            _ => return Err(no_option()),
         }
     }
     Ok(spec)

@@ -1,30 +1,36 @@
 //! `flowtag-sim shell`: `sc` and `reg` word for word as they are typed on Windows, and flows to try the driver with.
 
 mod flow;
+mod keyboard;
 mod reg;
 mod sc;
+mod script;
+mod time;
 mod words;
 
 use std::{
-    fs,
-    io::{self, BufRead, IsTerminal, Write},
-    path::PathBuf,
+    env,
+    ffi::OsString,
+    fmt::Write,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
 
-use anyhow::Context;
+use crate::{computer::Machine, output::print, referee::BugCheck, service::ServiceError, windows::Options};
 
-use crate::{computer::Machine, referee::BugCheck, windows::Options};
+/// Names the driver's image, as `cargo xtask sim` sets it.
+const IMAGE_VARIABLE: &str = "FLOWTAG_SYS";
 
 /// What the shell is told on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
     /// A file with commands; without it they come from standard input
     file: Option<PathBuf>,
-    /// Where the file of a Windows path such as C:\drivers\flowtag.sys is looked for by its name
-    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
-    drivers: PathBuf,
+    /// Where the file of a Windows path such as C:\drivers\flowtag.sys is looked for by its name: the folder of the image that
+    /// `FLOWTAG_SYS` names, or else this one
+    #[arg(long, value_name = "DIRECTORY")]
+    drivers: Option<PathBuf>,
     /// Where all randomness comes from
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -51,6 +57,21 @@ pub struct Output {
     pub text: String,
     /// How it ended.
     pub exit: Exit,
+}
+
+impl Args {
+    /// The same, with Windows paths looked for in this folder.
+    #[must_use]
+    pub fn with_drivers(self, folder: &Path) -> Self {
+        Self { drivers: Some(folder.into()), ..self }
+    }
+
+    /// The same, with Windows paths looked for beside `image` where nothing else was said.
+    fn with_image(self, image: Option<OsString>) -> Self {
+        let image = image.map(PathBuf::from);
+        let folder = image.as_deref().and_then(Path::parent).map(Path::to_owned);
+        Self { drivers: self.drivers.or(folder), ..self }
+    }
 }
 
 impl Output {
@@ -111,10 +132,10 @@ impl Shell {
         let Some((&command, rest)) = words.split_first() else { return Output::default() };
         match command.to_ascii_lowercase().as_str() {
             comment if comment.starts_with(['#', ':']) || comment == "rem" => Output::default(),
-            "sc" | "sc.exe" => sc::execute(&self.machine, &self.arguments.drivers, rest),
+            "sc" | "sc.exe" => sc::execute(&self.machine, self.drivers(), rest),
             "reg" | "reg.exe" => reg::execute(self.machine.registry(), rest),
             "flow" => self.flows.execute(&self.machine, rest),
-            "time" => self.time(rest),
+            "time" => time::execute(self.machine.clock(), rest),
             "restart" | "shutdown" => self.restart(),
             "help" | "?" => Output::done(HELP),
             "exit" | "quit" => {
@@ -139,83 +160,65 @@ impl Shell {
         lines.concat()
     }
 
-    fn time(&self, words: &[&str]) -> Output {
-        if let &[step] = words {
-            let Some(step) = step.strip_prefix('+').and_then(duration) else {
-                return Output::unusable("usage: time [+5s]; the units are ms, s, m and h\n");
-            };
-            self.machine.clock().advance(step);
-        }
-        Output::done(format!("{:.3} s since the machine started\n", self.machine.clock().since_start().as_secs_f64()))
+    fn drivers(&self) -> &Path {
+        self.arguments.drivers.as_deref().unwrap_or(Path::new("."))
     }
 
     fn restart(&mut self) -> Output {
         self.machine = self.machine.restarted();
         self.flows = flow::Flows::default();
-        Output::done("the machine has restarted; no driver is loaded, no flow is open\n")
+        let mut output = Output::done("the machine has restarted; no flow is open\n");
+        let outcomes = self.machine.start_services();
+        output.text.push_str(&self.printed());
+        for (service, outcome) in outcomes {
+            match outcome {
+                Ok(_) => writeln!(output.text, "{service} has started").expect("a String takes all"),
+                Err(ServiceError::BugCheck(bug_check)) => {
+                    let stopped = Output::bug_check(&bug_check);
+                    output = Output { text: output.text + &stopped.text, exit: stopped.exit };
+                }
+                Err(error) => {
+                    writeln!(output.text, "{service} did not start: {error}").expect("a String takes all");
+                    output.exit = Exit::Failed;
+                }
+            }
+        }
+        output
     }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
-    let factor = match &text[unit..] {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    let number: f64 = text[..unit].parse().ok()?;
-    Duration::try_from_secs_f64(number * factor).ok()
 }
 
 /// Runs the command `shell`.
 ///
 /// # Errors
-/// When the commands cannot be read.
+/// When the commands cannot be read, or standard output takes no more.
 pub fn run(arguments: &Args) -> anyhow::Result<ExitCode> {
-    let mut shell = Shell::new(arguments.clone());
-    let interactive = arguments.file.is_none() && io::stdin().is_terminal();
-    let input: Box<dyn BufRead> = match &arguments.file {
-        Some(file) => Box::new(io::BufReader::new(
-            fs::File::open(file).with_context(|| format!("the commands in {} cannot be read", file.display()))?,
-        )),
-        None => Box::new(io::stdin().lock()),
-    };
-    if interactive {
-        println!("A simulated Windows, for sc, reg and flows. `help` lists the commands.");
-        prompt()?;
+    let mut shell = Shell::new(arguments.clone().with_image(env::var_os(IMAGE_VARIABLE)));
+    // At a keyboard one sees what failed; a script's caller sees only the exit code.
+    if arguments.file.is_none() && io::stdin().is_terminal() {
+        keyboard::attend(&mut shell)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let mut exit = Exit::Done;
-    for line in input.lines() {
-        let line = line.context("the commands cannot be read: are they text?")?;
-        if !interactive {
-            println!("{PROMPT}{line}");
-        }
+    for line in script::open(arguments.file.as_deref())? {
+        let line = line?;
+        print(&format!("{PROMPT}{line}\n"))?;
         let output = shell.execute(&line);
-        print!("{}", output.text);
+        print(&output.text)?;
         exit = exit.max(output.exit);
         if shell.finished() {
             break;
         }
-        if interactive {
-            prompt()?;
-        }
     }
-    // At a keyboard one sees what failed; a script's caller sees only the exit code.
-    Ok(if interactive { ExitCode::SUCCESS } else { ExitCode::from(exit as u8) })
+    Ok(ExitCode::from(exit as u8))
 }
 
 const PROMPT: &str = r"C:\>";
 
-fn prompt() -> io::Result<()> {
-    print!("{PROMPT}");
-    io::stdout().flush()
-}
-
 const HELP: &str = r#"As on Windows:
   sc create flowtag type= kernel binPath= C:\drivers\flowtag.sys   (a Linux path works too)
   sc start|stop|query|qc|delete flowtag
+  sc config flowtag start= auto              it then starts at each restart
+  sc stop|start|query bfe                    the Base Filtering Engine
   reg add HKLM\SYSTEM\CurrentControlSet\Services\flowtag\Parameters /v TraceLevel /t REG_DWORD /d 3 /f
   reg query|delete KEY [/v NAME] [/f]
 Traffic:

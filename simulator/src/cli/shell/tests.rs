@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::image::sample;
 
@@ -161,15 +163,125 @@ fn create_wants_its_options_as_windows_does() {
     for (line, problem) in [
         ("sc create flowtag binPath= x", "type= kernel is missing"),
         ("sc create flowtag type= kernel", "binPath= is missing"),
-        ("sc create flowtag type=kernel binPath= x", "a space belongs behind the equal sign"),
         ("sc create flowtag type= kernel binPath=", "has no value"),
         ("sc create flowtag type= kernel binPath= x start= never", "no value for start="),
+        ("sc create flowtag type= kernel binPath= x error= never", "no value for error="),
+        ("sc create flowtag type= own binPath= x", "kernel drivers only"),
+        ("sc create flowtag type= kernel binPath = x", "'binPath' is no option"),
         ("sc create", "USAGE:"),
+        ("sc config", "USAGE:"),
+        ("sc config flowtag", "USAGE:"),
+        ("sc config flowtag start= never", "no value for start="),
     ] {
         let (text, exit) = typed(&mut shell(), line);
         assert!(text.contains(problem), "{line}: {text}");
         assert_eq!(exit, Exit::Unusable, "{line}");
     }
+}
+
+#[test]
+fn a_space_behind_the_equal_sign_is_not_needed() {
+    let mut shell = shell();
+    let (text, _) =
+        typed(&mut shell, r#"sc create flowtag type=kernel START=auto binPath="C:\my drivers\flowtag.sys""#);
+    assert_eq!(text, "[SC] CreateService SUCCESS\n");
+    let (text, _) = typed(&mut shell, "sc qc flowtag");
+    assert!(text.contains(": 2   AUTO_START\n") && text.contains(r"C:\my drivers\flowtag.sys"), "{text}");
+}
+
+#[test]
+fn a_service_is_described_as_on_windows() {
+    let mut shell = created();
+    let (text, exit) = typed(&mut shell, "sc qc flowtag");
+    assert_eq!(exit, Exit::Done);
+    assert_eq!(
+        text,
+        r"[SC] QueryServiceConfig SUCCESS
+
+SERVICE_NAME: flowtag
+        TYPE               : 1  KERNEL_DRIVER
+        START_TYPE         : 3   DEMAND_START
+        ERROR_CONTROL      : 1   NORMAL
+        BINARY_PATH_NAME   : \??\C:\drivers\flowtag.sys
+        LOAD_ORDER_GROUP   :
+        TAG                : 0
+        DISPLAY_NAME       : flowtag
+        DEPENDENCIES       :
+        SERVICE_START_NAME :
+"
+    );
+}
+
+#[test]
+fn a_service_is_changed_in_what_is_given_only() {
+    let mut shell = created();
+    let line = "sc config flowtag start= disabled error= ignore DisplayName= \"Who did it\"";
+    assert_eq!(typed(&mut shell, line), ("[SC] ChangeServiceConfig SUCCESS\n".into(), Exit::Done));
+    let (text, _) = typed(&mut shell, "sc qc flowtag");
+    for shown in [": 4   DISABLED\n", ": 0   IGNORE\n", ": Who did it\n", r": \??\C:\drivers\flowtag.sys"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert!(typed(&mut shell, "sc start flowtag").0.starts_with("[SC] StartService FAILED 1058:\n"));
+    let (stored, _) = typed(&mut shell, r"reg query HKLM\SYSTEM\CurrentControlSet\Services\flowtag");
+    assert!(stored.contains("    Start    REG_DWORD    0x4\n"), "{stored}");
+    assert!(typed(&mut shell, "sc config other start= auto").0.starts_with("[SC] OpenService FAILED 1060:\n"));
+}
+
+#[test]
+fn a_name_that_no_service_may_have_is_refused() {
+    let long = "x".repeat(257);
+    for name in ["a/b", r"a\b", &long, "\"\""] {
+        let (text, exit) = typed(&mut shell(), &format!("sc create {name} type= kernel binPath= x"));
+        assert!(text.starts_with("[SC] CreateService FAILED 123:\n"), "{name}: {text}");
+        assert_eq!(exit, Exit::Failed);
+    }
+    let longest = "x".repeat(256);
+    assert_eq!(typed(&mut shell(), &format!("sc create {longest} type= kernel binPath= x")).1, Exit::Done);
+}
+
+#[test]
+fn the_filtering_engine_is_stopped_and_started_as_a_service() {
+    let mut shell = shell();
+    let state = |shell: &mut Shell| {
+        let (text, _) = typed(shell, "sc query BFE");
+        text.lines().find_map(|line| line.trim().strip_prefix("STATE              : ")).unwrap().to_owned()
+    };
+    assert_eq!(state(&mut shell), "4  RUNNING");
+    assert!(typed(&mut shell, "sc start bfe").0.starts_with("[SC] StartService FAILED 1056:\n"));
+    assert_eq!(typed(&mut shell, "sc stop bfe").1, Exit::Done);
+    assert_eq!(state(&mut shell), "1  STOPPED");
+    assert!(typed(&mut shell, "sc stop bfe").0.starts_with("[SC] ControlService FAILED 1062:\n"));
+    assert_eq!(typed(&mut shell, "sc start bfe").1, Exit::Done);
+    assert_eq!(state(&mut shell), "4  RUNNING");
+}
+
+#[test]
+fn a_restart_starts_the_filtering_engine() {
+    let mut shell = shell();
+    typed(&mut shell, "sc stop bfe");
+    typed(&mut shell, "restart");
+    assert!(typed(&mut shell, "sc query bfe").0.contains("4  RUNNING"));
+}
+
+#[test]
+fn a_restart_starts_what_starts_with_the_machine() {
+    for (start, tried) in [("boot", true), ("system", true), ("auto", true), ("demand", false), ("disabled", false)] {
+        let mut shell = created();
+        typed(&mut shell, &format!("sc config flowtag start= {start}"));
+        let (text, exit) = typed(&mut shell, "restart");
+        // There is no file.
+        assert_eq!(text.contains("flowtag did not start:"), tried, "{start}: {text}");
+        assert_eq!(exit, if tried { Exit::Failed } else { Exit::Done }, "{start}");
+    }
+}
+
+#[test]
+fn a_windows_path_is_looked_for_beside_the_image_unless_something_else_was_said() {
+    let drivers =
+        |arguments: Args| Shell::new(arguments.with_image(Some("/build/flowtag.sys".into()))).drivers().to_owned();
+    assert_eq!(drivers(Args::default()), Path::new("/build"));
+    assert_eq!(drivers(Args::default().with_drivers(Path::new("/mine"))), Path::new("/mine"));
+    assert_eq!(Shell::new(Args::default().with_image(None)).drivers(), Path::new("."));
 }
 
 #[test]
@@ -243,6 +355,28 @@ fn flows_are_opened_used_listed_and_closed_without_a_driver() {
 }
 
 #[test]
+fn capital_letters_make_no_difference() {
+    let mut shell = shell();
+    typed(&mut shell, r"FLOW Open OUT TCP 10.0.0.5:50123 93.184.216.34:443 PID=4242 Path=\Device\x.exe");
+    typed(&mut shell, "flow OPEN In Icmp [fe80::1]:128 [fe80::2]:0");
+    let (text, _) = typed(&mut shell, "Flow List");
+    assert!(text.contains("out protocol 6 10.0.0.5:50123 93.184.216.34:443 pid=4242"), "{text}");
+    assert!(text.contains("in protocol 58 [fe80::1]:128 [fe80::2]:0 pid=-"), "{text}");
+}
+
+#[test]
+fn a_packet_is_no_larger_than_ip_carries() {
+    let mut shell = shell();
+    typed(&mut shell, "flow open out tcp 10.0.0.5:1 10.0.0.6:2");
+    assert_eq!(typed(&mut shell, "flow send 1 65495").1, Exit::Done);
+    for bytes in ["-1", "65496", "65536", "4294967295", "99999999999999999999", "1e3", "many"] {
+        let (text, exit) = typed(&mut shell, &format!("flow receive 1 {bytes}"));
+        assert!(text.contains("0 to 65495 bytes"), "{bytes}: {text}");
+        assert_eq!(exit, Exit::Unusable, "{bytes}");
+    }
+}
+
+#[test]
 fn a_flow_that_cannot_be_is_refused() {
     for line in [
         "flow",
@@ -262,7 +396,22 @@ fn the_clock_can_be_turned() {
     let mut shell = shell();
     assert_eq!(typed(&mut shell, "time +1.5s").0, "1.500 s since the machine started\n");
     assert_eq!(typed(&mut shell, "time").0, "1.500 s since the machine started\n");
-    assert_eq!(typed(&mut shell, "time +1parsec").1, Exit::Unusable);
+    assert_eq!(typed(&mut shell, "time +3500MS").0, "5.000 s since the machine started\n");
+}
+
+#[test]
+fn the_clock_is_turned_forward_and_not_too_far() {
+    let mut shell = shell();
+    typed(&mut shell, "time +800000h");
+    let huge = format!("+{}h", "9".repeat(400));
+    for step in
+        ["-5s", "5s", "+-5s", "+1parsec", "+5", "+s", "+1e9h", "+1.2.3s", "+800000h", "+99999999999999999h", &huge]
+    {
+        let (text, exit) = typed(&mut shell, &format!("time {step}"));
+        assert!(text.contains("forward only") || text.contains("100 years"), "{step}: {text}");
+        assert_eq!(exit, Exit::Unusable, "{step}");
+    }
+    assert_eq!(typed(&mut shell, "time").0, "2880000000.000 s since the machine started\n");
 }
 
 #[test]

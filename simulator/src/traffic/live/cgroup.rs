@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use crate::output;
+
 /// Lives as long as the capture. When it is dropped, what still runs in it is killed and it is removed.
 #[derive(Debug)]
 pub struct Cgroup {
@@ -66,7 +68,8 @@ impl Drop for Cgroup {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(error) => {
-                    eprintln!("flowtag-sim: the cgroup {} was not removed: {error}; rmdir it", self.path.display());
+                    let path = self.path.display();
+                    output::note(format_args!("flowtag-sim: the cgroup {path} was not removed: {error}; rmdir it"));
                     return;
                 }
                 Ok(()) => return,

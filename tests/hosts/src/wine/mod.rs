@@ -2,6 +2,7 @@
 //! lacks of a Windows kernel is in tests/wine.
 
 mod inf;
+mod pages;
 mod prefix;
 mod service;
 
@@ -22,7 +23,7 @@ use crate::{
 const EXISTS: &str = "exists";
 const FOLDED: &str = "folded";
 
-/// Each script, the one that authorizes flows again with both answers; and the package's INF.
+/// Each script, the one that authorizes flows again with both answers; the pages' commands; and the package's INF.
 pub fn cases(arguments: &Arguments) -> Result<Vec<Case>, Unavailable> {
     let image = arguments.image("FLOWTAG_SYS")?;
     let stand_ins = built("FLOWTAG_WINE_STAND_INS")?;
@@ -43,6 +44,8 @@ pub fn cases(arguments: &Arguments) -> Result<Vec<Case>, Unavailable> {
     // Of a start that fails, no context comes.
     let folded = scripts(FOLDED)?.into_iter().filter(|case| case.name() != "failures");
     cases.extend(folded.map(|case| case.when("existing contexts folded into success")));
+    let of_pages = Rc::clone(&prefix);
+    cases.push(Case::new("the pages' commands", move || pages::type_all(&of_pages)));
     cases.push(Case::new("flowtag.inf", move || inf::install(&prefix, &inf, &image)));
     Ok(cases)
 }

@@ -63,7 +63,7 @@ fn query(prefix: &Prefix, service: &str) -> Result<Output> {
 }
 
 /// Waits until a service is in a state, which a command may have shown already.
-fn expect(prefix: &Prefix, service: &str, state: &str, mut shown: Output) -> Result<()> {
+pub fn expect(prefix: &Prefix, service: &str, state: &str, mut shown: Output) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !shown.text.split_whitespace().any(|word| word == state) {
         if Instant::now() > deadline {
