@@ -1,6 +1,8 @@
-//! The tests that mutants are held against, each run in a process of its own, two at a time.
+//! The tests that mutants are held against, each run in a process of its own.
 
 use std::{
+    collections::HashMap,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -12,14 +14,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
+use super::{hash::hash, image};
 use crate::{driver, process, setup, target::Target, workspace};
 
 /// The test binaries that look at the image.
 const BINARIES: [&str; 2] = ["scenarios", "image"];
-
-/// Tests that run at once.
-const AT_ONCE: usize = 2;
 
 /// The referee ends most drivers that wait or spin for ever well before this.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -38,6 +39,13 @@ pub struct Suite {
     tests: Vec<Test>,
     /// Where the sound image for ARM64 is, which tests of both images look at as well.
     arm64: PathBuf,
+}
+
+/// What a run on the sound driver has shown.
+#[derive(Serialize, Deserialize)]
+struct Learned {
+    key: String,
+    takes: HashMap<String, Duration>,
 }
 
 /// Tests that ran, by index.
@@ -66,27 +74,53 @@ impl Suite {
         Ok(Self { tests, arm64 })
     }
 
-    /// Runs every test on the sound driver, and puts the quick ones first. Fails when one fails.
+    /// Runs every test on the sound driver, two at once, and puts the quick ones first. Fails when one fails. What was learned
+    /// is kept for as long as neither tests nor driver change.
     pub fn learn(&mut self, sound: &Path) -> Result<()> {
-        let Runs { failed, took } = self.run(sound, None)?;
+        let key = self.key(sound)?;
+        let file = workspace::target_folder().join("mutants-learned.json");
+        let learned = fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Learned>(&text).ok());
+        let learned = match learned.filter(|learned| learned.key == key) {
+            Some(learned) => learned,
+            None => self.run_all(sound, key)?,
+        };
+        for test in &mut self.tests {
+            test.takes = learned.takes.get(&test.path).copied().unwrap_or_default();
+        }
+        self.tests.sort_by_key(|test| test.takes);
+        fs::write(&file, serde_json::to_vec(&learned)?).with_context(|| format!("write {}", file.display()))
+    }
+
+    fn run_all(&self, sound: &Path, key: String) -> Result<Learned> {
+        let Runs { failed, took } = self.run(sound, None, 2)?;
         if let Some(index) = failed {
             bail!("{} fails on the driver as it is: mend that first", self.tests[index].path);
         }
-        for (index, took) in took {
-            self.tests[index].takes = took;
-        }
-        self.tests.sort_by_key(|test| test.takes);
-        Ok(())
+        let takes = took.into_iter().map(|(index, took)| (self.tests[index].path.clone(), took));
+        Ok(Learned { key, takes: takes.collect() })
     }
 
-    /// Looks for a test that fails on `image`, or sees whether the `only` one does.
-    pub fn first_failure(&self, image: &Path, only: Option<&str>) -> Result<Search> {
-        let Runs { failed, took } = self.run(image, only)?;
+    /// Which tests these are, and which driver.
+    fn key(&self, sound: &Path) -> Result<String> {
+        let mut files: Vec<_> = self.tests.iter().map(|test| test.binary.as_path()).collect();
+        files.dedup();
+        let described = files.into_iter().map(|file| {
+            let data = fs::metadata(file).with_context(|| format!("look at {}", file.display()))?;
+            Ok(format!("{} {} {:?}", file.display(), data.len(), data.modified()?).into_bytes())
+        });
+        let mut parts: Vec<_> = described.collect::<Result<_>>()?;
+        parts.push(image::code(sound)?);
+        Ok(hash(parts))
+    }
+
+    /// Looks for a test that fails on `image`, `at_once` of them at once, or sees whether the `only` one does.
+    pub fn first_failure(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Search> {
+        let Runs { failed, took } = self.run(image, only, at_once)?;
         Ok(Search { failed: failed.map(|index| self.tests[index].path.clone()), runs: took.len() })
     }
 
     /// Runs the tests on `image` until one fails. Says which, and how long each took.
-    fn run(&self, image: &Path, only: Option<&str>) -> Result<Runs> {
+    fn run(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Runs> {
         let next = AtomicUsize::new(0);
         let failed = OnceLock::new();
         let took = Mutex::new(Vec::new());
@@ -107,7 +141,7 @@ impl Suite {
             Ok(())
         };
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+            let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("running a test does not panic"))
         })?;
         let took = took.into_inner().unwrap_or_else(PoisonError::into_inner);
