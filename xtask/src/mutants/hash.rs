@@ -16,7 +16,8 @@ pub fn hash<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = hash.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// A hash of everything below these folders, and of these files: names and contents.

@@ -17,8 +17,9 @@ pub fn code(image: &Path) -> Result<Vec<u8>> {
 
 fn without_build(data: &[u8]) -> Result<Vec<u8>> {
     let file = PeFile64::parse(data)?;
-    let mut blank: Vec<Range<usize>> =
-        vec![0..file.nt_headers().optional_header.size_of_headers.get(object::LittleEndian) as usize];
+    let headers = file.nt_headers().optional_header.size_of_headers.get(object::LittleEndian) as usize;
+    let mut blank: Vec<Range<usize>> = Vec::new();
+    blank.push(0..headers);
     if let Some(directory) = file.data_directory(IMAGE_DIRECTORY_ENTRY_DEBUG) {
         let entries = directory.data(data, &file.section_table())?;
         let start = entries.as_ptr().addr() - data.as_ptr().addr();

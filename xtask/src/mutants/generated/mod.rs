@@ -8,6 +8,8 @@ mod on_this_machine;
 mod sample;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use std::{
@@ -59,6 +61,13 @@ pub struct Request<'a> {
     pub quick: bool,
     /// Only those with this in their name.
     pub part: &'a str,
+}
+
+impl Request<'_> {
+    /// So many of our own, chosen by the commit.
+    pub fn quick_sample(count: usize) -> Self {
+        Self { sample: Some(count), seed: seed_of_commit(), quick: true, part: "" }
+    }
 }
 
 /// The driver's files and what can be made of them.
@@ -147,7 +156,7 @@ fn read_sources() -> Result<BTreeMap<String, String>> {
             let name = path.to_str().context("a file's name is plain text")?.to_owned();
             if entry.path().is_dir() {
                 folders.push(path);
-            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !name.ends_with("tests.rs") {
                 texts.insert(
                     name,
                     fs::read_to_string(entry.path()).with_context(|| format!("read {}", path.display()))?,

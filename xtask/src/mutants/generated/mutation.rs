@@ -1,6 +1,9 @@
 //! One generated breakage: one edit of one file.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 /// What kind of edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,19 +85,22 @@ impl Mutation {
         let line = text[..begin].matches('\n').count() + 1;
         let before = &text[begin..end];
         let after = [&text[begin..self.range.start], &self.by, &text[self.range.end..end]].concat();
-        let marked = |sign: char, text: &str| text.lines().map(|line| format!("{sign}{line}\n")).collect::<String>();
-        format!("{}:{line}\n{}{}", self.file, marked('-', before), marked('+', &after))
+        let mut diff = format!("{}:{line}", self.file);
+        for (sign, lines) in [("\n-", before), ("\n+", &after)] {
+            lines.lines().for_each(|line| diff.extend([sign, line]));
+        }
+        diff
     }
 }
 
 /// Leaves out what is made twice, and numbers those that would have the same name, in the order of the file.
 pub fn told_apart(mutations: Vec<Mutation>) -> Vec<Mutation> {
-    let mut edits = HashMap::new();
+    let mut edits = HashSet::new();
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut apart: Vec<Mutation> = Vec::new();
     for mut mutation in mutations {
         let edit = (mutation.file.clone(), mutation.range.start, mutation.range.end, mutation.by.clone());
-        if edits.insert(edit, ()).is_some() {
+        if !edits.insert(edit) {
             continue;
         }
         let count = names.entry(mutation.name()).or_default();

@@ -57,11 +57,11 @@ pub fn path(finder: &mut Finder, path: &Path) {
         return;
     }
     // `Self` is whatever type is around.
-    let enums = owner
+    let mut enums = owner
         .iter()
         .filter(|owner| *owner != "Self")
         .chain(finder.scope.iter().filter(|_| owner.as_deref() == Some("Self")));
-    if let Some(sibling) = enums.filter_map(|owner| finder.names.variant(owner, &name)).next() {
+    if let Some(sibling) = enums.find_map(|owner| finder.names.variant(owner, &name)) {
         finder.replace(Kind::Sibling, range, &sibling);
     } else if is_constant(&name)
         && let Some(sibling) = sibling(finder, owner.as_deref(), &name)
