@@ -179,10 +179,8 @@ fn verdicts(mutations: &[Mutation], texts: &BTreeMap<String, String>, depth: Dep
     let known = |mutation: &Mutation| lock(&store).get(&key(mutation)).cloned();
     let unknown: Vec<_> = mutations.iter().filter(|mutation| known(mutation).is_none()).collect();
     if !unknown.is_empty() {
-        let trees = TREES.map(|name| Tree::lay_out(Target::X64, name));
-        let [first, second] = trees;
-        let trees = [first?, second?];
-        let trial = Trial::prepare(&trees[0], depth)?;
+        let trees: Vec<_> = TREES.iter().map(|name| Tree::lay_out(Target::X64, name)).collect::<Result<_>>()?;
+        let trial = Trial::prepare(depth)?;
         let bar = ProgressBar::new(unknown.len() as u64);
         bar.set_style(ProgressStyle::with_template("{pos}/{len} mutations {wide_bar} {eta} left")?);
         let next = AtomicUsize::new(0);

@@ -14,7 +14,7 @@ use super::{
     on_this_machine::{self, Check, Depth},
     store::Verdict,
 };
-use crate::target::Target;
+use crate::{driver, target::Target};
 
 /// All that one run needs.
 pub struct Trial {
@@ -29,13 +29,13 @@ pub struct Trial {
 
 impl Trial {
     /// Gets ready, and sees that the sound driver passes.
-    pub fn prepare(tree: &Tree, depth: Depth) -> Result<Self> {
+    pub fn prepare(depth: Depth) -> Result<Self> {
         let mut suite = Suite::build()?;
-        let sound = tree.build(Target::X64, "sound")?;
+        let sound = driver::build(Target::X64)?;
         suite.learn(&sound)?;
         let host = Tree::of_sources(Target::X64, "mutants-on-host")?;
         on_this_machine::prepare(host.root(), depth)?;
-        let arm64 = code(&tree.build(Target::Arm64, "sound-arm64")?)?;
+        let arm64 = code(&driver::build(Target::Arm64)?)?;
         Ok(Self { suite, depth, x64: code(&sound)?, arm64, host: Mutex::new(host) })
     }
 
