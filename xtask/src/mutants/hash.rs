@@ -60,31 +60,45 @@ pub mod tests {
 
     use super::*;
 
-    /// A folder of its own for one test.
-    pub fn folder() -> PathBuf {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("flowtag-mutants-{}-{number}", process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        folder
+    /// A folder of its own for one test, which goes away with this.
+    pub struct Folder(PathBuf);
+
+    impl Folder {
+        pub fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let folder = env::temp_dir().join(format!("flowtag-mutants-{}-{number}", process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        pub fn join(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 
     #[test]
     fn a_changed_file_has_another_hash() {
-        let root = folder();
+        let root = Folder::new();
         fs::write(root.join("file"), "one").unwrap();
-        let before = hash_of_files(&root, &["file"]).unwrap();
+        let before = hash_of_files(&root.0, &["file"]).unwrap();
         fs::write(root.join("file"), "two").unwrap();
-        assert_ne!(hash_of_files(&root, &["file"]).unwrap(), before);
+        assert_ne!(hash_of_files(&root.0, &["file"]).unwrap(), before);
     }
 
     #[test]
     fn a_new_file_in_a_folder_changes_the_hash() {
-        let root = folder();
+        let root = Folder::new();
         fs::create_dir_all(root.join("src/wfp")).unwrap();
-        let before = hash_of_files(&root, &["src"]).unwrap();
+        let before = hash_of_files(&root.0, &["src"]).unwrap();
         fs::write(root.join("src/wfp/new.rs"), "").unwrap();
-        assert_ne!(hash_of_files(&root, &["src"]).unwrap(), before);
+        assert_ne!(hash_of_files(&root.0, &["src"]).unwrap(), before);
     }
 
     #[test]

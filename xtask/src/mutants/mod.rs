@@ -99,12 +99,12 @@ fn hunt(
             Ok((search, on_hosts::show(&broken, sound)?))
         });
         let found = match searched {
-            Ok((Search { failed: Some(test), runs }, hosts)) => {
+            Ok((Search { failed: Some(test), runs, .. }, hosts)) => {
                 outcome.caught += usize::from(hosts.all_noticed);
                 outcome.runs += runs;
                 format!("{test} (run {runs}){}", hosts.said)
             }
-            Ok((Search { failed: None, runs }, _)) => {
+            Ok((Search { failed: None, runs, .. }, _)) => {
                 outcome.runs += runs;
                 format!("NOT CAUGHT in {runs} runs; from {source}")
             }

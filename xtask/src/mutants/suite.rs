@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One test.
 struct Test {
+    /// Which of [`BINARIES`] it is in.
+    program: &'static str,
     binary: PathBuf,
     /// Its path within the binary.
     path: String,
@@ -58,6 +60,8 @@ struct Runs {
 pub struct Search {
     /// The first test that failed, or did not end.
     pub failed: Option<String>,
+    /// The test program that it is in.
+    pub program: &'static str,
     /// How many tests ran.
     pub runs: usize,
 }
@@ -66,8 +70,8 @@ impl Suite {
     /// Builds the test binaries and lists their tests.
     pub fn build() -> Result<Self> {
         let mut tests = Vec::new();
-        for binary in workspace::build_tests(&BINARIES)? {
-            tests.extend(tests_of(&binary)?);
+        for (program, binary) in BINARIES.into_iter().zip(workspace::build_tests(&BINARIES)?) {
+            tests.extend(tests_of(program, &binary)?);
         }
         setup::ensure(Target::Arm64, &[])?;
         let arm64 = driver::build(Target::Arm64)?.parent().context("an image lies in a folder")?.to_owned();
@@ -116,7 +120,9 @@ impl Suite {
     /// Looks for a test that fails on `image`, `at_once` of them at once, or sees whether the `only` one does.
     pub fn first_failure(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Search> {
         let Runs { failed, took } = self.run(image, only, at_once)?;
-        Ok(Search { failed: failed.map(|index| self.tests[index].path.clone()), runs: took.len() })
+        let failed = failed.map(|index| &self.tests[index]);
+        let program = failed.map_or("", |test| test.program);
+        Ok(Search { failed: failed.map(|test| test.path.clone()), program, runs: took.len() })
     }
 
     /// Runs the tests on `image` until one fails. Says which, and how long each took.
@@ -162,10 +168,11 @@ impl Test {
     }
 }
 
-fn tests_of(binary: &Path) -> Result<Vec<Test>> {
+fn tests_of(program: &'static str, binary: &Path) -> Result<Vec<Test>> {
     let list = Command::new(binary).args(["--list", "--format", "terse"]).output();
     let list = list.with_context(|| format!("start {}", binary.display()))?;
     let list = String::from_utf8_lossy(&list.stdout);
     let paths = list.lines().filter_map(|line| line.strip_suffix(": test"));
-    Ok(paths.map(|path| Test { binary: binary.to_owned(), path: path.to_owned(), takes: Duration::ZERO }).collect())
+    let test = |path: &str| Test { program, binary: binary.to_owned(), path: path.to_owned(), takes: Duration::ZERO };
+    Ok(paths.map(test).collect())
 }

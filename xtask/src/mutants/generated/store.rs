@@ -73,11 +73,12 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::hash::tests::folder, *};
+    use super::{super::super::hash::tests::Folder, *};
 
     #[test]
     fn a_result_is_known_in_the_next_run() {
-        let file = folder().join("results");
+        let folder = Folder::new();
+        let file = folder.join("results");
         Store::open(&file).unwrap().put("one".into(), Verdict::Noticed { by: "a test".into() }).unwrap();
         let found = Store::open(&file).unwrap();
         assert_eq!(found.get("one"), Some(&Verdict::Noticed { by: "a test".into() }));
@@ -85,14 +86,16 @@ mod tests {
 
     #[test]
     fn another_mutation_is_not_known() {
-        let mut store = Store::open(&folder().join("results")).unwrap();
+        let folder = Folder::new();
+        let mut store = Store::open(&folder.join("results")).unwrap();
         store.put("one".into(), Verdict::Survived).unwrap();
         assert_eq!(store.get("other"), None);
     }
 
     #[test]
     fn half_a_line_of_a_run_that_was_ended_spoils_nothing() {
-        let file = folder().join("results");
+        let folder = Folder::new();
+        let file = folder.join("results");
         Store::open(&file).unwrap().put("one".into(), Verdict::Survived).unwrap();
         let mut text = fs::read_to_string(&file).unwrap();
         text.push_str("{\"key\":\"tw");

@@ -1,5 +1,7 @@
 //! What is made of the driver as it is.
 
+use std::sync::LazyLock;
+
 use syn::{
     ImplItemFn, ItemFn, Safety, Signature,
     visit::{self, Visit},
@@ -8,10 +10,9 @@ use syn::{
 use super::*;
 use crate::floors::is_for_tests;
 
-/// What our own generator makes.
-fn ours() -> Everything {
-    made(&Request { sample: None, seed: 0, quick: true, part: "" }).unwrap()
-}
+/// What our own generator makes, once for all tests.
+static OURS: LazyLock<Everything> =
+    LazyLock::new(|| made(&Request { sample: None, seed: 0, quick: true, part: "" }).unwrap());
 
 /// The unsafe functions of a file that are there in the image.
 #[derive(Default)]
@@ -43,7 +44,7 @@ impl<'ast> Visit<'ast> for UnsafeFunctions {
 
 #[test]
 fn every_file_of_the_driver_is_broken() {
-    let Everything { texts, mutations } = ours();
+    let Everything { texts, mutations } = &*OURS;
     for file in texts.keys().filter(|file| *file != "src/wfp/mod.rs") {
         assert!(mutations.iter().any(|mutation| mutation.file == *file), "nothing is made of {file}");
     }
@@ -51,9 +52,9 @@ fn every_file_of_the_driver_is_broken() {
 
 #[test]
 fn every_unsafe_function_of_the_driver_is_broken() {
-    let Everything { texts, mutations } = ours();
+    let Everything { texts, mutations } = &*OURS;
     let mut count = 0;
-    for (file, text) in &texts {
+    for (file, text) in texts {
         let mut functions = UnsafeFunctions::default();
         functions.visit_file(&syn::parse_file(text).unwrap());
         for function in functions.0 {
@@ -69,14 +70,14 @@ fn every_unsafe_function_of_the_driver_is_broken() {
 
 #[test]
 fn no_two_mutations_have_the_same_name() {
-    let Everything { mutations, .. } = ours();
+    let Everything { mutations, .. } = &*OURS;
     let names: HashSet<_> = mutations.iter().map(Mutation::name).collect();
     assert_eq!(names.len(), mutations.len());
 }
 
 #[test]
 fn every_mutation_changes_its_file() {
-    let Everything { texts, mutations } = ours();
+    let Everything { texts, mutations } = &*OURS;
     for mutation in mutations {
         let text = &texts[&mutation.file];
         assert!(mutation.apply(text) != *text, "{}", mutation.name());
@@ -85,6 +86,6 @@ fn every_mutation_changes_its_file() {
 
 #[test]
 fn the_rows_for_equivalent_ones_of_ours_are_right() {
-    let names = ours().mutations.iter().map(Mutation::name).collect();
+    let names = OURS.mutations.iter().map(Mutation::name).collect();
     assert_eq!(Equivalents::read().unwrap().complaints(&names, false), Vec::<String>::new());
 }

@@ -58,8 +58,11 @@ impl Trial {
             Err(error) => return Err(error),
         };
         let same = code(&image)? == self.x64;
-        if !same && let Some(test) = self.suite.first_failure(&image, None, 1)?.failed {
-            return Ok(Verdict::Noticed { by: format!("image: {test}") });
+        if !same {
+            let search = self.suite.first_failure(&image, None, 1)?;
+            if let Some(test) = search.failed {
+                return Ok(Verdict::Noticed { by: format!("{}: {test}", search.program) });
+            }
         }
         if self.depth == Depth::All
             && let Some(by) = self.on_host(mutation, text, on_this_machine::tools)?
