@@ -18,8 +18,8 @@ use crate::{
 /// a newer release.
 const OTHER_WAYS: [(&str, &str); 2] = [("FLOWTAG_EXISTING_CONTEXT", "folded"), ("FLOWTAG_WINDOWS", "11")];
 
-/// How many generated mutants are tried: others with each commit.
-const SAMPLE: usize = 20;
+/// How many generated mutants are tried, others with each commit: as many as take about a minute.
+const SAMPLE: usize = 12;
 
 /// Checks everything, runs every test on the driver as built, the scenarios in every way, then `verify --quick`
 /// and a sample of the generated mutants; with arguments, only the tests.

@@ -5,6 +5,7 @@ mod hash;
 mod image;
 mod list;
 mod on_hosts;
+mod patience;
 mod suite;
 mod tree;
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -16,13 +16,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{hash::hash, image};
-use crate::{driver, process, setup, target::Target, workspace};
+use super::{hash::hash, image, patience::ends_well};
+use crate::{driver, setup, target::Target, workspace};
 
 /// The test binaries that look at the image.
 const BINARIES: [&str; 2] = ["scenarios", "image"];
 
-/// The referee ends most drivers that wait or spin for ever well before this.
+/// On the processor. The referee ends most drivers that wait or spin for ever well before this.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One test.
@@ -160,11 +160,7 @@ impl Test {
     fn passes(&self, image: &Path, arm64: &Path, needless: impl Fn() -> bool) -> Result<bool> {
         let mut run = Command::new(&self.binary);
         run.args(["--exact", &self.path]).env("FLOWTAG_SYS", image).env("RUST_BACKTRACE", "0");
-        run.env("FLOWTAG_PACKAGE_ARM64", arm64).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = run.spawn().with_context(|| format!("start {}", self.binary.display()))?;
-        let deadline = Instant::now() + PATIENCE;
-        let status = process::wait_unless(&mut child, || needless() || Instant::now() > deadline)?;
-        Ok(status.is_some_and(|status| status.success()))
+        ends_well(run.env("FLOWTAG_PACKAGE_ARM64", arm64), PATIENCE, needless)
     }
 }
 

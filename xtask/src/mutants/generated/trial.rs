@@ -1,5 +1,5 @@
-//! What a mutation is held against: the unit tests first, since they are the quickest; then the image, with its scenarios and
-//! checks; last loom, shuttle and Miri.
+//! What a mutation is held against: the unit tests of pure modules first, which are the quickest there; then the image, with its
+//! scenarios and checks; last the lives of flows on this machine, loom, shuttle and Miri.
 
 use std::{
     path::Path,
@@ -49,7 +49,7 @@ impl Trial {
     }
 
     fn in_tree(&self, tree: &Tree, mutation: &Mutation, text: &str) -> Result<Verdict> {
-        if let Some(by) = self.on_host(mutation, text, on_this_machine::tests)? {
+        if let Some(by) = self.on_host(mutation, text, on_this_machine::units)? {
             return Ok(Verdict::Noticed { by });
         }
         let image = match tree.build(Target::X64, "broken") {
@@ -63,6 +63,9 @@ impl Trial {
             if let Some(test) = search.failed {
                 return Ok(Verdict::Noticed { by: format!("{}: {test}", search.program) });
             }
+        }
+        if let Some(by) = self.on_host(mutation, text, on_this_machine::lives)? {
+            return Ok(Verdict::Noticed { by });
         }
         if self.depth == Depth::All
             && let Some(by) = self.on_host(mutation, text, on_this_machine::tools)?
