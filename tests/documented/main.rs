@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Commands that a test cannot run, or need not, and why.
-const NOT_RUN: [(&str, &str); 24] = [
+const NOT_RUN: [(&str, &str); 29] = [
     ("cargo install --locked cargo-make --no-default-features --features tls-native", "installs a program, on Windows"),
     ("cargo make", "needs the WDK; tests/windows/makefile.rs has the makefile"),
     ("cargo make default --target aarch64-pc-windows-msvc", "needs the WDK"),
@@ -28,6 +28,11 @@ const NOT_RUN: [(&str, &str); 24] = [
     ("cargo xtask fuzz", "takes minutes; `cargo xtask test` runs it within verify --quick"),
     ("cargo xtask interleavings", "has to be told which; `cargo xtask test` runs it within verify --quick"),
     ("cargo xtask mutants", "takes minutes; `cargo xtask test` runs it within verify --quick"),
+    ("cargo xtask mutants --generated", "takes hours"),
+    ("cargo xtask mutants --generated --list", "installs cargo-mutants"),
+    ("cargo xtask mutants --generated --sample 60 --seed 7", "takes half an hour"),
+    ("cargo xtask mutants --generated src/unload.rs", "takes minutes"),
+    ("cargo xtask mutants --generated --quick --sample 12", "`cargo xtask test` ends with it"),
     ("cargo xtask setup", "installs packages; `cargo xtask test` begins with it"),
     ("cargo xtask sim -- …", "has a place for the reader's own"),
     ("cargo xtask test", "runs this test"),

@@ -5,6 +5,7 @@
 
 use std::{
     ffi::OsStr,
+    path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -19,7 +20,11 @@ use crate::{
 };
 
 /// The package with the driver's source.
-const PACKAGE: &str = "flowtag-on-host";
+pub const PACKAGE: &str = "flowtag-on-host";
+/// What Miri runs of the unit tests: of the modules without the kernel, these have what Miri is for; the others are safe code.
+pub const MIRI_UNITS: [&str; 4] = ["--lib", "--", "wfp::", "references::"];
+/// The lives of flows.
+pub const MIRI_LIVES: [&str; 1] = ["--test=lives"];
 /// Seeds under which Miri runs the lives of flows: each orders threads and memory otherwise.
 const SEEDS: u64 = 8;
 
@@ -51,30 +56,31 @@ pub fn miri(_: &Request) -> Result<Row> {
     if let Err(error) = have_miri() {
         return Ok(Row::not_run("miri", start, &format!("{error:#}")));
     }
-    let miri = |seed: u64, arguments: &[&str]| {
-        let mut command = Command::new("rustup");
-        command
-            .args(["run", "nightly", "cargo", "miri", "test", "--locked", "--package", PACKAGE])
-            .arg("--target-dir")
-            .arg(workspace::target_folder().join("miri"))
-            .args(arguments)
-            .current_dir(workspace::root())
-            // Contexts are numbers: WFP gives back what it was given as one.
-            .env("MIRIFLAGS", format!("-Zmiri-permissive-provenance -Zmiri-seed={seed}"));
-        for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
-            command.env_remove(variable);
-        }
-        command
-    };
-    // Of the modules without the kernel, these have what Miri is for; the others are safe code.
-    let units = run_tests(&mut miri(0, &["--lib", "--", "wfp::", "references::"]))?;
+    let units = run_tests(&mut miri_in(workspace::root(), 0, &MIRI_UNITS))?;
     // Not with Miri's own -Zmiri-many-seeds: what the seeds print runs into each other there, and cannot be counted.
-    let lives = (0..SEEDS).into_par_iter().map(|seed| run_tests(&mut miri(seed, &["--test", "lives"])));
+    let lives = (0..SEEDS).into_par_iter().map(|seed| run_tests(&mut miri_in(workspace::root(), seed, &MIRI_LIVES)));
     let lives: Vec<Tests> = lives.collect::<Result<_>>()?;
     Ok(lives.iter().fold(units, Tests::and).row("miri", start))
 }
 
-fn have_miri() -> Result<()> {
+/// The command that runs tests of the repository, or of a copy of it, in Miri.
+pub fn miri_in(root: &Path, seed: u64, arguments: &[&str]) -> Command {
+    let mut command = Command::new("rustup");
+    command
+        .args(["run", "nightly", "cargo", "miri", "test", "--locked", "--package", PACKAGE, "--target-dir"])
+        .arg(root.join("target/miri"))
+        .args(arguments)
+        .current_dir(root)
+        // Contexts are numbers: WFP gives back what it was given as one.
+        .env("MIRIFLAGS", format!("-Zmiri-permissive-provenance -Zmiri-seed={seed}"));
+    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Miri comes with nightly Rust: installs it where it is missing.
+pub fn have_miri() -> Result<()> {
     let mut present = Command::new("rustup");
     present.args(["run", "nightly", "cargo", "miri", "--version"]).env_remove("RUSTUP_TOOLCHAIN");
     if present.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {

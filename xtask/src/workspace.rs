@@ -36,8 +36,14 @@ pub fn cargo() -> Command {
 
 /// cargo `verb` for this machine, on the lock file as it is.
 pub fn host_cargo(verb: &str) -> Command {
+    host_cargo_in(root(), verb)
+}
+
+/// The same for a copy of the repository at `root`.
+pub fn host_cargo_in(root: &Path, verb: &str) -> Command {
     let mut command = cargo();
-    command.args([verb, "--locked", "--target-dir"]).arg(target_folder()).env_remove("CARGO_BUILD_TARGET");
+    command.current_dir(root).args([verb, "--locked", "--target-dir"]).arg(root.join("target"));
+    command.env_remove("CARGO_BUILD_TARGET");
     command
 }
 

@@ -8,6 +8,7 @@ use crate::{
     commands::{bench, check, editor, verify},
     driver,
     llvm::Llvm,
+    mutants::generated,
     package, process, setup,
     target::Target,
     workspace,
@@ -17,8 +18,11 @@ use crate::{
 /// a newer release.
 const OTHER_WAYS: [(&str, &str); 2] = [("FLOWTAG_EXISTING_CONTEXT", "folded"), ("FLOWTAG_WINDOWS", "11")];
 
-/// Checks everything, runs every test on the driver as built, the scenarios in every way, then `verify --quick`;
-/// with arguments, only the tests.
+/// How many generated mutants are tried, others with each commit: as many as take about a minute.
+const SAMPLE: usize = 12;
+
+/// Checks everything, runs every test on the driver as built, the scenarios in every way, then `verify --quick`
+/// and a sample of the generated mutants; with arguments, only the tests.
 pub fn run(arguments: &[OsString]) -> Result<()> {
     let target = Target::default();
     setup::everything()?;
@@ -53,6 +57,7 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     }
     // Also after a failure: one run shows all that is wrong.
     let verified = verify::run(true, false, &[]);
+    let sampled = generated::run(&generated::Request::quick_sample(SAMPLE));
     let within_budget = bench::check();
-    tested.and(verified).and(within_budget).and(editor::check_if_possible())
+    tested.and(verified).and(sampled).and(within_budget).and(editor::check_if_possible())
 }

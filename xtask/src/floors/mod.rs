@@ -16,6 +16,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
 
+pub use self::written::{attributes, is_for_tests};
 use self::{
     circles::Arrow,
     imports::Import,

@@ -1,7 +1,11 @@
 //! The mutants: deliberate breakages of the driver, each a real bug of somebody's, and which tests catch them.
 
+pub mod generated;
+mod hash;
+mod image;
 mod list;
 mod on_hosts;
+mod patience;
 mod suite;
 mod tree;
 
@@ -24,6 +28,12 @@ use crate::{
     checks::{Request, Row},
     target::Target,
 };
+
+/// The copy in which they are made, below `target/`.
+const FOLDER: &str = "mutants";
+
+/// Tests that run at once.
+const AT_ONCE: usize = 2;
 
 /// What became of all mutants.
 pub struct Outcome {
@@ -53,7 +63,7 @@ pub fn all_caught(outcome: &Outcome) -> Result<()> {
 pub fn run(target: Target, part: &str) -> Result<Outcome> {
     let mutants = list::read(part)?;
     let mut suite = Suite::build()?;
-    let tree = Tree::lay_out(target)?;
+    let tree = Tree::lay_out(target, FOLDER)?;
     let sound = tree.build_sound()?;
     suite.learn(&sound)?;
 
@@ -86,16 +96,16 @@ fn hunt(
     let mut outcome = Outcome { mutants: mutants.len(), caught: 0, runs: 0 };
     for (Mutant { name, source, caught_by, .. }, broken) in mutants.iter().zip(images) {
         let searched = broken.and_then(|broken| {
-            let search = suite.first_failure(&broken.image, caught_by.as_deref())?;
+            let search = suite.first_failure(&broken.image, caught_by.as_deref(), AT_ONCE)?;
             Ok((search, on_hosts::show(&broken, sound)?))
         });
         let found = match searched {
-            Ok((Search { failed: Some(test), runs }, hosts)) => {
+            Ok((Search { failed: Some(test), runs, .. }, hosts)) => {
                 outcome.caught += usize::from(hosts.all_noticed);
                 outcome.runs += runs;
                 format!("{test} (run {runs}){}", hosts.said)
             }
-            Ok((Search { failed: None, runs }, _)) => {
+            Ok((Search { failed: None, runs, .. }, _)) => {
                 outcome.runs += runs;
                 format!("NOT CAUGHT in {runs} runs; from {source}")
             }

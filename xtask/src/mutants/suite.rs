@@ -1,8 +1,10 @@
-//! The tests that mutants are held against, each run in a process of its own, two at a time.
+//! The tests that mutants are held against, each run in a process of its own.
 
 use std::{
+    collections::HashMap,
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -12,20 +14,21 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
-use crate::{driver, process, setup, target::Target, workspace};
+use super::{hash::hash, image, patience::ends_well};
+use crate::{driver, setup, target::Target, workspace};
 
 /// The test binaries that look at the image.
 const BINARIES: [&str; 2] = ["scenarios", "image"];
 
-/// Tests that run at once.
-const AT_ONCE: usize = 2;
-
-/// The referee ends most drivers that wait or spin for ever well before this.
+/// On the processor. The referee ends most drivers that wait or spin for ever well before this.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One test.
 struct Test {
+    /// Which of [`BINARIES`] it is in.
+    program: &'static str,
     binary: PathBuf,
     /// Its path within the binary.
     path: String,
@@ -40,6 +43,13 @@ pub struct Suite {
     arm64: PathBuf,
 }
 
+/// What a run on the sound driver has shown.
+#[derive(Serialize, Deserialize)]
+struct Learned {
+    key: String,
+    takes: HashMap<String, Duration>,
+}
+
 /// Tests that ran, by index.
 struct Runs {
     failed: Option<usize>,
@@ -50,6 +60,8 @@ struct Runs {
 pub struct Search {
     /// The first test that failed, or did not end.
     pub failed: Option<String>,
+    /// The test program that it is in.
+    pub program: &'static str,
     /// How many tests ran.
     pub runs: usize,
 }
@@ -58,35 +70,63 @@ impl Suite {
     /// Builds the test binaries and lists their tests.
     pub fn build() -> Result<Self> {
         let mut tests = Vec::new();
-        for binary in workspace::build_tests(&BINARIES)? {
-            tests.extend(tests_of(&binary)?);
+        for (program, binary) in BINARIES.into_iter().zip(workspace::build_tests(&BINARIES)?) {
+            tests.extend(tests_of(program, &binary)?);
         }
         setup::ensure(Target::Arm64, &[])?;
         let arm64 = driver::build(Target::Arm64)?.parent().context("an image lies in a folder")?.to_owned();
         Ok(Self { tests, arm64 })
     }
 
-    /// Runs every test on the sound driver, and puts the quick ones first. Fails when one fails.
+    /// Runs every test on the sound driver, two at once, and puts the quick ones first. Fails when one fails. What was learned
+    /// is kept for as long as neither tests nor driver change.
     pub fn learn(&mut self, sound: &Path) -> Result<()> {
-        let Runs { failed, took } = self.run(sound, None)?;
+        let key = self.key(sound)?;
+        let file = workspace::target_folder().join("mutants-learned.json");
+        let learned = fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Learned>(&text).ok());
+        let learned = match learned.filter(|learned| learned.key == key) {
+            Some(learned) => learned,
+            None => self.run_all(sound, key)?,
+        };
+        for test in &mut self.tests {
+            test.takes = learned.takes.get(&test.path).copied().unwrap_or_default();
+        }
+        self.tests.sort_by_key(|test| test.takes);
+        fs::write(&file, serde_json::to_vec(&learned)?).with_context(|| format!("write {}", file.display()))
+    }
+
+    fn run_all(&self, sound: &Path, key: String) -> Result<Learned> {
+        let Runs { failed, took } = self.run(sound, None, 2)?;
         if let Some(index) = failed {
             bail!("{} fails on the driver as it is: mend that first", self.tests[index].path);
         }
-        for (index, took) in took {
-            self.tests[index].takes = took;
-        }
-        self.tests.sort_by_key(|test| test.takes);
-        Ok(())
+        let takes = took.into_iter().map(|(index, took)| (self.tests[index].path.clone(), took));
+        Ok(Learned { key, takes: takes.collect() })
     }
 
-    /// Looks for a test that fails on `image`, or sees whether the `only` one does.
-    pub fn first_failure(&self, image: &Path, only: Option<&str>) -> Result<Search> {
-        let Runs { failed, took } = self.run(image, only)?;
-        Ok(Search { failed: failed.map(|index| self.tests[index].path.clone()), runs: took.len() })
+    /// Which tests these are, and which driver.
+    fn key(&self, sound: &Path) -> Result<String> {
+        let mut files: Vec<_> = self.tests.iter().map(|test| test.binary.as_path()).collect();
+        files.dedup();
+        let described = files.into_iter().map(|file| {
+            let data = fs::metadata(file).with_context(|| format!("look at {}", file.display()))?;
+            Ok(format!("{} {} {:?}", file.display(), data.len(), data.modified()?).into_bytes())
+        });
+        let mut parts: Vec<_> = described.collect::<Result<_>>()?;
+        parts.push(image::code(sound)?);
+        Ok(hash(parts))
+    }
+
+    /// Looks for a test that fails on `image`, `at_once` of them at once, or sees whether the `only` one does.
+    pub fn first_failure(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Search> {
+        let Runs { failed, took } = self.run(image, only, at_once)?;
+        let failed = failed.map(|index| &self.tests[index]);
+        let program = failed.map_or("", |test| test.program);
+        Ok(Search { failed: failed.map(|test| test.path.clone()), program, runs: took.len() })
     }
 
     /// Runs the tests on `image` until one fails. Says which, and how long each took.
-    fn run(&self, image: &Path, only: Option<&str>) -> Result<Runs> {
+    fn run(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Runs> {
         let next = AtomicUsize::new(0);
         let failed = OnceLock::new();
         let took = Mutex::new(Vec::new());
@@ -107,7 +147,7 @@ impl Suite {
             Ok(())
         };
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+            let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("running a test does not panic"))
         })?;
         let took = took.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -120,18 +160,15 @@ impl Test {
     fn passes(&self, image: &Path, arm64: &Path, needless: impl Fn() -> bool) -> Result<bool> {
         let mut run = Command::new(&self.binary);
         run.args(["--exact", &self.path]).env("FLOWTAG_SYS", image).env("RUST_BACKTRACE", "0");
-        run.env("FLOWTAG_PACKAGE_ARM64", arm64).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = run.spawn().with_context(|| format!("start {}", self.binary.display()))?;
-        let deadline = Instant::now() + PATIENCE;
-        let status = process::wait_unless(&mut child, || needless() || Instant::now() > deadline)?;
-        Ok(status.is_some_and(|status| status.success()))
+        ends_well(run.env("FLOWTAG_PACKAGE_ARM64", arm64), PATIENCE, needless)
     }
 }
 
-fn tests_of(binary: &Path) -> Result<Vec<Test>> {
+fn tests_of(program: &'static str, binary: &Path) -> Result<Vec<Test>> {
     let list = Command::new(binary).args(["--list", "--format", "terse"]).output();
     let list = list.with_context(|| format!("start {}", binary.display()))?;
     let list = String::from_utf8_lossy(&list.stdout);
     let paths = list.lines().filter_map(|line| line.strip_suffix(": test"));
-    Ok(paths.map(|path| Test { binary: binary.to_owned(), path: path.to_owned(), takes: Duration::ZERO }).collect())
+    let test = |path: &str| Test { program, binary: binary.to_owned(), path: path.to_owned(), takes: Duration::ZERO };
+    Ok(paths.map(test).collect())
 }

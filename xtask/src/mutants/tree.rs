@@ -27,13 +27,23 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Makes the copy what the repository is.
-    pub fn lay_out(target: Target) -> Result<Self> {
-        let root = workspace::target_folder().join("mutants");
-        let tree = Self { root, target };
-        tree.copy_folder(Path::new(""))?;
+    /// Makes the copy what the repository is, and ready to build the driver.
+    pub fn lay_out(target: Target, name: &str) -> Result<Self> {
+        let tree = Self::of_sources(target, name)?;
         tree.copy_build()?;
         Ok(tree)
+    }
+
+    /// The same, for what builds on this machine only.
+    pub fn of_sources(target: Target, name: &str) -> Result<Self> {
+        let tree = Self { root: workspace::target_folder().join(name), target };
+        tree.copy_folder(Path::new(""))?;
+        Ok(tree)
+    }
+
+    /// The copy's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Copies a folder of the repository, without what is built and without git's own files.
@@ -85,7 +95,8 @@ impl Tree {
         broken
     }
 
-    fn build(&self, target: Target, name: &str) -> Result<PathBuf> {
+    /// Builds what is in the copy now. Returns an image of its own, in a folder of this name.
+    pub fn build(&self, target: Target, name: &str) -> Result<PathBuf> {
         let image = driver::build_in(&self.root, target)?;
         let folder = self.root.join("target/images").join(name);
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
@@ -96,14 +107,15 @@ impl Tree {
         Ok(folder.join("flowtag.sys"))
     }
 
-    /// Copies a file where the copy differs: cargo builds again what has been written.
-    fn copy(&self, file: &Path) -> Result<()> {
+    /// Makes a file of the copy what it is in the repository, if it differs: cargo builds again what has been written.
+    pub fn copy(&self, file: &Path) -> Result<()> {
         let source = workspace::root().join(file);
         let content = fs::read(&source).with_context(|| format!("read {}", file.display()))?;
         self.write(file, &content)
     }
 
-    fn write(&self, file: &Path, content: &[u8]) -> Result<()> {
+    /// Writes a file of the copy.
+    pub fn write(&self, file: &Path, content: &[u8]) -> Result<()> {
         let path = self.root.join(file);
         if fs::read(&path).is_ok_and(|present| present == content) {
             return Ok(());

@@ -1,0 +1,214 @@
+//! Generated mutants: every small breakage of the driver that two generators make, and which check notices it.
+
+mod cargo_mutants;
+mod equivalents;
+mod made;
+mod mutation;
+mod on_this_machine;
+mod sample;
+mod store;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context, Result, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+
+pub use self::sample::seed_of_commit;
+use self::{
+    equivalents::Equivalents,
+    made::Names,
+    mutation::{Mutation, told_apart},
+    on_this_machine::Depth,
+    store::{Store, Verdict},
+    table::Table,
+    trial::Trial,
+};
+use super::{
+    hash::{hash, hash_of_files},
+    tree::Tree,
+};
+use crate::{setup, target::Target, workspace};
+
+/// The copies in which they are built, below `target/`: two at a time.
+const TREES: [&str; 2] = [super::FOLDER, "mutants-2"];
+/// What decides what becomes of a mutation: its result is kept for as long as none of it changes.
+const HELD_AGAINST: [&str; 6] = ["src", "tests", "simulator", "open-wdk", "Cargo.lock", "Cargo.toml"];
+/// Of those that can be seen, so many of a hundred are to be noticed.
+const LEAST_SCORE: f64 = 95.0;
+/// In a small sample chance decides: so many may survive all the same.
+const SURVIVORS: usize = 3;
+
+/// Which mutations, and what is done with them.
+pub struct Request<'a> {
+    /// Only so many, chosen by the seed.
+    pub sample: Option<usize>,
+    /// What chooses them.
+    pub seed: u64,
+    /// Only our own generator's, and only the tests: nothing is installed, and nothing but tests is built.
+    pub quick: bool,
+    /// Only those with this in their name.
+    pub part: &'a str,
+}
+
+impl Request<'_> {
+    /// So many of our own, chosen by the commit.
+    pub fn quick_sample(count: usize) -> Self {
+        Self { sample: Some(count), seed: seed_of_commit(), quick: true, part: "" }
+    }
+}
+
+/// The driver's files and what can be made of them.
+struct Everything {
+    texts: BTreeMap<String, String>,
+    mutations: Vec<Mutation>,
+}
+
+/// Prints the mutations that a run would be about, with the lines that change.
+pub fn list(request: &Request) -> Result<()> {
+    let Everything { texts, mutations } = made(request)?;
+    let count = mutations.len();
+    for mutation in chosen(mutations, request) {
+        println!("{}\n{}", mutation.name(), mutation.diff(&texts[&mutation.file]));
+    }
+    eprintln!("{count} mutations are made");
+    Ok(())
+}
+
+/// Makes mutations, builds each, and looks for a check that notices; prints the survivors and the table.
+pub fn run(request: &Request) -> Result<()> {
+    setup::ensure(Target::X64, &[])?;
+    setup::ensure(Target::Arm64, &[])?;
+    let Everything { texts, mutations } = made(request)?;
+    let equivalents = Equivalents::read()?;
+    let names: HashSet<_> = mutations.iter().map(Mutation::name).collect();
+    let mut complaints = equivalents.complaints(&names, !request.quick);
+    let mutations = chosen(mutations, request);
+    ensure!(!mutations.is_empty(), "no mutation has “{}” in its name", request.part);
+
+    let depth = if request.quick { Depth::Tests } else { Depth::All };
+    let verdicts = verdicts(&mutations, &texts, depth)?;
+    let (mut files, mut kinds) = (Table::of("file"), Table::of("kind"));
+    for (mutation, verdict) in mutations.iter().zip(&verdicts) {
+        let name = mutation.name();
+        files.count(&mutation.file, verdict, equivalents.have(&name));
+        kinds.count(mutation.kind.name(), verdict, equivalents.have(&name));
+        complaints.extend(equivalents.complaint(&name, verdict));
+        if *verdict == Verdict::Survived && !equivalents.have(&name) {
+            println!("SURVIVED {name}\n{}\n", mutation.diff(&texts[&mutation.file]));
+        }
+    }
+    kinds.print();
+    files.print();
+    let counts = files.all();
+    let (noticed, survived, score) = (counts.noticed(), counts.survived(), counts.score());
+    println!("score: {score:.1} %: {noticed} noticed, {survived} survived");
+    ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
+    ensure!(
+        score >= LEAST_SCORE || survived <= SURVIVORS,
+        "{survived} mutations pass every check (see above): write the test that is missing, or a row with the reason in \
+         tests/equivalent_mutants.toml"
+    );
+    Ok(())
+}
+
+/// Everything that the generators make.
+fn made(request: &Request) -> Result<Everything> {
+    let texts = read_sources()?;
+    let names = Names::read(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())))?;
+    let mut mutations = Vec::new();
+    for (file, text) in &texts {
+        mutations.extend(made::mutations(file, text, &names)?);
+    }
+    if !request.quick {
+        mutations.extend(cargo_mutants::mutations(&texts)?);
+    }
+    Ok(Everything { texts, mutations: told_apart(mutations) })
+}
+
+fn chosen(mutations: Vec<Mutation>, request: &Request) -> Vec<Mutation> {
+    let named: Vec<_> = mutations.into_iter().filter(|mutation| mutation.name().contains(request.part)).collect();
+    let count = request.sample.unwrap_or(named.len());
+    sample::chosen(named, Mutation::name, count, request.seed)
+}
+
+/// The driver's source, by name; without files that are there in tests only.
+fn read_sources() -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    let mut folders = vec![Path::new("src").to_owned()];
+    while let Some(folder) = folders.pop() {
+        let listing = fs::read_dir(workspace::root().join(&folder));
+        for entry in listing.with_context(|| format!("list {}", folder.display()))? {
+            let entry = entry.with_context(|| format!("list {}", folder.display()))?;
+            let path = folder.join(entry.file_name());
+            let name = path.to_str().context("a file's name is plain text")?.to_owned();
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !name.ends_with("tests.rs") {
+                texts.insert(
+                    name,
+                    fs::read_to_string(entry.path()).with_context(|| format!("read {}", path.display()))?,
+                );
+            }
+        }
+    }
+    Ok(texts)
+}
+
+/// What becomes of each mutation. Two are tried at a time; what is known from an earlier run is not tried again.
+fn verdicts(mutations: &[Mutation], texts: &BTreeMap<String, String>, depth: Depth) -> Result<Vec<Verdict>> {
+    let against = hash_of_files(workspace::root(), &HELD_AGAINST)?;
+    let key = |mutation: &Mutation| {
+        let diff = mutation.diff(&texts[&mutation.file]);
+        let checks = if depth == Depth::All { "all" } else { "tests" };
+        hash([against.as_str(), &mutation.name(), &diff, checks])
+    };
+    let store = Mutex::new(Store::open(&workspace::target_folder().join("generated-mutants/results"))?);
+    let known = |mutation: &Mutation| lock(&store).get(&key(mutation)).cloned();
+    let unknown: Vec<_> = mutations.iter().filter(|mutation| known(mutation).is_none()).collect();
+    if !unknown.is_empty() {
+        let trees: Vec<_> = TREES.iter().map(|name| Tree::lay_out(Target::X64, name)).collect::<Result<_>>()?;
+        let trial = Trial::prepare(depth)?;
+        let bar = ProgressBar::new(unknown.len() as u64);
+        bar.set_style(ProgressStyle::with_template("{pos}/{len} mutations {wide_bar} {eta} left")?);
+        let next = AtomicUsize::new(0);
+        let work = |tree: &Tree| -> Result<()> {
+            while let Some(mutation) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let text = mutation.apply(&texts[&mutation.file]);
+                let verdict = trial.verdict(tree, mutation, &text).with_context(|| mutation.name())?;
+                let said = match &verdict {
+                    Verdict::NotBuilt => "does not compile",
+                    Verdict::SameCode => "the same code",
+                    Verdict::Noticed { by } => by,
+                    Verdict::Survived => "SURVIVED",
+                };
+                bar.suspend(|| println!("{}  {said}", mutation.name()));
+                bar.inc(1);
+                lock(&store).put(key(mutation), verdict)?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = trees.iter().map(|tree| scope.spawn(move || work(tree))).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().expect("trying a mutation does not panic"))
+        })?;
+        bar.finish_and_clear();
+    }
+    mutations.iter().map(|mutation| known(mutation).context("a mutation was not tried")).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,128 @@
+//! Ending what does not end. How long a test waits for the processor says nothing, least of all on a busy machine: so what counts
+//! is the time on the processor, and a standstill.
+
+use std::{
+    fs,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+/// How long it may stand still, using no processor at all.
+const STANDSTILL: Duration = Duration::from_mins(1);
+/// How often the processor's time is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Linux counts the time of a process in hundredths of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Whether a command ends well with no more than this time on the processor, before it becomes `needless`.
+pub fn ends_well(command: &mut Command, limit: Duration, needless: impl Fn() -> bool) -> Result<bool> {
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = silent.spawn().with_context(|| format!("start {}", command.get_program().display()))?;
+    let (mut used, mut moved, mut looked) = (Duration::ZERO, Instant::now(), Instant::now());
+    loop {
+        if let Some(status) = child.try_wait().context("wait for a child")? {
+            return Ok(status.success());
+        }
+        if needless() {
+            end(&mut child)?;
+            return Ok(false);
+        }
+        if looked.elapsed() >= LOOK_EVERY {
+            looked = Instant::now();
+            let now =
+                Process::all().iter().filter(|process| process.is_of(child.id())).map(|process| process.used).sum();
+            if now != used {
+                (used, moved) = (now, Instant::now());
+            }
+            if used > limit || moved.elapsed() > STANDSTILL {
+                end(&mut child)?;
+                return Ok(false);
+            }
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Ends a child and what it has started.
+fn end(child: &mut Child) -> Result<()> {
+    let family: Vec<_> = Process::all().into_iter().filter(|process| process.is_of(child.id())).collect();
+    let mut kill = Command::new("kill");
+    kill.arg("-KILL").args(family.iter().map(|process| process.lineage[0].to_string()));
+    kill.stdout(Stdio::null()).stderr(Stdio::null()).status().context("end a child")?;
+    child.wait().context("wait for a child")?;
+    Ok(())
+}
+
+/// A process of this machine.
+struct Process {
+    /// Itself, its parent, and so on.
+    lineage: Vec<u32>,
+    /// Its time on the processor.
+    used: Duration,
+}
+
+impl Process {
+    fn is_of(&self, ancestor: u32) -> bool {
+        self.lineage.contains(&ancestor)
+    }
+
+    fn all() -> Vec<Self> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let rows: Vec<_> =
+            numbers.filter_map(|pid| row(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)).collect();
+        let parent = |pid: u32| rows.iter().find(|row| row.0 == pid).map(|row| row.1).filter(|parent| *parent != 0);
+        let lineage = |pid| std::iter::successors(Some(pid), |pid| parent(*pid)).collect();
+        rows.iter().map(|(pid, _, used)| Self { lineage: lineage(*pid), used: *used }).collect()
+    }
+}
+
+/// A process, its parent and its time: the fourth, fourteenth and fifteenth fields of its `stat` (proc(5)). The second is its name
+/// between parentheses, which may have blanks.
+fn row(pid: u32, stat: &str) -> Option<(u32, u32, Duration)> {
+    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u32>().ok()?.saturating_add(fields.get(12)?.parse().ok()?);
+    Some((pid, fields.get(1)?.parse().ok()?, TICK * ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> bool {
+        ends_well(Command::new("/bin/sh").args(["-c", script]), limit, || false).unwrap()
+    }
+
+    #[test]
+    fn what_ends_well_ends_well() {
+        assert!(shell("exit 0", Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn what_fails_does_not_end_well() {
+        assert!(!shell("exit 1", Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn what_spins_is_ended_and_so_is_what_it_has_started() {
+        let start = Instant::now();
+        assert!(!shell("sleep 987654 & while :; do :; done", Duration::from_millis(300)));
+        assert!(start.elapsed() < Duration::from_mins(10));
+        let left = Command::new("pgrep").args(["-f", "^sleep 987654"]).output().unwrap();
+        assert!(left.stdout.is_empty());
+    }
+
+    #[test]
+    fn what_has_become_needless_is_ended() {
+        assert!(!ends_well(Command::new("/bin/sleep").arg("600"), Duration::MAX, || true).unwrap());
+    }
+
+    #[test]
+    fn a_name_with_blanks_and_parentheses_is_no_field() {
+        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 1 2 0 0 150 50 0 0 20 0 1 0 5 0 0";
+        assert_eq!(row(7, stat), Some((7, 1, Duration::from_secs(2))));
+    }
+}
