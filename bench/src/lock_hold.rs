@@ -139,6 +139,7 @@ impl FullRing {
     }
 
     /// Brings what a hold may touch into the cache, or out of it.
+    #[expect(clippy::cast_possible_truncation, reason = "x86-64 alone has what flushes a line of the cache")]
     fn touch(&self, cold: bool) {
         let records =
             self.contexts.iter().map(|context| (ptr::with_exposed_provenance(*context as usize), size_of::<Flow>()));

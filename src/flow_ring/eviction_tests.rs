@@ -1,4 +1,5 @@
 //! Whom a full ring lets go of, and whom it does not.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},

@@ -27,7 +27,7 @@ const PASSING: [Status; 3] = [status::RPC_CALL_FAILED, status::FWP_TIMEOUT, stat
 fn stop(rig: &Rig) -> Duration {
     let began = rig.machine.clock().since_start();
     rig.machine.stop_service("flowtag").unwrap();
-    rig.machine.clock().since_start() - began
+    rig.machine.clock().since_start().saturating_sub(began)
 }
 
 /// A driver that was stopped while its filters could not be deleted.

@@ -202,7 +202,7 @@ fn each_callout_is_registered_with_its_flags_for_the_driver_s_device() {
 #[test]
 fn a_callout_whose_newer_flags_are_refused_is_registered_again_without_them_and_else_the_same() {
     let rig = Rig::installed(&[]);
-    rig.set(|switches| switches.known_callout_flags = OFFLOADS as u32 | CONDITIONAL_ON_FLOW as u32);
+    rig.set(|switches| switches.known_callout_flags = u32::try_from(OFFLOADS | CONDITIONAL_ON_FLOW).unwrap());
     let mut calls = start(&rig);
     calls.retain(|call| call.starts_with("registered"));
     assert_eq!(calls, registrations(&[OFFLOADS | NEW_OFFLOADS, OFFLOADS]));

@@ -81,7 +81,9 @@ fn open_until_one_is_evicted(rig: &Rig, senders: &[FlowHandle]) -> usize {
     let mut in_vain = 0;
     while rig.lines_of("close").is_empty() {
         assert!(in_vain < 100, "nobody is evicted");
-        senders.iter().for_each(|flow| rig.send(*flow, 100));
+        for flow in senders {
+            rig.send(*flow, 100);
+        }
         let opened = rig.lines_of("open").len();
         rig.open(&outbound());
         in_vain += usize::from(rig.lines_of("open").len() == opened);
@@ -113,7 +115,9 @@ fn a_newcomer_that_finds_room_begins_the_sixteen_anew() {
     let rig = Rig::with_small_ring();
     let flows = fill(&rig);
     for _ in 0..16 {
-        flows.iter().for_each(|flow| rig.send(*flow, 100));
+        for flow in &flows {
+            rig.send(*flow, 100);
+        }
         rig.open(&outbound());
     }
     rig.close(flows[15]);

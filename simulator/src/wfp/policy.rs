@@ -17,8 +17,8 @@ use super::{
 pub(super) const UNIVERSAL_SUBLAYER: Guid =
     Guid::new(0xeebe_cc03, 0xced4, 0x4380, [0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74]);
 
-/// The providers that are built in, always there (Win32 "Built-in Provider Identifiers"; fwpmu.h of the SDK): IKEEXT, IPsec's
-/// DoS configuration, TCP chimney offload, TCP templates.
+/// The providers that are built in, always there (Win32 "Built-in Provider Identifiers"; fwpmu.h of the SDK): `IKEEXT`, that against
+/// denial of service, TCP chimney offload, TCP templates.
 pub(super) const BUILT_IN_PROVIDERS: [Guid; 4] = [
     Guid::new(0x10ad_9216, 0xccde, 0x456c, [0x8b, 0x16, 0xe9, 0xf0, 0x4e, 0x60, 0xa9, 0x0b]),
     Guid::new(0x3c6c_05a9, 0xc05c, 0x4bb9, [0x83, 0x38, 0x23, 0x27, 0x81, 0x4c, 0xe8, 0xbf]),

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, net::SocketAddr};
 
-use super::Output;
+use super::outcome::Output;
 use crate::{
     computer::Machine,
     referee::BugCheck,

@@ -2,6 +2,7 @@
 
 mod flow;
 mod keyboard;
+mod outcome;
 mod reg;
 mod sc;
 mod script;
@@ -17,7 +18,8 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{computer::Machine, output::print, referee::BugCheck, service::ServiceError, windows::Options};
+pub use self::outcome::{Exit, Output};
+use crate::{computer::Machine, output::print, service::ServiceError, windows::Options};
 
 /// Names the driver's image, as `cargo xtask sim` sets it.
 const IMAGE_VARIABLE: &str = "FLOWTAG_SYS";
@@ -36,29 +38,6 @@ pub struct Args {
     seed: u64,
 }
 
-/// How a command ended, worst last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
-    /// Well.
-    #[default]
-    Done = 0,
-    /// It failed as it would on Windows.
-    Failed = 1,
-    /// It was typed wrongly, or names a file that cannot be used.
-    Unusable = 2,
-    /// The machine has stopped with a bug check.
-    BugCheck = 3,
-}
-
-/// What a command prints, and how it ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Output {
-    /// The text, with a line end where it is not empty.
-    pub text: String,
-    /// How it ended.
-    pub exit: Exit,
-}
-
 impl Args {
     /// The same, with Windows paths looked for in this folder.
     #[must_use]
@@ -71,25 +50,6 @@ impl Args {
         let image = image.map(PathBuf::from);
         let folder = image.as_deref().and_then(Path::parent).map(Path::to_owned);
         Self { drivers: self.drivers.or(folder), ..self }
-    }
-}
-
-impl Output {
-    fn done(text: impl Into<String>) -> Self {
-        Self { text: text.into(), exit: Exit::Done }
-    }
-
-    fn failed(text: impl Into<String>) -> Self {
-        Self { text: text.into(), exit: Exit::Failed }
-    }
-
-    fn unusable(text: impl Into<String>) -> Self {
-        Self { text: text.into(), exit: Exit::Unusable }
-    }
-
-    fn bug_check(bug_check: &BugCheck) -> Self {
-        let hint = "  the machine has stopped; `restart` starts it again, its services and registry as they were";
-        Self { text: format!("{bug_check}\n{hint}\n"), exit: Exit::BugCheck }
     }
 }
 

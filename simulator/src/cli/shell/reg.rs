@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Output;
+use super::outcome::Output;
 use crate::kernel::registry::{Registry, Value};
 
 const SUCCESS: &str = "The operation completed successfully.\n";

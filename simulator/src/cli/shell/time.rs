@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Output;
+use super::outcome::Output;
 use crate::kernel::time::Clock;
 
 const USAGE: &str = "usage: time [+5s]; the units are ms, s, m and h, and time goes forward only\n";

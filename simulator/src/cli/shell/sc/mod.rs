@@ -8,7 +8,7 @@ use std::path::Path;
 
 use options::Options;
 
-use super::Output;
+use super::outcome::Output;
 use crate::{
     computer::Machine,
     kernel::debug_print::DebugLine,
