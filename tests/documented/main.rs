@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Commands that a test cannot run, or need not, and why.
-const NOT_RUN: [(&str, &str); 29] = [
+const NOT_RUN: [(&str, &str); 30] = [
     ("cargo install --locked cargo-make --no-default-features --features tls-native", "installs a program, on Windows"),
     ("cargo make", "needs the WDK; tests/windows/makefile.rs has the makefile"),
     ("cargo make default --target aarch64-pc-windows-msvc", "needs the WDK"),
@@ -41,6 +41,7 @@ const NOT_RUN: [(&str, &str); 29] = [
     ("cargo xtask verify --quick", "takes minutes; `cargo xtask test` ends with it"),
     ("cargo xtask verify -- arm64", "takes minutes; `cargo xtask test` runs it within verify --quick"),
     ("cargo xtask verify -- arm64 --image IMAGE", "has a place for the reader's own"),
+    ("cargo xtask verify -- schedules --list", "goes through every order, which takes twenty minutes"),
     ("cargo xtask verify -- third_party", "gets a driver from the network"),
     // Parts of the tables that tell of options.
     ("cargo xtask", "lists its commands, and fails as one that is told nothing"),
