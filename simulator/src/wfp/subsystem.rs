@@ -1,6 +1,6 @@
 //! The platform as a part of the computer: its exports, and what it says of a driver's faults and leavings.
 
-use super::{Wfp, context, deletion, frame::Place, injection, management, not_modelled, runtime, touches};
+use super::{Wfp, bfe_state, context, deletion, frame::Place, injection, management, not_modelled, runtime, touches};
 use crate::{
     computer::{Call, Cpu, Export, Finding, Handed, Machine, Subsystem},
     interleave::Touches,
@@ -11,6 +11,7 @@ const DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS: u32 = 0xCE;
 impl Subsystem for Wfp {
     fn exports(&self) -> &'static [&'static [Export]] {
         &[
+            bfe_state::EXPORTS,
             context::EXPORTS,
             deletion::EXPORTS,
             injection::EXPORTS,
@@ -53,6 +54,14 @@ impl Subsystem for Wfp {
                 format!(
                     "the driver left with {callouts} callouts registered: the next packet would call unloaded code"
                 ),
+            );
+        }
+        let subscriptions = self.state().subscriptions.len();
+        if subscriptions > 0 {
+            cpu.bug_check(
+                DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+                [0, 0, 0, subscriptions as u64],
+                "the driver left subscribed to the filter engine's state: the next change would call unloaded code",
             );
         }
         let handles = self.injection_handles();

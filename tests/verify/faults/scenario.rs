@@ -79,7 +79,7 @@ impl Scenario {
         self.rig.machine.stop_bfe().unwrap();
         self.rig.start().expect_err("there is no filter engine");
         self.assert_gone();
-        self.rig.machine.start_bfe();
+        self.rig.machine.start_bfe().unwrap();
     }
 
     /// Windows does as documented; it is an older one, without the newer offload flags.
@@ -146,7 +146,7 @@ impl Scenario {
         self.probe();
         self.rig.machine.stop_bfe().unwrap(); // the filters vanish, the callouts stay
         self.stop();
-        self.rig.machine.start_bfe();
+        self.rig.machine.start_bfe().unwrap();
     }
 
     /// Once more, as if nothing had been.
