@@ -1,7 +1,7 @@
 //! The state of the base filtering engine's service, and who hears of it: `FwpmBfeState*`.
 //!
 //! DDI `FwpmBfeStateSubscribeChanges0`, `FwpmBfeStateGet0`, `FwpmBfeStateUnsubscribeChanges0`. Guesses: the callback runs at
-//! PASSIVE_LEVEL (the pages give no IRQL, but have it open a session, which takes that one); each subscriber is told in turn of
+//! `PASSIVE_LEVEL` (the pages give no IRQL, but have it open a session, which takes that one); each subscriber is told in turn of
 //! each state, by the thread that changes it; the device object is referenced while a callback may come, as for a callout;
 //! unsubscribing does not wait for a callback that runs, which asks the most of a driver (the pages say that calling it
 //! inside the callback may deadlock: that stops the machine); what it answers to a handle that is none.

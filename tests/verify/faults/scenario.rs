@@ -22,6 +22,17 @@ use super::fault::Fault;
 
 /// Small, so that it overflows.
 const MAX_FLOWS: u32 = 32;
+/// The steps of leaving the filter engine.
+const LEAVING: [&str; 7] = [
+    "FwpmTransactionBegin0",
+    "FwpmFilterDeleteByKey0",
+    "FwpmCalloutDeleteByKey0",
+    "FwpmSubLayerDeleteByKey0",
+    "FwpmProviderDeleteByKey0",
+    "FwpmTransactionCommit0",
+    "FwpmEngineClose0",
+];
+
 /// Process ids of the flows that show that the driver still works: from here on, one for each life.
 const PROBES: u64 = 1_000_000;
 
@@ -43,7 +54,9 @@ pub fn run(faults: &[Fault], seed: u64) -> Seen {
     let rig = Rig::with_options(options, &[("TraceLevel", 3), ("MaxFlows", MAX_FLOWS)]);
     let planned: Vec<_> = faults.iter().map(|fault| fault.at).collect();
     rig.machine.faults().watch_stacks(&planned);
-    let mut scenario = Scenario { rig, faults: faults.len(), flows: Vec::new(), opened: 0, lives: 0 };
+    let may_leave_objects = faults.iter().any(|fault| LEAVING.iter().any(|step| fault.import == *step));
+    let mut scenario =
+        Scenario { rig, faults: faults.len(), may_leave_objects, flows: Vec::new(), opened: 0, lives: 0 };
     scenario.older_flows();
     scenario.start_that_fails();
     scenario.documented_life();
@@ -57,6 +70,8 @@ struct Scenario {
     rig: Rig,
     /// How many calls may fail.
     faults: usize,
+    /// A fault may say that the session is no more, or strike the last try: then objects or a session stay.
+    may_leave_objects: bool,
     /// Live flows, the oldest first.
     flows: Vec<(FlowHandle, u8)>,
     opened: u16,
@@ -199,6 +214,11 @@ impl Scenario {
     /// Nothing of the driver is left, and traffic flows on.
     fn assert_gone(&mut self) {
         self.exchange_packets();
+        let wfp = self.rig.machine.wfp();
+        if self.may_leave_objects && (wfp.sessions() > 0 || wfp.managed_objects() > 0) {
+            self.rig.machine.stop_bfe().unwrap();
+            self.rig.machine.start_bfe().unwrap();
+        }
         self.rig.assert_clean();
         assert_eq!(self.rig.machine.wfp().verdicts(Verdict::Block), 0, "classifications that blocked");
         if let Some(totals) = self.rig.lines_of("totals").last() {
