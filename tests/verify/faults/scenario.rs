@@ -54,7 +54,7 @@ pub fn run(faults: &[Fault], seed: u64) -> Seen {
     let rig = Rig::with_options(options, &[("TraceLevel", 3), ("MaxFlows", MAX_FLOWS)]);
     let planned: Vec<_> = faults.iter().map(|fault| fault.at).collect();
     rig.machine.faults().watch_stacks(&planned);
-    let may_leave_objects = faults.iter().any(|fault| LEAVING.iter().any(|step| fault.import == *step));
+    let may_leave_objects = faults.iter().any(|fault| LEAVING.contains(&fault.import));
     let mut scenario =
         Scenario { rig, faults: faults.len(), may_leave_objects, flows: Vec::new(), opened: 0, lives: 0 };
     scenario.older_flows();
