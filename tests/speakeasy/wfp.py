@@ -1,8 +1,8 @@
 """fwpkclnt.sys: speakeasy's, and what it lacks.
 
 speakeasy's own: FwpmEngineOpen0, FwpmSubLayerAdd0, FwpmCalloutAdd0, FwpmFilterAdd0, FwpsCalloutRegister1 (whose structure is
-laid out as that of FwpsCalloutRegister2), and its structures. Ours: transactions, providers, what the end of a dynamic session
-and unregistering take away, and a second look at the structures, by the headers' offsets.
+laid out as that of FwpsCalloutRegister2), and its structures. Ours: transactions, providers, deletion, what
+unregistering takes away, and a second look at the structures, by the headers' offsets.
 
 The second look is needed: speakeasy declares `providerKey` as a GUID where the headers have a pointer to one
 (winenv/defs/wfp/fwpmtypes.py), and so misreads what lies behind it.
@@ -19,6 +19,13 @@ apihook = Fwpkclnt.apihook
 
 # What an FWP_E_ code is as an NTSTATUS, ntstatus.h.
 STATUS_FWP_CALLOUT_NOT_FOUND = 0xC0220001
+# What deleting an object that is not there answers, likewise.
+NOT_FOUND = {
+    "filters": 0xC0220003,
+    "callouts": STATUS_FWP_CALLOUT_NOT_FOUND,
+    "sublayers": 0xC0220007,
+    "providers": 0xC0220005,
+}
 
 
 class Wfp(Fwpkclnt):
@@ -164,7 +171,8 @@ class Wfp(Fwpkclnt):
         key = str(uuid.UUID(bytes_le=bytes(self.mem_read(argv[1], 16))))
         objects = self.by_headers[kind]
         found = next((object_ for object_ in objects if object_["key"] == key), None)
-        require(found is not None, f"there is no {key} among the {kind}")
+        if found is None:
+            return NOT_FOUND[kind]
         objects.remove(found)
         if not any(self.by_headers.values()):
             self.remove_objects()
@@ -184,6 +192,8 @@ class Wfp(Fwpkclnt):
         self.steps.append(step)
 
     def remove_objects(self):
+        for objects in self.by_headers.values():
+            objects.clear()
         self.sublayers.clear()
         self.filters.clear()
         for callout in self.callouts.values():  # stay registered, without what FwpmCalloutAdd0 has added

@@ -195,7 +195,10 @@ impl Machine {
         }
         let mut outcomes = start(StartType::Boot);
         outcomes.extend(start(StartType::System));
-        self.start_bfe();
+        if let Err(bug_check) = self.start_bfe() {
+            outcomes.push((String::from("bfe"), Err(bug_check.into())));
+            return outcomes;
+        }
         outcomes.extend(start(StartType::Auto));
         outcomes
     }

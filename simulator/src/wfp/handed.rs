@@ -178,6 +178,8 @@ pub(super) const HANDED: &[Handed] = &[
     cited("notifyFn", "notifyType", "FWPS_CALLOUT_NOTIFY_TYPE", "DDI FWPS_CALLOUT_NOTIFY_FN2"),
     cited("notifyFn", "filterKey", "the filter's key; NULL for a filter that is gone", "DDI FWPS_CALLOUT_NOTIFY_FN2"),
     cited("notifyFn", "filter", "as for classifyFn", "DDI FWPS_CALLOUT_NOTIFY_FN2"),
+    cited("state change callback", "context", "as it was passed", "DDI FwpmBfeStateSubscribeChanges0"),
+    cited("state change callback", "newState", "FWPM_SERVICE_STATE", "DDI FwpmBfeStateSubscribeChanges0; fwpmtypes.h"),
     cited("flowDeleteFn", "layerId", "the layer of the context", "DDI FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0"),
     cited("flowDeleteFn", "calloutId", "the callout of the context", "DDI FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0"),
     cited("flowDeleteFn", "flowContext", "the context", "DDI FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0"),

@@ -198,3 +198,15 @@ pub(super) const INJECTION_HANDLE_CREATE: &[Input] = &[
 
 pub(super) const INJECTION_HANDLE_DESTROY: &[Input] =
     &[argument(0, "injectionHandle").used("wfp::tests::for_other_drivers::an_injection_handle_is_destroyed_once")];
+
+pub(super) const BFE_STATE_SUBSCRIBE: &[Input] = &[
+    argument(0, "deviceObject")
+        .used("wfp::tests::bfe_state::subscribing_for_what_is_no_device_object_stops_the_machine"),
+    argument(1, "callback").used("wfp::tests::bfe_state::a_subscriber_hears_of_every_state_of_a_restart"),
+    argument(2, "context")
+        .used("wfp::tests::bfe_state::a_change_is_told_at_passive_level_with_the_subscribers_context"),
+    argument(3, "changeHandle").used("wfp::tests::bfe_state::a_handle_ends_its_own_subscription_once"),
+];
+
+pub(super) const BFE_STATE_UNSUBSCRIBE: &[Input] =
+    &[argument(0, "changeHandle").used("wfp::tests::bfe_state::a_handle_ends_its_own_subscription_once")];

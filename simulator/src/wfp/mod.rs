@@ -3,6 +3,7 @@
 //! - [`layer`]: the layers and what each of them tells.
 //! - `policy`, `session`, `management`, `deletion`: the base filtering engine: sub-layers, callouts and filters, in
 //!   sessions and transactions (`Fwpm*`).
+//! - `bfe_state`: its service comes and goes, and who hears of it (`FwpmBfeState*`).
 //! - `callout`, `runtime`: callouts registered by drivers (`FwpsCallout*`).
 //! - `flow`, `context`: flows and the contexts on them (`FwpsFlow*`).
 //! - `values`, `frame`, `arbitration`, `classify`: calling callouts, and what comes of their answers.
@@ -14,6 +15,7 @@
 
 mod abi;
 mod arbitration;
+mod bfe_state;
 mod callout;
 mod classify;
 pub(crate) mod context;
@@ -56,6 +58,7 @@ pub use switches::{
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 
 use self::{
+    bfe_state::Subscriptions,
     callout::Callouts,
     classify::Step,
     flow::{Deletion, FlowId, Flows},
@@ -80,6 +83,7 @@ pub struct Wfp {
 #[derive(Debug, Default)]
 struct State {
     bfe: Bfe,
+    subscriptions: Subscriptions,
     callouts: Callouts,
     flows: Flows,
     /// The policy in force, by layer, in the order of evaluation.

@@ -17,8 +17,8 @@ use super::{
 pub(super) const UNIVERSAL_SUBLAYER: Guid =
     Guid::new(0xeebe_cc03, 0xced4, 0x4380, [0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74]);
 
-/// The providers that are built in, always there (Win32 "Built-in Provider Identifiers"; fwpmu.h of the SDK): `IKEEXT`, that against
-/// denial of service, TCP chimney offload, TCP templates.
+/// The providers that are built in, always there: those of Win32 "Built-in Provider Identifiers", with their keys of fwpmu.h:
+/// `IKEEXT`, `IPSEC_DOSP_CONFIG`, `TCP_CHIMNEY_OFFLOAD`, `TCP_TEMPLATES`. (That header has those of the firewall's service, too.)
 pub(super) const BUILT_IN_PROVIDERS: [Guid; 4] = [
     Guid::new(0x10ad_9216, 0xccde, 0x456c, [0x8b, 0x16, 0xe9, 0xf0, 0x4e, 0x60, 0xa9, 0x0b]),
     Guid::new(0x3c6c_05a9, 0xc05c, 0x4bb9, [0x83, 0x38, 0x23, 0x27, 0x81, 0x4c, 0xe8, 0xbf]),
@@ -26,7 +26,7 @@ pub(super) const BUILT_IN_PROVIDERS: [Guid; 4] = [
     Guid::new(0x76cf_cd30, 0x3394, 0x432d, [0xbe, 0xd3, 0x44, 0x1a, 0xe5, 0x0e, 0x63, 0xc3]),
 ];
 
-/// Its weight: a guess, below it only 0.
+/// The weight of the universal sub-layer: a guess, below it only 0.
 const UNIVERSAL_WEIGHT: u16 = 1;
 
 /// A session, as the owner of dynamic objects.

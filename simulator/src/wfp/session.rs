@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
+    bfe_state::ServiceState,
     policy::{Policy, SessionId},
     status::{self, Status},
 };
@@ -35,7 +36,7 @@ pub(super) struct Bfe {
     /// Sessions that died when the engine stopped.
     aborted: HashSet<SessionId>,
     opened: u64,
-    stopped: bool,
+    state: ServiceState,
 }
 
 impl Transaction {
@@ -50,7 +51,7 @@ impl Transaction {
 impl Bfe {
     /// `FwpmEngineOpen0`.
     pub(super) fn open(&mut self, dynamic: bool) -> Result<SessionId, Status> {
-        if self.stopped {
+        if self.state != ServiceState::Running {
             return Err(status::EPT_NOT_REGISTERED);
         }
         self.opened += 1;
@@ -118,18 +119,22 @@ impl Bfe {
 
     /// The service stops: all sessions die, all objects vanish.
     pub(super) fn stop(&mut self) {
-        self.stopped = true;
+        self.state = ServiceState::Stopped;
         self.aborted.extend(self.sessions.drain().map(|(handle, _)| handle));
         self.policy = Policy::default();
     }
 
-    /// The service starts again, without any object.
-    pub(super) fn start(&mut self) {
-        self.stopped = false;
+    /// The service is on its way to another state, or runs again, without any object.
+    pub(super) fn reach(&mut self, state: ServiceState) {
+        self.state = state;
+    }
+
+    pub(super) fn state(&self) -> ServiceState {
+        self.state
     }
 
     pub(super) fn runs(&self) -> bool {
-        !self.stopped
+        self.state == ServiceState::Running
     }
 
     /// The policy in force.

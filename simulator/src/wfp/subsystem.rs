@@ -1,6 +1,6 @@
 //! The platform as a part of the computer: its exports, and what it says of a driver's faults and leavings.
 
-use super::{Wfp, context, deletion, frame::Place, injection, management, not_modelled, runtime, touches};
+use super::{Wfp, bfe_state, context, deletion, frame::Place, injection, management, not_modelled, runtime, touches};
 use crate::{
     computer::{Call, Cpu, Export, Finding, Handed, Machine, Subsystem},
     interleave::Touches,
@@ -12,6 +12,7 @@ const DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS: u32 = 0xCE;
 impl Subsystem for Wfp {
     fn exports(&self) -> &'static [&'static [Export]] {
         &[
+            bfe_state::EXPORTS,
             context::EXPORTS,
             deletion::EXPORTS,
             injection::EXPORTS,
@@ -47,17 +48,20 @@ impl Subsystem for Wfp {
 
     fn left(&self, _: &Machine) -> Vec<Leaving> {
         let (callouts, handles) = (self.callouts(), self.injection_handles());
-        let registered = (callouts > 0).then(|| Leaving {
-            harm: Harm::Crash,
-            code: DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
-            parameters: [0, 0, 0, callouts as u64],
-            reason: format!(
-                "the driver left with {callouts} callouts registered: the next packet would call unloaded code"
-            ),
-        });
+        let subscriptions = self.state().subscriptions.len();
+        let called = |count: usize, what: &str| {
+            (count > 0).then(|| Leaving {
+                harm: Harm::Crash,
+                code: DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+                parameters: [0, 0, 0, count as u64],
+                reason: format!("the driver left {what} would call unloaded code"),
+            })
+        };
+        let registered = called(callouts, &format!("with {callouts} callouts registered: the next packet"));
+        let subscribed = called(subscriptions, "subscribed to the filter engine's state: the next change");
         let text = format!("the driver left with {handles} injection handles");
         let injecting = (handles > 0).then(|| Leaving::counted(Harm::Held, handles as u64, text));
-        registered.into_iter().chain(injecting).collect()
+        registered.into_iter().chain(subscribed).chain(injecting).collect()
     }
 
     fn touches(&self, call: &Call<'_>) -> Option<Touches> {

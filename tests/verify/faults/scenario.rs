@@ -93,7 +93,7 @@ impl Scenario {
         self.rig.machine.stop_bfe().unwrap();
         self.rig.start().expect_err("there is no filter engine");
         self.assert_gone();
-        self.rig.machine.start_bfe();
+        self.rig.machine.start_bfe().unwrap();
     }
 
     /// Windows does as documented; it is an older one, without the newer offload flags.
@@ -160,7 +160,7 @@ impl Scenario {
         self.probe();
         self.rig.machine.stop_bfe().unwrap(); // the filters vanish, the callouts stay
         self.stop();
-        self.rig.machine.start_bfe();
+        self.rig.machine.start_bfe().unwrap();
     }
 
     /// Once more, as if nothing had been.
@@ -230,7 +230,7 @@ impl Scenario {
         }
         if self.session_may_stay && self.rig.machine.wfp().sessions() > 0 {
             self.rig.machine.stop_bfe().unwrap();
-            self.rig.machine.start_bfe();
+            self.rig.machine.start_bfe().unwrap();
         }
         self.rig.assert_clean();
         assert_eq!(self.rig.machine.wfp().verdicts(Verdict::Block), 0, "classifications that blocked");

@@ -1,5 +1,6 @@
 //! The engine with a driver: a small native one, made of win64 functions, and calls of the imports themselves.
 
+mod bfe_state;
 mod classifying;
 mod contexts;
 mod for_other_drivers;

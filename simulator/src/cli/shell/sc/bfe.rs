@@ -8,6 +8,7 @@ use super::{failed, show};
 use crate::{
     cli::shell::Output,
     computer::Machine,
+    referee::BugCheck,
     service::{State, Status, Win32Error},
 };
 
@@ -18,17 +19,18 @@ pub(super) fn execute(machine: &Machine, verb: &str) -> Output {
     match verb {
         "query" => Output::done(status(machine)),
         "start" if machine.bfe_runs() => failed("StartService", Win32Error::SERVICE_ALREADY_RUNNING),
-        "start" => {
-            machine.start_bfe();
-            Output::done(status(machine))
-        }
+        "start" => reached(machine, machine.start_bfe()),
         "stop" if !machine.bfe_runs() => failed("ControlService", Win32Error::SERVICE_NOT_ACTIVE),
-        "stop" => match machine.stop_bfe() {
-            Ok(()) => Output::done(status(machine)),
-            Err(bug_check) => Output::bug_check(&bug_check),
-        },
+        "stop" => reached(machine, machine.stop_bfe()),
         "create" => failed("CreateService", Win32Error::SERVICE_EXISTS),
         _ => Output::unusable("bfe can only be started, stopped and queried here\n"),
+    }
+}
+
+fn reached(machine: &Machine, outcome: Result<(), BugCheck>) -> Output {
+    match outcome {
+        Ok(()) => Output::done(status(machine)),
+        Err(bug_check) => Output::bug_check(&bug_check),
     }
 }
 
