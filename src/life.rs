@@ -88,9 +88,9 @@ pub fn unregistering(line: &mut Line, callout: usize, milliseconds: u64, status:
     status_of(line, status);
 }
 
-/// The filter engine has objects of an earlier life, which are deleted.
+/// The filter engine has objects of an earlier life, which will be deleted.
 pub fn leftovers(line: &mut Line) {
-    line.text("flowtag: leftovers of an earlier life in the filter engine are deleted\n");
+    line.text("flowtag: leftovers found\n");
 }
 
 /// A step of leaving the filter engine fails, and is tried again.
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_line_of_what_an_earlier_life_has_left_is_as_documented() {
-        assert_line(leftovers, "flowtag: leftovers of an earlier life in the filter engine are deleted");
+        assert_line(leftovers, "flowtag: leftovers found");
     }
 
     #[test]
