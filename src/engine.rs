@@ -35,7 +35,7 @@ use crate::{
 /// belong to a provider).
 static PROVIDER: GUID = GUID::new(0xcd81_96fb, 0x72fc, 0x438c, 0x8271_3803_f3a5_05e8);
 
-/// A sublayer of our own, so that no filter of others can hide traffic from ours within it (Win32, "Filter arbitration").
+/// A sublayer of our own, so that no filter of others can hide traffic from ours within it (Win32, "Filter Arbitration").
 static SUBLAYER: GUID = GUID::new(0xf591_52a0, 0xa16a, 0x45b6, 0xad79_d2b7_3a6c_3d3b);
 
 /// `RPC_NT_SERVER_UNAVAILABLE` (ntstatus.h): the filter engine's service does not run.
@@ -62,8 +62,9 @@ pub fn start() -> Result<(), Failure> {
 /// Deletes what was added and ends the session, if it is open. What cannot be deleted does no harm, since filters that inspect are
 /// ignored without their callouts, and the next start deletes it.
 ///
-/// The session is closed once, whatever comes of it: nothing says what becomes of its handle when closing it fails, and a session
-/// that stays open holds nothing any more.
+/// The session is closed once, whatever comes of it, also when the engine has ended it (Win32, "WFP Error Codes",
+/// `FWP_E_SESSION_ABORTED`). Nothing says what becomes of its handle when closing it fails, and a session that stays open holds
+/// nothing any more.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn close() {
@@ -95,7 +96,9 @@ fn delete_patiently(engine: HANDLE) -> Result<(), Failure> {
     }
 }
 
-/// Whether this status says that the session is no more. The engine has stopped, and its static objects went with it.
+/// Whether this status says that the session is no more (Win32, "WFP Error Codes"; the errors of RPC that users of other drivers
+/// report where the engine's service does not run: docs/simulator.md, Management). That it is no more because the engine has
+/// stopped, which takes the static objects along, is a guess; where it is wrong the next start deletes them.
 const fn is_over(status: NTSTATUS) -> bool {
     matches!(
         status,
@@ -201,7 +204,7 @@ fn add_provider(engine: HANDLE) -> Result<(), Failure> {
         displayData: display(wide!("flowtag")),
         flags: 0,
         providerData: FWP_BYTE_BLOB::EMPTY,
-        serviceName: ptr::null(), // is asked for persistent objects only, of which there are none
+        serviceName: ptr::null(), // for persistent objects only (Win32, "Object Management"), of which there are none
     };
     // SAFETY: the session is open, and the provider is copied.
     check("FwpmProviderAdd0", unsafe { FwpmProviderAdd0(engine, &raw const provider, ptr::null()) })

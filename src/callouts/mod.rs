@@ -239,7 +239,7 @@ pub fn remove(contexts: Contexts, direction: Direction) -> NTSTATUS {
 /// whatever else a classify does, this comes first.
 ///
 /// It does not where a filter above has blocked for good: a block without the right is not overridden (Win32, "Filter
-/// arbitration"). That callouts find it here is a guess, but tnodir/fort takes it so (fortcout.c). Where Windows does not show it,
+/// Arbitration"). That callouts find it here is a guess, but tnodir/fort takes it so (fortcout.c). Where Windows does not show it,
 /// what is blocked is taken for traffic that is not.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
