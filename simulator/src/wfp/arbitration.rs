@@ -29,7 +29,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What a filter decides by itself: a block is hard unless said otherwise, a permit is soft (Win32, "Filter arbitration").
+    /// What a filter decides by itself: a block is hard unless said otherwise, a permit is soft (Win32, "Filter Arbitration").
     pub(super) const fn of_filter(verdict: Verdict) -> Self {
         Self { verdict, hard: matches!(verdict, Verdict::Block) }
     }
@@ -104,7 +104,9 @@ impl Arbiter {
 
     /// A filter of the current sub-layer decides by itself.
     pub(super) fn decide(&mut self, decision: Decision) {
-        self.sublayer_has_decided();
+        if let Some((_, decided)) = &mut self.sublayer {
+            *decided = true;
+        }
         if self.grants_write() {
             self.current = Some(decision);
         }
@@ -115,12 +117,6 @@ impl Arbiter {
         self.decide(decision);
         if decision.verdict == Verdict::Block && !self.grants_write() {
             self.current = Some(Self::HARD_BLOCK);
-        }
-    }
-
-    fn sublayer_has_decided(&mut self) {
-        if let Some((_, decided)) = &mut self.sublayer {
-            *decided = true;
         }
     }
 

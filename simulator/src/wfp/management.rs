@@ -1,8 +1,8 @@
 //! The management functions: `Fwpm*`.
 //!
 //! Win32 "Object Management", "WFP Error Codes"; DDI `FwpmCalloutAdd0`, `FWPS_CALLOUT_NOTIFY_FN2`. Guesses: which function gives
-//! which error; notifyFn hears `DELETE_FILTER` of a filter whose addition is rolled back. Simplification: the context that it may
-//! set in the filter is not taken back. Filters with conditions, and layers without a model, stop the machine.
+//! which error; notifyFn hears `DELETE_FILTER` of a filter whose addition is rolled back. Filters with conditions, and layers
+//! without a model, stop the machine.
 
 use super::{
     State,

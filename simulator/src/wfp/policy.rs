@@ -99,28 +99,6 @@ impl Filter {
     }
 }
 
-/// What has a key of its own, and a session that it dies with, if that is a dynamic one.
-trait Object {
-    fn key(&self) -> Guid;
-    fn owner(&self) -> Option<SessionId>;
-}
-
-macro_rules! objects {
-    ($($kind:ident)*) => {
-        $(impl Object for $kind {
-            fn key(&self) -> Guid {
-                self.key
-            }
-
-            fn owner(&self) -> Option<SessionId> {
-                self.owner
-            }
-        })*
-    };
-}
-
-objects!(Provider SubLayer ManagedCallout Filter);
-
 /// Who added objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Provider {
@@ -211,25 +189,25 @@ impl Policy {
         if named.any(|provider| provider == Some(key)) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.providers, key, by, status::FWP_PROVIDER_NOT_FOUND)
+        take(&mut self.providers, |provider| (provider.key, provider.owner), key, by, status::FWP_PROVIDER_NOT_FOUND)
     }
 
     pub(super) fn remove_sublayer(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
         if self.filters.iter().any(|filter| filter.sublayer == key) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.sublayers, key, by, status::FWP_SUBLAYER_NOT_FOUND)
+        take(&mut self.sublayers, |sublayer| (sublayer.key, sublayer.owner), key, by, status::FWP_SUBLAYER_NOT_FOUND)
     }
 
     pub(super) fn remove_callout(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
         if self.filters.iter().any(|filter| filter.callout() == Some(key)) {
             return Err(status::FWP_IN_USE);
         }
-        take(&mut self.callouts, key, by, status::FWP_CALLOUT_NOT_FOUND)
+        take(&mut self.callouts, |callout| (callout.key, callout.owner), key, by, status::FWP_CALLOUT_NOT_FOUND)
     }
 
     pub(super) fn remove_filter(&mut self, key: Guid, by: Option<SessionId>) -> Result<(), Status> {
-        take(&mut self.filters, key, by, status::FWP_FILTER_NOT_FOUND)
+        take(&mut self.filters, |filter| (filter.key, filter.owner), key, by, status::FWP_FILTER_NOT_FOUND)
     }
 
     /// The policy when a session has ended: what it owned is gone.
@@ -279,14 +257,22 @@ fn dies_before(referred: Option<SessionId>, referring: Option<SessionId>) -> boo
     referred.is_some() && referred != referring
 }
 
-/// Takes the object with this key out of `objects`, for the dynamic session `by`, or for a static one.
+/// Takes the object with this key out of `objects`, for the dynamic session `by`, or for a static one. `describe` tells the key of
+/// an object, and the dynamic session that it dies with.
 ///
 /// SDK `FwpmFilterDeleteByKey0`, and likewise the pages of the others: what a dynamic session has added only that one deletes,
 /// else `FWP_E_WRONG_SESSION`; and it deletes nothing else, else `FWP_E_DYNAMIC_SESSION_IN_PROGRESS`. Whether the first holds for
 /// static sessions, too, the page leaves open; so it is read here.
-fn take<T: Object>(objects: &mut Vec<T>, key: Guid, by: Option<SessionId>, not_found: Status) -> Result<(), Status> {
-    let index = objects.iter().position(|object| object.key() == key).ok_or(not_found)?;
-    match (objects[index].owner(), by) {
+fn take<T>(
+    objects: &mut Vec<T>,
+    describe: fn(&T) -> (Guid, Option<SessionId>),
+    key: Guid,
+    by: Option<SessionId>,
+    not_found: Status,
+) -> Result<(), Status> {
+    let mut described = objects.iter().map(describe).enumerate();
+    let (index, (_, owner)) = described.find(|(_, (its_key, _))| *its_key == key).ok_or(not_found)?;
+    match (owner, by) {
         (None, Some(_)) => return Err(status::FWP_DYNAMIC_SESSION_IN_PROGRESS),
         (owner, by) if owner != by => return Err(status::FWP_WRONG_SESSION),
         _ => {}
