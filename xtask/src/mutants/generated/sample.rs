@@ -21,8 +21,8 @@ pub fn chosen<T>(items: Vec<T>, name: impl Fn(&T) -> String, count: usize, seed:
 /// A number for what the checked-out commit holds, the same whoever commits it and when; zero where there is none.
 pub fn seed_of_commit() -> u64 {
     let output = Command::new("git").args(["rev-parse", "HEAD^{tree}"]).current_dir(workspace::root()).output();
-    let commit = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    commit.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+    let tree = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    tree.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
