@@ -10,6 +10,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use flowtag_tests::pages::{in_folder, program, shell_lines_and_quotes};
+
 /// Commands that a test cannot run, or need not, and why.
 const NOT_RUN: [(&str, &str); 30] = [
     ("cargo install --locked cargo-make --no-default-features --features tls-native", "installs a program, on Windows"),
@@ -54,30 +56,14 @@ fn root() -> PathBuf {
 
 /// README.md and the pages in docs/.
 fn pages() -> Vec<String> {
-    let docs = fs::read_dir(root().join("docs")).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let pages = docs.filter(|path| path.extension().is_some_and(|kind| kind == "md")).chain([root().join("README.md")]);
-    pages.map(|page| fs::read_to_string(page).expect("a page")).collect()
+    let readme = fs::read_to_string(root().join("README.md")).expect("a page");
+    in_folder(&root().join("docs")).into_iter().map(|(_, text)| text).chain([readme]).collect()
 }
 
 /// The commands of a page: the lines of its blocks for a shell, and what begins like one between backticks in its text.
 fn commands(page: &str) -> BTreeSet<String> {
-    let mut commands = BTreeSet::new();
-    let mut block = None;
-    let mut text = String::new();
-    for line in page.lines() {
-        match (line.trim().strip_prefix("```"), block) {
-            (Some(kind), None) => block = Some(kind),
-            (Some(_), Some(_)) => block = None,
-            (None, Some("sh")) => {
-                commands.insert(line.split(" #").next().unwrap_or_default().trim().to_owned());
-            }
-            (None, Some(_)) => {}
-            (None, None) => text.extend([line.trim_start(), " "]),
-        }
-    }
-    let quoted = text.split('`').skip(1).step_by(2).map(str::trim);
-    commands.extend(quoted.filter(|code| code.split(' ').next() == Some("cargo")).map(str::to_owned));
-    commands
+    let (lines, quoted) = shell_lines_and_quotes(page);
+    lines.into_iter().chain(quoted.into_iter().filter(|code| program(code) == "cargo")).collect()
 }
 
 /// Runs a command as a newcomer's shell does, with this typed into it.

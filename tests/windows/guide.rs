@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use flowtag_tests::{
+    pages::prompt_lines,
     settings::{MAX_FLOWS, Setting, TRACE_LEVEL},
     totals::Totals,
 };
@@ -27,15 +28,10 @@ pub fn quoted(text: &str) -> BTreeSet<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// The commands of the guide's blocks for the command prompt.
-pub fn commands(text: &str) -> Vec<&str> {
-    text.split("```bat\n").skip(1).flat_map(|rest| rest.split("```").next().unwrap_or_default().lines()).collect()
-}
-
 #[test]
 fn the_service_is_created_as_the_inf_file_creates_it() {
     let guide = text();
-    let create = commands(&guide).into_iter().find(|command| command.starts_with("sc create")).expect("sc create");
+    let create = prompt_lines(&guide).into_iter().find(|command| command.starts_with("sc create")).expect("sc create");
     let inf = Inf::parse(&files::text(&files::x64().join("flowtag.inf")));
     let [name, ..] = inf.values("DefaultInstall.NTamd64.Services", "AddService") else { panic!("AddService") };
     let display_name = inf.value("Flowtag.Service", "DisplayName");
@@ -54,7 +50,7 @@ fn the_table_of_settings_has_what_the_driver_reads() {
         let row = row.unwrap_or_else(|| panic!("no row for {name}"));
         assert_eq!(row[1..4], [default, minimum, maximum].map(u32::to_string), "{name}");
         assert!(
-            commands(&guide).iter().any(|command| command.contains(&format!(
+            prompt_lines(&guide).iter().any(|command| command.contains(&format!(
                 r"reg add HKLM\SYSTEM\CurrentControlSet\Services\flowtag\Parameters /v {name} /t REG_DWORD /d "
             ))),
             "no command sets {name}"
@@ -66,7 +62,7 @@ fn the_table_of_settings_has_what_the_driver_reads() {
 fn the_settings_that_the_guide_stores_are_among_those_that_the_driver_reads() {
     // Below `Parameters\Wdf` are those of KMDF.
     let guide = text();
-    let ours = commands(&guide).into_iter().filter(|command| command.contains(r"flowtag\Parameters /v"));
+    let ours = prompt_lines(&guide).into_iter().filter(|command| command.contains(r"flowtag\Parameters /v"));
     for command in ours {
         let name = command.split("/v ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a value's name");
         assert!([TRACE_LEVEL.name, MAX_FLOWS.name].contains(&name), "{command}");

@@ -1,12 +1,9 @@
 //! Every command for Windows on README.md and docs/*.md, typed as it stands there into the simulator's shell.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use flowtag_simulator::cli::shell::{Args, Exit, Output, Shell};
+use flowtag_tests::pages::{self, in_folder, program, prompt_lines};
 
 use crate::{files, guide};
 
@@ -40,11 +37,12 @@ const PARTS: [(&str, usize); 7] = [
 /// README.md and the pages in docs/, each with its name.
 fn pages() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let docs = fs::read_dir(root.join("docs")).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let mut paths: Vec<PathBuf> = docs.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
-    paths.push(root.join("README.md"));
-    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
-    paths.iter().map(|path| (name(path), files::text(path))).collect()
+    let pages = in_folder(&root.join("docs")).into_iter().chain([(root.join("README.md"), readme())]);
+    pages.map(|(path, text)| (path.file_name().expect("a name").to_string_lossy().into_owned(), text)).collect()
+}
+
+fn readme() -> String {
+    files::text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"))
 }
 
 /// A shell on a machine with the package's files, wherever a command says that they are.
@@ -72,20 +70,15 @@ fn must(shell: &mut Shell, command: &str) {
     }
 }
 
-fn program(command: &str) -> &str {
-    command.split(' ').next().unwrap_or_default()
-}
-
 /// The commands of a part of the guide.
 fn part<'a>(guide: &'a str, heading: &str) -> Vec<&'a str> {
-    let start = guide.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
-    guide::commands(guide[start + 1..].split("\n## ").next().unwrap_or_default())
+    prompt_lines(pages::part(guide, heading).unwrap_or_else(|| panic!("no heading {heading}")))
 }
 
 #[test]
 fn the_commands_of_the_readme_work_one_after_the_other() {
-    let readme = files::text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"));
-    let commands = guide::commands(&readme);
+    let readme = readme();
+    let commands = prompt_lines(&readme);
     assert!(commands.len() >= 5, "{commands:?}");
     let mut shell = shell();
     for command in commands {
@@ -107,13 +100,13 @@ fn the_commands_of_each_part_of_the_guide_work_one_after_the_other() {
         }
         count += commands.len();
     }
-    assert_eq!(count, guide::commands(&guide).len(), "a part with commands is not in the list");
+    assert_eq!(count, prompt_lines(&guide).len(), "a part with commands is not in the list");
 }
 
 #[test]
 fn no_other_page_has_a_block_for_the_command_prompt() {
     for (name, text) in pages().iter().filter(|(name, _)| !["README.md", "windows.md"].contains(&name.as_str())) {
-        assert_eq!(guide::commands(text), [""; 0], "{name}");
+        assert_eq!(prompt_lines(text), [""; 0], "{name}");
     }
 }
 
@@ -142,7 +135,7 @@ fn the_commands_in_the_text_are_commands() {
 #[test]
 fn what_is_not_typed_is_on_a_page() {
     let texts: Vec<_> = pages().into_iter().map(|(_, text)| text).collect();
-    let commands = texts.iter().flat_map(|text| guide::commands(text).into_iter().chain(guide::quoted(text)));
+    let commands = texts.iter().flat_map(|text| prompt_lines(text).into_iter().chain(guide::quoted(text)));
     let programs: BTreeSet<_> = commands.map(program).collect();
     for (name, reason) in ELSEWHERE {
         assert!(programs.contains(name), "{name} ({reason}) is on no page any more");

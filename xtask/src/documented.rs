@@ -4,34 +4,24 @@ use std::{fs, path::PathBuf};
 
 use clap::Parser;
 
+use self::pages::{in_folder, shell_lines_and_quotes};
 use crate::{command_line::CommandLine, workspace};
+
+#[expect(dead_code, reason = "the tests of the repository want the rest")]
+#[path = "../../tests/src/pages.rs"]
+mod pages;
 
 /// README.md and its like, and those in docs/.
 fn pages() -> Vec<(PathBuf, String)> {
-    let folders = [workspace::root().to_owned(), workspace::root().join("docs")];
-    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
-    let pages = files.filter(|file| file.extension().is_some_and(|extension| extension == "md"));
-    pages.map(|page| (page.clone(), fs::read_to_string(page).unwrap())).collect()
+    [workspace::root().to_owned(), workspace::root().join("docs")].iter().flat_map(|folder| in_folder(folder)).collect()
 }
 
 /// The commands of a page that begin with `cargo xtask`: the lines of its blocks for a shell, and what stands between
 /// backticks in its text.
 fn commands(page: &str) -> Vec<String> {
-    let mut commands = Vec::new();
-    let mut block = None;
-    let mut text = String::new();
-    for line in page.lines() {
-        match (line.trim().strip_prefix("```"), block) {
-            (Some(kind), None) => block = Some(kind),
-            (Some(_), Some(_)) => block = None,
-            (None, Some("sh")) => commands.push(line.split(" #").next().unwrap_or_default().trim().to_owned()),
-            (None, Some(_)) => {}
-            (None, None) => text.extend([line.trim_start(), " "]),
-        }
-    }
-    commands.extend(text.split('`').skip(1).step_by(2).map(|code| code.trim().to_owned()));
-    commands.retain(|command| command.starts_with("cargo xtask "));
-    commands
+    let (lines, quoted) = shell_lines_and_quotes(page);
+    let all = lines.into_iter().chain(quoted);
+    all.filter(|command| command.starts_with("cargo xtask ")).collect()
 }
 
 /// The words of a command, as a shell sees them.

@@ -45,7 +45,7 @@ pub fn run(faults: &[Fault], seed: u64) -> Seen {
     rig.machine.faults().watch_stacks(&planned);
     let session_may_stay = faults.iter().any(|fault| fault.import == "FwpmEngineClose0");
     let leaves = |import: &str| import.starts_with("FwpmTransaction") || import.ends_with("DeleteByKey0");
-    let objects_may_stay = faults.iter().any(|fault| leaves(&fault.import));
+    let objects_may_stay = faults.iter().any(|fault| leaves(fault.import));
     let mut scenario = Scenario {
         rig,
         faults: faults.len(),

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
+use flowtag_tests::pages::{part, program, prompt_lines};
 
 use super::{
     prefix::{Output, Prefix},
@@ -23,12 +24,11 @@ pub fn type_all(prefix: &Prefix) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = |name: &str| fs::read_to_string(root.join(name)).with_context(|| format!("read {name}"));
     let (readme, guide) = (page("README.md")?, page("docs/windows.md")?);
-    let mut commands = commands(&readme);
+    let mut commands = prompt_lines(&readme);
     for heading in PARTS {
-        let start = guide.find(&format!("\n{heading}\n")).with_context(|| format!("no heading {heading}"))?;
-        let part = guide[start + 1..].split("\n## ").next().unwrap_or_default();
+        let part = part(&guide, heading).with_context(|| format!("no heading {heading}"))?;
         // Driver Verifier's begin with a restart and end with the driver stopped, the next ones with `sc stop`.
-        commands.extend(self::commands(part));
+        commands.extend(prompt_lines(part));
         if heading == "## Under Driver Verifier" {
             commands.push("sc start flowtag");
         }
@@ -43,16 +43,6 @@ pub fn type_all(prefix: &Prefix) -> Result<()> {
     let left = prefix.run(&["sc", "query", service::FLOWTAG])?;
     ensure!(!left.success, "at the end the service is there:\n{}", left.text);
     Ok(())
-}
-
-/// The lines of a page's blocks for the command prompt.
-fn commands(page: &str) -> Vec<&str> {
-    let blocks = page.split("```bat\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.flat_map(str::lines).collect()
-}
-
-fn program(command: &str) -> &str {
-    command.split(' ').next().unwrap_or_default()
 }
 
 /// Types a command, and waits until a service that it starts or stops has.
@@ -84,7 +74,7 @@ mod tests {
     #[test]
     fn the_lines_of_all_blocks_for_the_command_prompt_are_typed() {
         let page = "```bat\nsc query x\nreg query y\n```\ntext\n```sh\nls\n```\n```bat\nsc stop x\n```\n";
-        assert_eq!(commands(page), ["sc query x", "reg query y", "sc stop x"]);
+        assert_eq!(prompt_lines(page), ["sc query x", "reg query y", "sc stop x"]);
         assert_eq!(program("sc query x"), "sc");
     }
 }
