@@ -21,7 +21,7 @@ use crate::{
 const PURE: &str = "tests/src/lib.rs";
 const ON_HOST: &str = "tests/on_host/src/lib.rs";
 /// Files that loom and shuttle run.
-const INTERLEAVED: [&str; 2] = ["src/flow_ring.rs", "src/references.rs"];
+const INTERLEAVED: [&str; 3] = ["src/flow_ring.rs", "src/flow_ring/list.rs", "src/references.rs"];
 /// On the processor. On the sound driver each takes seconds, Miri a minute or two.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The same for Miri.
@@ -81,11 +81,13 @@ pub fn lives(root: &Path, file: &str) -> Vec<Check> {
     there.then(|| cargo_test("lives", root, "--test=lives")).into_iter().collect()
 }
 
-/// Whether a crate takes a file of the driver, by a path of its own or through the `mod.rs` beside it.
+/// Whether a crate takes a file of the driver, by a path of its own or through the module above it.
 fn compiles(krate: &Path, file: &str) -> bool {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let text = fs::read_to_string(krate).unwrap_or_default();
-    [file.to_owned(), format!("{folder}/mod.rs")].iter().any(|path| text.contains(&format!("../{path}\"")))
+    [file.to_owned(), format!("{folder}/mod.rs"), format!("{folder}.rs")]
+        .iter()
+        .any(|path| text.contains(&format!("../{path}\"")))
 }
 
 /// loom, shuttle and Miri, as far as they compile `file`, in the copy at `root`, and it has what they are for.
@@ -145,6 +147,7 @@ mod tests {
     fn a_pure_module_has_unit_tests() {
         assert_eq!(names(units(workspace::root(), "src/trace.rs")), ["unit tests"]);
         assert_eq!(names(units(workspace::root(), "src/wfp/values.rs")), ["unit tests"]);
+        assert_eq!(names(units(workspace::root(), "src/flow_ring/list.rs")), ["unit tests"]);
     }
 
     #[test]
