@@ -5,6 +5,7 @@ use wdk_sys::{
 };
 
 use crate::{
+    bfe::{self, CHANGES},
     callouts::{self, authorize::AUTHORIZING},
     engine,
     failure::Failure,
@@ -48,13 +49,16 @@ unsafe extern "C" fn unload(_driver: WDFDRIVER) {
     tear_down();
 }
 
-/// Everything that a classify reads is there before the filters are committed, and nothing after that can fail.
+/// Everything that a classify reads is there before the filters are committed, and nothing after that can fail. Where the filter
+/// engine does not run yet, that comes later.
 ///
 /// # Safety
 /// As for [`load`].
 unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<(), Failure> {
     // SAFETY: nothing calls the driver yet.
     unsafe { AUTHORIZING.initialize() };
+    // SAFETY: as above.
+    unsafe { CHANGES.initialize() };
     print::life(life::loading);
     // SAFETY: the caller's promise.
     let driver = unsafe { Driver::create(object, registry_path, unload) }?;
@@ -68,16 +72,17 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
     *DEVICE.lock() = Some(device);
     flow::allocate_ring(max_flows).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
     callouts::register(device_object.cast())?;
-    engine::start()?;
+    bfe::follow(device_object.cast())?;
     print::life(|line| life::loaded(line, trace_level, max_flows));
     Ok(())
 }
 
 /// Undoes a load, or as much of one as was reached, from the end.
 fn tear_down() {
+    bfe::unsubscribe();
     AUTHORIZING.wait();
     unload::drain();
-    engine::close();
+    engine::leave();
     unload::unregister_callouts();
     print::life(|line| life::totals(line, &TOTALS));
     flow::free_ring();

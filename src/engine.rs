@@ -5,15 +5,13 @@
 //! every later start out. Static objects any static session may delete, by keys that are ours and fixed, and they go at the
 //! latest when the engine stops (Win32, "Object Management").
 use core::{
-    ffi::c_void,
     ptr,
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use wdk_sys::{
     NTSTATUS, STATUS_FWP_ALREADY_EXISTS, STATUS_FWP_CALLOUT_NOT_FOUND, STATUS_FWP_FILTER_NOT_FOUND, STATUS_FWP_IN_USE,
-    STATUS_FWP_PROVIDER_NOT_FOUND, STATUS_FWP_SESSION_ABORTED, STATUS_FWP_SUBLAYER_NOT_FOUND, STATUS_INVALID_HANDLE,
-    STATUS_UNSUCCESSFUL,
+    STATUS_FWP_PROVIDER_NOT_FOUND, STATUS_FWP_SUBLAYER_NOT_FOUND, STATUS_UNSUCCESSFUL,
 };
 
 use crate::{
@@ -46,101 +44,103 @@ const EPT_NT_NOT_REGISTERED: NTSTATUS = 0xc002_0036_u32.cast_signed();
 /// For so long deleting is tried again, in milliseconds.
 const PATIENCE: u64 = 5_000;
 
-/// The open session, or NULL.
-static ENGINE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// Whether objects of this life may be in the engine.
+static ADDED: AtomicBool = AtomicBool::new(false);
 
 /// Adds the filters. From the commit on the callouts are called, also when the commit says that it failed: it may have
 /// failed after it took effect (a guess: nothing says that it cannot).
 ///
 /// IRQL: `PASSIVE_LEVEL`
-pub fn start() -> Result<(), Failure> {
-    let engine = open()?;
-    ENGINE.store(engine, Ordering::Relaxed);
-    in_transaction(engine, add_anew)
+pub fn join() -> Result<(), Failure> {
+    let session = Session::open()?;
+    ADDED.store(true, Ordering::Relaxed);
+    session.in_transaction(add_anew)
 }
 
-/// Deletes what was added and ends the session, if it is open. What cannot be deleted does no harm, since filters that inspect are
-/// ignored without their callouts, and the next start deletes it.
+/// Deletes what was added, if anything was. What cannot be deleted does no harm, since filters that inspect are ignored without
+/// their callouts, and the next start deletes it.
 ///
-/// The session is closed once, whatever comes of it, also when the engine has ended it (Win32, "WFP Error Codes",
-/// `FWP_E_SESSION_ABORTED`). Nothing says what becomes of its handle when closing it fails, and a session that stays open holds
-/// nothing any more.
+/// A failure is tried again for a while, unless the engine does not run: it takes the objects along when it stops.
 ///
-/// IRQL: `PASSIVE_LEVEL`
-pub fn close() {
-    let engine = ENGINE.swap(ptr::null_mut(), Ordering::Relaxed);
-    if engine.is_null() {
+/// IRQL: `PASSIVE_LEVEL`, when nobody joins any more
+pub fn leave() {
+    if !ADDED.swap(false, Ordering::Relaxed) {
         return;
     }
-    let deleted = delete_patiently(engine);
-    // Also when that has failed: a transaction that is left open locks everybody out.
-    // SAFETY: the session is open, and no longer known to anybody else.
-    let closed = check("FwpmEngineClose0", unsafe { FwpmEngineClose0(engine) });
-    if let Err(Failure { step, status }) = deleted.and(closed) {
-        print::life(|line| life::not_closed(line, step, status));
-    }
-}
-
-/// A failure to delete is tried again for a while, unless the session is over.
-fn delete_patiently(engine: HANDLE) -> Result<(), Failure> {
     let mut wait = Wait::begin();
     loop {
-        let Err(failure) = in_transaction(engine, delete_objects) else { return Ok(()) };
-        if is_over(failure.status) || wait.milliseconds() >= PATIENCE {
-            return Err(failure);
+        let deleted = Session::open().and_then(|session| session.in_transaction(delete_objects));
+        let Err(Failure { step, status }) = deleted else { return };
+        if matches!(status, RPC_NT_SERVER_UNAVAILABLE | EPT_NT_NOT_REGISTERED) {
+            return;
+        }
+        if wait.milliseconds() >= PATIENCE {
+            print::life(|line| life::not_closed(line, step, status));
+            return;
         }
         if wait.report_is_due() {
-            print::life(|line| life::closing(line, wait.milliseconds(), failure.step, failure.status));
+            print::life(|line| life::closing(line, wait.milliseconds(), step, status));
         }
         wait.sleep();
     }
 }
 
-/// Whether this status says that the session is no more (Win32, "WFP Error Codes"; the errors of RPC that users of other drivers
-/// report where the engine's service does not run: docs/simulator.md, Management). That it is no more because the engine has
-/// stopped, which takes the static objects along, is a guess; where it is wrong the next start deletes them.
-const fn is_over(status: NTSTATUS) -> bool {
-    matches!(
-        status,
-        STATUS_FWP_SESSION_ABORTED | STATUS_INVALID_HANDLE | RPC_NT_SERVER_UNAVAILABLE | EPT_NT_NOT_REGISTERED
-    )
+/// A session with the engine, for one transaction. None stays open: what it adds outlives it, and one that is over, since the
+/// engine was stopped meanwhile, would have to be told from one that is not.
+struct Session(HANDLE);
+
+impl Session {
+    fn open() -> Result<Self, Failure> {
+        let session = FWPM_SESSION0 {
+            sessionKey: GUID::ZERO,
+            displayData: display(wide!("flowtag")),
+            flags: 0,
+            txnWaitTimeoutInMSec: 0,
+            processId: 0,
+            sid: ptr::null_mut(),
+            username: ptr::null_mut(),
+            kernelMode: 0,
+        };
+        let mut engine = ptr::null_mut();
+        // SAFETY: the session is described and the handle stored in locals.
+        let status = unsafe {
+            FwpmEngineOpen0(ptr::null(), RPC_C_AUTHN_WINNT, ptr::null(), &raw const session, &raw mut engine)
+        };
+        check("FwpmEngineOpen0", status)?;
+        if engine.is_null() {
+            return Err(Failure { step: "FwpmEngineOpen0", status: STATUS_UNSUCCESSFUL });
+        }
+        Ok(Self(engine))
+    }
+
+    fn in_transaction(&self, change: fn(HANDLE) -> Result<(), Failure>) -> Result<(), Failure> {
+        let engine = self.0;
+        // SAFETY: the session is open.
+        let begun = check("FwpmTransactionBegin0", unsafe { FwpmTransactionBegin0(engine, 0) });
+        let outcome = begun.and_then(|()| change(engine)).and_then(|()| {
+            // SAFETY: as above.
+            check("FwpmTransactionCommit0", unsafe { FwpmTransactionCommit0(engine) })
+        });
+        if outcome.is_err() {
+            // Whatever has failed, also an abort before: none is left open.
+            // SAFETY: as above.
+            unsafe { FwpmTransactionAbort0(engine) };
+        }
+        outcome
+    }
 }
 
-fn in_transaction(engine: HANDLE, change: fn(HANDLE) -> Result<(), Failure>) -> Result<(), Failure> {
-    // SAFETY: the session is open.
-    let begun = check("FwpmTransactionBegin0", unsafe { FwpmTransactionBegin0(engine, 0) });
-    let outcome = begun.and_then(|()| change(engine)).and_then(|()| {
-        // SAFETY: as above.
-        check("FwpmTransactionCommit0", unsafe { FwpmTransactionCommit0(engine) })
-    });
-    if outcome.is_err() {
-        // Whatever has failed, also an abort before: none is left open.
-        // SAFETY: as above.
-        unsafe { FwpmTransactionAbort0(engine) };
+impl Drop for Session {
+    /// Closes it once, whatever comes of it, also when the engine has ended it (Win32, "WFP Error Codes",
+    /// `FWP_E_SESSION_ABORTED`). Nothing says what becomes of the handle when that fails, and a session that stays open holds
+    /// nothing: closing aborts a transaction that is open, and nobody says that it keeps others out when it cannot.
+    fn drop(&mut self) {
+        // SAFETY: the session is open, and nobody else knows it.
+        let status = unsafe { FwpmEngineClose0(self.0) };
+        if let Err(Failure { step, status }) = check("FwpmEngineClose0", status) {
+            print::life(|line| life::not_closed(line, step, status));
+        }
     }
-    outcome
-}
-
-fn open() -> Result<HANDLE, Failure> {
-    let session = FWPM_SESSION0 {
-        sessionKey: GUID::ZERO,
-        displayData: display(wide!("flowtag")),
-        flags: 0,
-        txnWaitTimeoutInMSec: 0,
-        processId: 0,
-        sid: ptr::null_mut(),
-        username: ptr::null_mut(),
-        kernelMode: 0,
-    };
-    let mut engine = ptr::null_mut();
-    // SAFETY: the session is described and the handle stored in locals.
-    let status =
-        unsafe { FwpmEngineOpen0(ptr::null(), RPC_C_AUTHN_WINNT, ptr::null(), &raw const session, &raw mut engine) };
-    check("FwpmEngineOpen0", status)?;
-    if engine.is_null() {
-        return Err(Failure { step: "FwpmEngineOpen0", status: STATUS_UNSUCCESSFUL });
-    }
-    Ok(engine)
 }
 
 /// Adds everything. What is there already an earlier life could not delete: our callouts are registered by now, and

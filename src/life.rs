@@ -62,6 +62,37 @@ pub fn lost(line: &mut Line, kind: &str, status: Option<i32>) {
     line.text(" (totals at unload)\n");
 }
 
+/// The filter engine does not run: the filters are added when it does.
+pub fn waiting(line: &mut Line, state: u32) {
+    line.text("flowtag: waiting");
+    field(line, "bfe", state.into());
+    line.byte(b'\n');
+}
+
+/// The filter engine runs, and has the filters.
+pub fn joined(line: &mut Line) {
+    line.text("flowtag: filters added\n");
+}
+
+/// The filter engine runs again, and does not take the filters.
+pub fn not_joined(line: &mut Line, step: &str, status: i32) {
+    line.text("flowtag: filters not added");
+    step_of(line, step, status);
+}
+
+/// The driver will not hear of a filter engine that comes and goes.
+pub fn not_subscribed(line: &mut Line, status: i32) {
+    line.text("flowtag: not subscribed");
+    status_of(line, status);
+}
+
+/// Unloading waits for the end of the subscription.
+pub fn unsubscribing(line: &mut Line, milliseconds: u64, status: i32) {
+    line.text("flowtag: unsubscribing");
+    field(line, "ms", milliseconds);
+    status_of(line, status);
+}
+
 /// The driver is being unloaded.
 pub fn stopping(line: &mut Line, flows: u32) {
     line.text("flowtag: stopping");
@@ -248,6 +279,25 @@ mod tests {
     #[test]
     fn the_line_of_what_an_earlier_life_has_left_is_as_documented() {
         assert_line(leftovers, "flowtag: leftovers found");
+    }
+
+    #[test]
+    fn the_lines_of_a_filter_engine_that_comes_and_goes_are_as_documented() {
+        assert_line(|line| waiting(line, 2), "flowtag: waiting bfe=2");
+        assert_line(joined, "flowtag: filters added");
+        let status = 0xc022_0012_u32.cast_signed();
+        assert_line(
+            |line| not_joined(line, "FwpmTransactionBegin0", status),
+            "flowtag: filters not added step=FwpmTransactionBegin0 status=0xc0220012",
+        );
+    }
+
+    #[test]
+    fn the_lines_of_the_subscription_are_as_documented() {
+        let status = 0xc000_009a_u32.cast_signed();
+        assert_line(|line| not_subscribed(line, status), "flowtag: not subscribed status=0xc000009a");
+        let status = 0xc000_0001_u32.cast_signed();
+        assert_line(|line| unsubscribing(line, 1_270, status), "flowtag: unsubscribing ms=1270 status=0xc0000001");
     }
 
     #[test]

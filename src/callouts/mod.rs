@@ -8,7 +8,7 @@ use core::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use wdk_sys::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use wdk_sys::{NTSTATUS, STATUS_FWP_ALREADY_EXISTS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
     failure::{Failure, check},
@@ -189,17 +189,22 @@ const OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_OFFLOAD | FWP_CALLOUT_FLAG_ALLOW_RS
 const NEW_OFFLOADS: u32 = FWP_CALLOUT_FLAG_ALLOW_USO | FWP_CALLOUT_FLAG_ALLOW_URO;
 
 /// Registers the callouts, the last first: one that authorizes needs those that its contexts are for. What was registered
-/// before a failure stays so.
+/// before a failure stays so. Done once more, this is for those that are not registered any more.
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn register(device: *mut c_void) -> Result<(), Failure> {
     for (index, callout) in CALLOUTS.iter().enumerate().rev() {
+        let before = callout.registered.load(Ordering::Relaxed);
         let mut status = callout.register(device, OFFLOADS | NEW_OFFLOADS);
         // A guess: what a flag that is not known would bring, if Windows looks at them at all. Any other failure says itself
         // below.
         if status == STATUS_INVALID_PARAMETER {
             print::life(|line| life::without_flags(line, index, status));
             status = callout.register(device, OFFLOADS);
+        }
+        // By us, or this driver would not have been started.
+        if before && status == STATUS_FWP_ALREADY_EXISTS {
+            continue;
         }
         check("FwpsCalloutRegister2", status)?;
     }

@@ -127,6 +127,7 @@ pub type FWPS_CALLOUT_CLASSIFY_FN2 = unsafe extern "C" fn(
 );
 pub type FWPS_CALLOUT_NOTIFY_FN2 =
     unsafe extern "C" fn(notifyType: u32, filterKey: *const GUID, filter: *mut c_void) -> NTSTATUS;
+pub type FWPM_SERVICE_STATE_CHANGE_CALLBACK0 = unsafe extern "C" fn(context: *mut c_void, newState: u32);
 pub type FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 = unsafe extern "C" fn(layerId: u16, calloutId: u32, flowContext: u64);
 
 pub const FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW: u32 = 0x1;
@@ -271,6 +272,8 @@ pub const FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS: u32 = 11;
 
 pub const FWP_CONDITION_FLAG_IS_REAUTHORIZE: u32 = 0x4;
 
+pub const FWPM_SERVICE_RUNNING: u32 = 3;
+
 #[cfg_attr(windows, link(name = "fwpkclnt"))]
 unsafe extern "C" {
     pub fn FwpsCalloutRegister2(
@@ -281,6 +284,14 @@ unsafe extern "C" {
     pub fn FwpsCalloutUnregisterById0(calloutId: u32) -> NTSTATUS;
     pub fn FwpsFlowAssociateContext0(flowId: u64, layerId: u16, calloutId: u32, flowContext: u64) -> NTSTATUS;
     pub fn FwpsFlowRemoveContext0(flowId: u64, layerId: u16, calloutId: u32) -> NTSTATUS;
+    pub fn FwpmBfeStateGet0() -> u32;
+    pub fn FwpmBfeStateSubscribeChanges0(
+        deviceObject: *mut c_void,
+        callback: FWPM_SERVICE_STATE_CHANGE_CALLBACK0,
+        context: *mut c_void,
+        changeHandle: *mut HANDLE,
+    ) -> NTSTATUS;
+    pub fn FwpmBfeStateUnsubscribeChanges0(changeHandle: HANDLE) -> NTSTATUS;
     pub fn FwpmEngineOpen0(
         serverName: *const u16,
         authnService: u32,

@@ -10,7 +10,8 @@ use flowtag_simulator::{
 use flowtag_tests::rig::{Rig, field, outbound};
 
 /// Every step of deleting what is in the filter engine.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
+    "FwpmEngineOpen0",
     "FwpmTransactionBegin0",
     "FwpmFilterDeleteByKey0",
     "FwpmCalloutDeleteByKey0",
@@ -88,7 +89,8 @@ fn a_session_that_does_not_close_is_not_closed_twice_and_keeps_no_later_start_ou
     rig.fail(CLOSE, 1, Some(status::RPC_CALL_FAILED));
     let took = stop(&rig);
     assert!(took.is_zero(), "{took:?}");
-    assert_eq!((rig.machine.faults().calls(CLOSE), rig.machine.wfp().filters()), (1, 0));
+    // One of start's, one of leaving's.
+    assert_eq!((rig.machine.faults().calls(CLOSE), rig.machine.wfp().filters()), (2, 0));
     assert_eq!(
         rig.lines_of("engine not closed"),
         ["flowtag: engine not closed step=FwpmEngineClose0 status=0xc002001b"]
@@ -113,8 +115,8 @@ fn leaving_an_engine_that_has_stopped_takes_no_time() {
     let rig = Rig::started();
     rig.machine.stop_bfe().unwrap();
     let took = stop(&rig);
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    assert_eq!(rig.lines_of("engine not closed").len(), 1);
+    assert!(took.is_zero(), "{took:?}");
+    assert!(rig.lines_of("engine not closed").is_empty(), "what it had it has taken along: {:?}", rig.lines());
     rig.assert_clean();
 }
 

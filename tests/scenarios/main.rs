@@ -5,6 +5,7 @@
 mod arbitration;
 mod associate;
 mod authorize;
+mod bfe;
 mod cost;
 mod fail_open;
 mod flood;

@@ -152,14 +152,6 @@ fn a_commit_that_fails_after_it_took_effect_is_undone() {
 }
 
 #[test]
-fn with_the_base_filtering_engine_stopped_start_fails_cleanly() {
-    let rig = Rig::installed(&[]);
-    rig.machine.stop_bfe().unwrap();
-    rig.start().unwrap_err();
-    rig.assert_clean();
-}
-
-#[test]
 fn whatever_fails_once_during_start_the_driver_runs_or_is_gone() {
     let fallible = windows::imports().all().filter(|export| export.fails != Fails::Never);
     // A session that does not close stays: `leaving.rs` has a test of its own for it.

@@ -7,12 +7,13 @@ use flowtag_simulator::computer::Call;
 use flowtag_tests::rig::{Rig, outbound};
 
 /// What start acquires, in this order, how often, and what gives it back. What goes with something else is not here:
-/// `WdfDriverCreate` with the driver; the key of the settings is closed before start goes on.
+/// `WdfDriverCreate` with the driver; the key of the settings is closed before start goes on. The last row stands for the filters,
+/// which one transaction adds and one deletes.
 const TABLE: [(&str, usize, &str); 4] = [
     ("WdfDeviceCreate", 1, "WdfObjectDelete"),
     ("ExAllocatePool2", 1, "ExFreePoolWithTag"), // the ring
     ("FwpsCalloutRegister2", 8, "FwpsCalloutUnregisterById0"),
-    ("FwpmEngineOpen0", 1, "FwpmEngineClose0"),
+    ("FwpmEngineOpen0", 1, "FwpmTransactionCommit0"),
 ];
 
 /// Everything that is acquired, one by one: what acquires it, and what releases it. Callouts are told apart by their run-time
@@ -57,8 +58,15 @@ impl Steps {
     }
 }
 
-/// Before anything is released nobody associates any more, and no context is left.
-const BEFORE: [&str; 2] = ["ExWaitForRundownProtectionRelease", "FwpsFlowRemoveContext0"];
+/// Before anything is released nobody adds filters any more, nobody associates, and no context is left. The subscription is made
+/// before the filters are added and ended before they are deleted: who hears that the engine runs adds them.
+const BEFORE: [&str; 3] =
+    ["FwpmBfeStateUnsubscribeChanges0", "ExWaitForRundownProtectionRelease", "FwpsFlowRemoveContext0"];
+
+/// Nobody adds filters, and then nobody associates.
+fn alone() -> Vec<String> {
+    [BEFORE[0], BEFORE[1], BEFORE[1]].map(str::to_owned).to_vec()
+}
 
 /// What gives back the first `count` acquisitions, the last one first.
 fn releases(count: usize) -> Vec<String> {
@@ -70,8 +78,7 @@ fn unload_releases_in_the_reverse_order_of_acquisition() {
     let rig = Rig::started();
     let steps = Steps::of(&rig);
     rig.stop();
-    let expected = [vec![BEFORE[0].to_owned()], releases(acquisitions().len())].concat();
-    assert_eq!(steps.take(), expected);
+    assert_eq!(steps.take(), [alone(), releases(acquisitions().len())].concat());
 }
 
 #[test]
@@ -81,11 +88,10 @@ fn contexts_are_removed_when_nobody_associates_any_more_and_before_anything_else
     let steps = Steps::of(&rig);
     rig.stop();
     let mut steps = steps.take();
-    steps.truncate(5);
-    let [rundown, remove] = BEFORE.map(str::to_owned);
+    steps.truncate(7);
     // The record goes with its second context.
-    assert_eq!(steps[..4], [rundown, remove.clone(), remove, "ExFreePoolWithTag".to_owned()]);
-    assert_eq!(steps[4], "FwpmEngineClose0");
+    let drained = [BEFORE[2], BEFORE[2], "ExFreePoolWithTag", "FwpmTransactionCommit0"].map(str::to_owned).to_vec();
+    assert_eq!(steps, [alone(), drained].concat());
 }
 
 #[test]
@@ -98,8 +104,9 @@ fn a_start_that_fails_releases_what_it_has_in_the_reverse_order() {
         let steps = Steps::of(&rig);
         rig.start().unwrap_err();
         let mut steps = steps.take();
-        steps.retain(|step| step != BEFORE[0]);
-        assert_eq!(steps, releases(count), "{failing}, call {nth}");
+        steps.retain(|step| step != BEFORE[1]);
+        let subscribed = if *failing == "FwpmEngineOpen0" { vec![BEFORE[0].to_owned()] } else { Vec::new() };
+        assert_eq!(steps, [subscribed, releases(count)].concat(), "{failing}, call {nth}");
         rig.assert_clean();
     }
 }

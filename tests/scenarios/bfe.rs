@@ -1,0 +1,276 @@
+//! The filter engine's service comes and goes: before the driver, in the middle of a start, while it runs, while it unloads.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use flowtag_simulator::{
+    Machine,
+    service::{StartType, State},
+    wfp::status,
+};
+
+use flowtag_tests::rig::{Rig, SERVICE, field, outbound};
+
+/// What start, and what adds the filters anew, calls of the engine.
+const STEPS: [(&str, u64); 8] = [
+    ("FwpmBfeStateGet0", 1),
+    ("FwpmEngineOpen0", 1),
+    ("FwpmTransactionBegin0", 1),
+    ("FwpmProviderAdd0", 1),
+    ("FwpmSubLayerAdd0", 1),
+    ("FwpmCalloutAdd0", 8),
+    ("FwpmFilterAdd0", 8),
+    ("FwpmTransactionCommit0", 1),
+];
+
+/// Each step by itself: its name, and which call of it.
+fn steps() -> impl Iterator<Item = (&'static str, u64)> {
+    STEPS.into_iter().flat_map(|(import, times)| (1..=times).map(move |nth| (import, nth)))
+}
+
+/// Does `what` on another processor, once, when the `nth` next call of an import has been made and not been answered.
+fn amidst(rig: &Rig, import: &'static str, nth: u64, what: impl Fn(&Machine) + Send + Sync + 'static) {
+    let calls = AtomicU64::new(0);
+    rig.machine.on_import(move |call| {
+        if call.name() == import && calls.fetch_add(1, Ordering::Relaxed) + 1 == nth {
+            let machine = call.machine.clone();
+            thread::scope(|scope| scope.spawn(|| what(&machine)).join().unwrap());
+        }
+    });
+}
+
+fn stop(machine: &Machine) {
+    machine.stop_bfe().unwrap();
+}
+
+fn restart(machine: &Machine) {
+    machine.stop_bfe().unwrap();
+    machine.start_bfe().unwrap();
+}
+
+/// The filters are there, and a flow that is opened is tagged.
+fn assert_tags(rig: &Rig) {
+    assert_eq!((rig.machine.wfp().filters(), rig.machine.wfp().sessions()), (8, 0));
+    let flow = rig.open(&outbound());
+    rig.line("open", flow);
+}
+
+fn count(rig: &Rig, line: &str) -> usize {
+    rig.lines().iter().filter(|printed| *printed == &format!("flowtag: {line}")).count()
+}
+
+#[test]
+fn a_start_before_the_engine_runs_succeeds_and_waits_for_it() {
+    let rig = Rig::installed(&[("TraceLevel", 1)]);
+    stop(&rig.machine);
+    rig.start().unwrap();
+    assert_eq!((rig.lines_of("waiting"), rig.machine.wfp().filters()), (vec!["flowtag: waiting bfe=0".to_owned()], 0));
+    rig.machine.start_bfe().unwrap();
+    assert_eq!(count(&rig, "filters added"), 1);
+    assert_tags(&rig);
+    rig.stop();
+}
+
+#[test]
+fn a_driver_that_the_kernel_starts_at_boot_tags_what_comes_when_the_engine_runs() {
+    for start in [StartType::Boot, StartType::System, StartType::Auto] {
+        let rig = Rig::installed(&[("TraceLevel", 1)]);
+        rig.machine.change_service(SERVICE, |config| config.start = start).unwrap();
+        for (name, outcome) in rig.machine.start_services() {
+            assert_eq!(outcome.unwrap().state, State::Running, "{name}, {start:?}");
+        }
+        assert_tags(&rig);
+        rig.stop();
+    }
+}
+
+#[test]
+fn a_driver_that_still_waits_unloads_at_once_and_asks_the_engine_nothing() {
+    let rig = Rig::installed(&[]);
+    stop(&rig.machine);
+    rig.start().unwrap();
+    let began = rig.machine.clock().since_start();
+    rig.stop();
+    assert_eq!(rig.machine.clock().since_start(), began);
+    assert_eq!(rig.machine.faults().calls("FwpmEngineOpen0"), 0);
+    assert!(rig.lines_of("engine not closed").is_empty());
+}
+
+#[test]
+fn a_start_with_the_engine_running_says_nothing_of_it() {
+    let rig = Rig::started();
+    assert_eq!((rig.lines_of("waiting").len(), count(&rig, "filters added")), (0, 0));
+    rig.stop();
+}
+
+#[test]
+fn an_engine_that_stops_and_starts_gets_the_filters_again() {
+    let rig = Rig::started();
+    stop(&rig.machine);
+    assert_eq!(rig.lines_of("waiting"), ["flowtag: waiting bfe=2"]);
+    assert_eq!(count(&rig, "filters added"), 0);
+    rig.machine.start_bfe().unwrap();
+    assert_eq!((rig.lines_of("waiting").len(), count(&rig, "filters added")), (1, 1));
+    assert_tags(&rig);
+    rig.stop();
+}
+
+#[test]
+fn a_flow_that_is_tagged_keeps_its_tag_while_the_engine_restarts() {
+    let rig = Rig::started();
+    let flow = rig.open(&outbound());
+    rig.send(flow, 10);
+    restart(&rig.machine);
+    rig.send(flow, 10);
+    rig.close(flow);
+    let close = rig.line("close", flow);
+    assert_eq!((field(&close, "packets"), field(&close, "why")), ("2/0", "deleted"));
+    rig.stop();
+}
+
+#[test]
+fn each_restart_is_said_and_none_leaves_anything_behind() {
+    let rig = Rig::started();
+    for times in 1..=20 {
+        restart(&rig.machine);
+        assert_eq!((rig.lines_of("waiting").len(), count(&rig, "filters added")), (times, times));
+        assert_eq!((rig.machine.wfp().callouts(), rig.machine.wfp().sessions()), (8, 0));
+    }
+    assert_tags(&rig);
+    assert!(rig.lines_of("leftovers").is_empty());
+    rig.stop();
+}
+
+#[test]
+fn an_engine_that_stops_in_the_middle_of_start_is_waited_for() {
+    for (import, nth) in steps() {
+        let rig = Rig::installed(&[("TraceLevel", 1)]);
+        amidst(&rig, import, nth, stop);
+        rig.start().unwrap_or_else(|error| panic!("{import}, call {nth}: {error}"));
+        assert_eq!(rig.lines_of("waiting").len(), 1, "{import}, call {nth}: {:?}", rig.lines());
+        rig.machine.start_bfe().unwrap();
+        assert_tags(&rig);
+        rig.stop();
+    }
+}
+
+#[test]
+fn an_engine_that_restarts_in_the_middle_of_start_gets_the_filters() {
+    for (import, nth) in steps() {
+        let rig = Rig::installed(&[("TraceLevel", 1)]);
+        amidst(&rig, import, nth, restart);
+        rig.start().unwrap_or_else(|error| panic!("{import}, call {nth}: {error}"));
+        assert_tags(&rig);
+        rig.stop();
+    }
+}
+
+#[test]
+fn an_engine_that_restarts_while_filters_are_added_anew_gets_them_once_more() {
+    for (import, nth) in steps() {
+        let rig = Rig::started();
+        stop(&rig.machine);
+        // The state is asked for at each change, and START_PENDING comes first.
+        amidst(&rig, import, if import == "FwpmBfeStateGet0" { 3 } else { nth }, restart);
+        rig.machine.start_bfe().unwrap();
+        assert_tags(&rig);
+        rig.stop();
+    }
+}
+
+#[test]
+fn filters_that_a_running_engine_refuses_are_said_and_added_at_its_next_start() {
+    let rig = Rig::started();
+    rig.fail("FwpmTransactionBegin0", 1, Some(status::FWP_TIMEOUT));
+    restart(&rig.machine);
+    let refused = "flowtag: filters not added step=FwpmTransactionBegin0 status=0xc0220012";
+    assert_eq!(rig.lines_of("filters not"), [refused]);
+    assert_eq!((rig.machine.wfp().filters(), count(&rig, "filters added")), (0, 0));
+    restart(&rig.machine);
+    assert_eq!((rig.lines_of("filters not").len(), count(&rig, "filters added")), (1, 1));
+    assert_tags(&rig);
+    rig.stop();
+}
+
+#[test]
+fn a_subscription_that_is_refused_is_said_and_the_driver_works_without() {
+    let rig = Rig::installed(&[("TraceLevel", 1)]);
+    rig.fail("FwpmBfeStateSubscribeChanges0", 1, Some(status::INSUFFICIENT_RESOURCES));
+    rig.start().unwrap();
+    assert_eq!(rig.lines_of("not subscribed"), ["flowtag: not subscribed status=0xc000009a"]);
+    assert_tags(&rig);
+    rig.stop();
+    assert_eq!(rig.machine.faults().calls("FwpmBfeStateUnsubscribeChanges0"), 0);
+}
+
+#[test]
+fn without_a_subscription_a_start_before_the_engine_runs_fails_with_its_status() {
+    let rig = Rig::installed(&[]);
+    rig.fail("FwpmBfeStateSubscribeChanges0", 1, Some(status::INSUFFICIENT_RESOURCES));
+    stop(&rig.machine);
+    rig.start().unwrap_err();
+    assert_eq!(rig.lines_of("load failed"), ["flowtag: load failed step=FwpmEngineOpen0 status=0xc0020036"]);
+    rig.assert_clean();
+}
+
+#[test]
+fn a_subscription_that_does_not_end_is_ended_for_as_long_as_it_takes_with_a_line_each_second() {
+    let rig = Rig::started();
+    rig.machine.faults().fail_times("FwpmBfeStateUnsubscribeChanges0", 1, 10, Some(status::UNSUCCESSFUL));
+    rig.stop();
+    let lines = rig.lines_of("unsubscribing");
+    assert!((2..=6).contains(&lines.len()), "{:?}", rig.lines());
+    assert!(lines.iter().all(|line| field(line, "status") == "0xc0000001"), "{lines:?}");
+    let times: Vec<u64> = lines.iter().map(|line| field(line, "ms").parse().unwrap()).collect();
+    assert!(times[0] >= 1_000 && times.windows(2).all(|pair| pair[1] > pair[0]), "{times:?}");
+}
+
+/// Starts the engine on another processor, and holds that one up in its `nth` call of an import until this one, which unloads the
+/// driver, calls `until`.
+fn start_engine_while_unloading(rig: &Rig, import: &'static str, nth: u64, until: &'static str) {
+    let meeting = Arc::new((Mutex::new((0, false)), Condvar::new()));
+    let hooked = Arc::clone(&meeting);
+    rig.machine.on_import(move |call| {
+        let (calls, changed) = &*hooked;
+        let mut seen = calls.lock().unwrap();
+        if call.name() == until {
+            seen.1 = true;
+        } else if call.name() == import {
+            seen.0 += 1;
+        }
+        changed.notify_all();
+        if call.name() == import && seen.0 == nth {
+            drop(changed.wait_while(seen, |(_, unloads)| !*unloads).unwrap());
+        }
+    });
+    thread::scope(|scope| {
+        let starts = scope.spawn(|| rig.machine.start_bfe().unwrap());
+        let (calls, changed) = &*meeting;
+        drop(changed.wait_while(calls.lock().unwrap(), |(calls, _)| *calls < nth).unwrap());
+        rig.machine.stop_service(SERVICE).unwrap();
+        starts.join().unwrap();
+    });
+    rig.assert_clean();
+}
+
+#[test]
+fn an_unload_waits_for_the_one_who_adds_filters_and_deletes_them() {
+    let rig = Rig::started();
+    stop(&rig.machine);
+    start_engine_while_unloading(&rig, "FwpmFilterAdd0", 1, "FwpmBfeStateUnsubscribeChanges0");
+    assert_eq!((count(&rig, "filters added"), rig.machine.faults().calls("FwpmFilterAdd0")), (1, 16));
+}
+
+#[test]
+fn a_change_that_is_told_when_the_driver_has_left_adds_nothing() {
+    let rig = Rig::started();
+    stop(&rig.machine);
+    // START_PENDING is told first.
+    start_engine_while_unloading(&rig, "ExAcquireRundownProtection", 2, "WdfObjectDelete");
+    assert_eq!(rig.machine.faults().calls("FwpmFilterAdd0"), 8, "those of start");
+}
