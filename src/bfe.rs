@@ -5,8 +5,8 @@
 //! contexts, their flows are tagged when they are authorized again; where it ends the callouts, too, they are registered anew.
 use core::{
     ffi::c_void,
-    ptr,
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
+    mem, ptr,
+    sync::atomic::{AtomicPtr, Ordering},
 };
 
 use wdk_sys::{NTSTATUS, STATUS_SUCCESS};
@@ -15,7 +15,7 @@ use crate::{
     callouts, engine,
     failure::Failure,
     life, print,
-    sync::Rundown,
+    sync::{DispatchMutex, Rundown},
     wait::Wait,
     wfp::ffi::{
         FWPM_SERVICE_RUNNING, FwpmBfeStateGet0, FwpmBfeStateSubscribeChanges0, FwpmBfeStateUnsubscribeChanges0, HANDLE,
@@ -28,19 +28,48 @@ pub static CHANGES: Rundown = Rundown::new();
 /// The subscription, or NULL.
 static SUBSCRIPTION: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
-/// How many have asked for a look at the engine and have not been answered. Whoever finds none looks, and goes on until there is
-/// none again: nobody waits, and no two threads add filters at once.
-static ASKED: AtomicU32 = AtomicU32::new(0);
+static KNOWN: DispatchMutex<Known> =
+    DispatchMutex::new(Known { work: Work::Idle, missing: Missing::Filters, waiting: false });
 
-/// What is missing in the engine, as far as is known: one of those below.
-static MISSING: AtomicU32 = AtomicU32::new(FILTERS);
-const NOTHING: u32 = 0;
-const FILTERS: u32 = 1;
-/// The filters, and perhaps the callouts.
-const EVERYTHING: u32 = 2;
+struct Known {
+    work: Work,
+    missing: Missing,
+    /// It was said that the engine does not have the filters.
+    waiting: bool,
+}
 
-/// Whether it was said that the engine does not have the filters. Used by the one who looks.
-static WAITING: AtomicBool = AtomicBool::new(false);
+/// Whether somebody looks at the engine. Who finds that has the other one look again, and goes: nobody waits, and no two threads
+/// add filters at once.
+enum Work {
+    Idle,
+    Busy,
+    Again,
+}
+
+/// What the engine lacks, as far as is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Missing {
+    Nothing,
+    Filters,
+    /// The filters, and perhaps the callouts.
+    Everything,
+}
+
+impl Known {
+    /// Whether the caller is the one to look.
+    const fn begin(&mut self) -> bool {
+        let idle = matches!(self.work, Work::Idle);
+        self.work = if idle { Work::Busy } else { Work::Again };
+        idle
+    }
+
+    /// Whether nobody has asked meanwhile.
+    const fn end(&mut self) -> bool {
+        let done = matches!(self.work, Work::Busy);
+        self.work = if done { Work::Idle } else { Work::Busy };
+        done
+    }
+}
 
 /// Has the filters added, now or when the engine runs. The callouts are registered.
 ///
@@ -66,27 +95,29 @@ fn subscribe(device: *mut c_void) -> NTSTATUS {
     status
 }
 
-/// Ends the subscription, for as long as it takes: to return while Windows can still call the driver is worse than to wait.
-/// Afterwards nobody adds filters.
+/// Has nobody add filters any more, and ends the subscription, for as long as it takes: to return while Windows can still call the
+/// driver is worse than to wait.
 ///
 /// IRQL: `PASSIVE_LEVEL`, never from [`changed`]: that may deadlock (DDI `FwpmBfeStateUnsubscribeChanges0`)
 pub fn unsubscribe() {
-    let subscription: HANDLE = SUBSCRIPTION.swap(ptr::null_mut(), Ordering::Relaxed);
-    if !subscription.is_null() {
-        let mut wait = Wait::begin();
-        loop {
-            // SAFETY: it came from the subscription, and has not been ended.
-            let status = unsafe { FwpmBfeStateUnsubscribeChanges0(subscription) };
-            if status == STATUS_SUCCESS {
-                break;
-            }
-            if wait.report_is_due() {
-                print::life(|line| life::unsubscribing(line, wait.milliseconds(), status));
-            }
-            wait.sleep();
-        }
-    }
+    // First: who has entered may ask for the state, which takes a subscription. Who is called from now on goes at once.
     CHANGES.wait();
+    let subscription: HANDLE = SUBSCRIPTION.swap(ptr::null_mut(), Ordering::Relaxed);
+    if subscription.is_null() {
+        return;
+    }
+    let mut wait = Wait::begin();
+    loop {
+        // SAFETY: it came from the subscription, and has not been ended.
+        let status = unsafe { FwpmBfeStateUnsubscribeChanges0(subscription) };
+        if status == STATUS_SUCCESS {
+            return;
+        }
+        if wait.report_is_due() {
+            print::life(|line| life::unsubscribing(line, wait.milliseconds(), status));
+        }
+        wait.sleep();
+    }
 }
 
 /// Called when the engine's state has changed; the context is the device object.
@@ -99,7 +130,7 @@ pub fn unsubscribe() {
 unsafe extern "C" fn changed(context: *mut c_void, state: u32) {
     let Some(_in) = CHANGES.enter() else { return };
     if state != FWPM_SERVICE_RUNNING {
-        MISSING.store(EVERYTHING, Ordering::SeqCst);
+        KNOWN.lock().missing = Missing::Everything;
     }
     if let Err(Failure { step, status }) = look(context) {
         print::life(|line| life::not_joined(line, step, status));
@@ -110,15 +141,13 @@ unsafe extern "C" fn changed(context: *mut c_void, state: u32) {
 ///
 /// IRQL: `PASSIVE_LEVEL`
 fn look(device: *mut c_void) -> Result<(), Failure> {
-    if ASKED.fetch_add(1, Ordering::SeqCst) != 0 {
+    if !KNOWN.lock().begin() {
         return Ok(());
     }
-    let mut answered = 1;
     loop {
         let outcome = add_what_is_missing(device);
-        match ASKED.compare_exchange(answered, 0, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => return outcome,
-            Err(asked) => answered = asked,
+        if KNOWN.lock().end() {
+            return outcome;
         }
     }
 }
@@ -128,38 +157,33 @@ fn look(device: *mut c_void) -> Result<(), Failure> {
 /// IRQL: `PASSIVE_LEVEL`
 fn add_what_is_missing(device: *mut c_void) -> Result<(), Failure> {
     // Before the state is read: whoever tells of a stop after that writes to it once more.
-    let missing = MISSING.swap(NOTHING, Ordering::SeqCst);
-    if missing == NOTHING {
+    let missing = mem::replace(&mut KNOWN.lock().missing, Missing::Nothing);
+    if missing == Missing::Nothing {
         return Ok(());
     }
-    let mut failed = None;
-    if state() == FWPM_SERVICE_RUNNING {
-        match add(device, missing) {
-            Ok(()) => {
-                if WAITING.swap(false, Ordering::Relaxed) {
-                    print::life(life::joined);
-                }
-                return Ok(());
-            }
-            Err(failure) => failed = Some(failure),
+    let added = if state() == FWPM_SERVICE_RUNNING { add(device, missing).map(|()| true) } else { Ok(false) };
+    if let Ok(true) = added {
+        if mem::take(&mut KNOWN.lock().waiting) {
+            print::life(life::joined);
         }
+        return Ok(());
     }
-    MISSING.fetch_max(missing, Ordering::SeqCst);
-    let said = WAITING.swap(true, Ordering::Relaxed);
     let state = state();
-    if let Some(failure) = failed
-        && state == FWPM_SERVICE_RUNNING
-    {
-        return Err(failure);
-    }
-    if !said {
-        print::life(|line| life::waiting(line, state));
+    let said = {
+        let mut known = KNOWN.lock();
+        known.missing = known.missing.max(missing);
+        mem::replace(&mut known.waiting, true)
+    };
+    match added {
+        Err(failure) if state == FWPM_SERVICE_RUNNING => return Err(failure),
+        _ if said => {}
+        _ => print::life(|line| life::waiting(line, state)),
     }
     Ok(())
 }
 
-fn add(device: *mut c_void, missing: u32) -> Result<(), Failure> {
-    if missing == EVERYTHING {
+fn add(device: *mut c_void, missing: Missing) -> Result<(), Failure> {
+    if missing == Missing::Everything {
         callouts::register(device)?;
     }
     engine::join()

@@ -50,11 +50,18 @@ static ADDED: AtomicBool = AtomicBool::new(false);
 /// Adds the filters. From the commit on the callouts are called, also when the commit says that it failed: it may have
 /// failed after it took effect (a guess: nothing says that it cannot).
 ///
-/// IRQL: `PASSIVE_LEVEL`
+/// Done once more, what is there already this life has added since the engine was started: one transaction adds all of it.
+///
+/// IRQL: `PASSIVE_LEVEL`, one at a time
 pub fn join() -> Result<(), Failure> {
     let session = Session::open()?;
-    ADDED.store(true, Ordering::Relaxed);
-    session.in_transaction(add_anew)
+    if !ADDED.swap(true, Ordering::Relaxed) {
+        return session.in_transaction(add_anew);
+    }
+    match session.in_transaction(add_objects) {
+        Err(Failure { status: STATUS_FWP_ALREADY_EXISTS, .. }) => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Deletes what was added, if anything was. What cannot be deleted does no harm, since filters that inspect are ignored without
@@ -132,8 +139,8 @@ impl Session {
 
 impl Drop for Session {
     /// Closes it once, whatever comes of it, also when the engine has ended it (Win32, "WFP Error Codes",
-    /// `FWP_E_SESSION_ABORTED`). Nothing says what becomes of the handle when that fails, and a session that stays open holds
-    /// nothing: closing aborts a transaction that is open, and nobody says that it keeps others out when it cannot.
+    /// `FWP_E_SESSION_ABORTED`). Nothing says what becomes of the handle when that fails; a session that stays open holds nothing
+    /// any more, since its transaction has ended.
     fn drop(&mut self) {
         // SAFETY: the session is open, and nobody else knows it.
         let status = unsafe { FwpmEngineClose0(self.0) };

@@ -101,6 +101,16 @@ fn a_session_that_does_not_close_is_not_closed_twice_and_keeps_no_later_start_ou
 }
 
 #[test]
+fn a_session_that_does_not_close_has_no_transaction_that_keeps_the_next_try_out() {
+    let rig = Rig::started();
+    rig.fail("FwpmFilterDeleteByKey0", 3, Some(status::RPC_CALL_FAILED));
+    rig.fail(CLOSE, 1, Some(status::RPC_CALL_FAILED));
+    let took = stop(&rig);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!((rig.machine.wfp().managed_objects(), rig.lines_of("closing").len()), (0, 0));
+}
+
+#[test]
 fn no_transaction_is_left_open_when_leaving_is_given_up() {
     let rig = Rig::started();
     for step in ["FwpmFilterDeleteByKey0", "FwpmTransactionAbort0"] {

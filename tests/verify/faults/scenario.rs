@@ -1,4 +1,4 @@
-//! Three lives of the driver with everything in them, on one CPU: the same calls in every run, until one of them fails.
+//! Four lives of the driver with everything in them, on one CPU: the same calls in every run, until one of them fails.
 //!
 //! Whatever fails, the driver must end each life with nothing left behind, all traffic is permitted, and it goes on with
 //! its work: it starts when it is asked once more, and it tags flows after the fault.
@@ -57,6 +57,7 @@ pub fn run(faults: &[Fault], seed: u64) -> Seen {
     };
     scenario.older_flows();
     scenario.start_that_fails();
+    scenario.waiting_life();
     scenario.documented_life();
     scenario.hostile_life();
     scenario.last_life();
@@ -91,10 +92,23 @@ impl Scenario {
         self.rig.start().expect_err("the commit fails");
         self.assert_gone();
         self.rig.set(|switches| switches.commit_error = None);
+    }
+
+    /// It is started before the filter engine is, which then stops and starts once more.
+    fn waiting_life(&mut self) {
         self.rig.machine.stop_bfe().unwrap();
-        self.rig.start().expect_err("there is no filter engine");
-        self.assert_gone();
+        // Without a subscription there is nothing to wait for.
+        let waits = self.rig.start().is_ok();
         self.rig.machine.start_bfe().unwrap();
+        if !waits {
+            self.assert_gone();
+            self.start();
+        }
+        self.restart_engine();
+        self.open_each_kind();
+        self.exchange_packets();
+        self.probe();
+        self.stop();
     }
 
     /// Windows does as documented; it is an older one, without the newer offload flags.
@@ -158,6 +172,7 @@ impl Scenario {
         self.rig.set(|switches| switches.removal = Removal::PendingByChance);
         self.open_each_kind();
         self.exchange_packets();
+        self.restart_engine();
         self.probe();
         self.rig.machine.stop_bfe().unwrap(); // the filters vanish, the callouts stay
         self.stop();
@@ -187,6 +202,22 @@ impl Scenario {
             }
         }
         self.rig.start().unwrap_or_else(|error| panic!("start, after every fault: {error}"));
+    }
+
+    /// Restarts the filter engine, which must have the filters then; a fault spoils one restart at most. A driver that could not
+    /// subscribe hears of none, and is started anew.
+    fn restart_engine(&mut self) {
+        for _ in 0..=self.faults {
+            self.rig.machine.stop_bfe().unwrap();
+            self.rig.machine.start_bfe().unwrap();
+            if self.rig.machine.wfp().filters() > 0 {
+                return;
+            }
+        }
+        assert_eq!(self.rig.lines_of("not subscribed").len(), 1, "the driver has heard of no restart");
+        self.rig.machine.stop_service(SERVICE).unwrap();
+        self.assert_gone();
+        self.start();
     }
 
     /// Stops the driver, which must have tagged a probe.

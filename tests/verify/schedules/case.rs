@@ -49,6 +49,8 @@ pub enum Does {
     End(Flow),
     /// Windows gets round to what pending removals owe.
     Deferred,
+    /// The base filtering engine's service is stopped and started.
+    Restart,
     /// `sc stop`.
     Unload,
 }
@@ -85,6 +87,7 @@ impl Case {
             Does::Receive(flow) => machine.transport(self.handle(flow), Direction::Inbound, &packet).map(drop),
             Does::End(flow) => machine.close_flow(self.handle(flow)),
             Does::Deferred => machine.run_deferred_deletes().map(drop),
+            Does::Restart => machine.stop_bfe().and_then(|()| machine.start_bfe()),
             Does::Unload => return machine.stop_service("flowtag").map(drop).map_err(|error| error.to_string()),
         };
         done.map_err(|bug_check| bug_check.to_string())

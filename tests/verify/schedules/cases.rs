@@ -7,7 +7,7 @@ use flowtag_simulator::wfp::{
 use super::{
     case::{
         Case, Does,
-        Does::{Again, Connect, Deferred, End, Reauthorize, Receive, Send, Unload},
+        Does::{Again, Connect, Deferred, End, Reauthorize, Receive, Restart, Send, Unload},
         Flow::{New, Oldest, Youngest},
         Windows,
     },
@@ -84,6 +84,9 @@ fn pairs() -> Vec<(&'static str, u64, Threads)> {
         ("send on a flow that ends", 1, vec![vec![Send(Oldest)], vec![End(Oldest)]]),
         ("send while unloading", 1, vec![vec![Send(Oldest)], vec![Unload]]),
         ("authorize again while unloading", 1, vec![vec![Reauthorize(Oldest)], vec![Unload]]),
+        ("the filter engine restarts while unloading", 1, vec![vec![Restart], vec![Unload]]),
+        ("the filter engine restarts on two CPUs at once", 0, vec![vec![Restart], vec![Restart]]),
+        ("connect while the filter engine restarts", 0, vec![vec![Connect], vec![Restart]]),
         ("two flows end", 2, vec![vec![End(Oldest)], vec![End(Youngest)]]),
         ("a flow ends twice", 1, vec![vec![End(Oldest)], vec![End(Oldest)]]),
         ("a flow ends while unloading", 1, vec![vec![End(Oldest)], vec![Unload]]),
@@ -109,6 +112,8 @@ fn triples() -> Vec<(&'static str, u64, Threads)> {
         ("connect, its flow ends, unload", 0, vec![vec![Connect], vec![End(New)], vec![Unload]]),
         ("connect, its flow sends and ends", 0, vec![vec![Connect], vec![Send(New)], vec![End(New)]]),
         ("connect, its flow sends, unload", 0, vec![vec![Connect], vec![Send(New)], vec![Unload]]),
+        ("the filter engine restarts, connect, unload", 1, vec![vec![Restart], vec![Connect], vec![Unload]]),
+        ("the filter engine restarts twice, unload", 0, vec![vec![Restart], vec![Restart], vec![Unload]]),
         ("send, end, unload", 1, vec![vec![Send(Oldest)], vec![End(Oldest)], vec![Unload]]),
         ("send, receive, unload", 1, vec![vec![Send(Oldest)], vec![Receive(Oldest)], vec![Unload]]),
         ("send, receive, end", 1, vec![vec![Send(Oldest)], vec![Receive(Oldest)], vec![End(Oldest)]]),

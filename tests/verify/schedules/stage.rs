@@ -54,6 +54,9 @@ fn after(rig: &Rig) -> Result<(), String> {
     let machine = &rig.machine;
     let running = machine.query_service("flowtag").is_ok_and(|status| status.state == State::Running);
     if running {
+        if machine.wfp().filters() != 8 {
+            return Err(format!("the filter engine has {} of the driver's filters", machine.wfp().filters()));
+        }
         machine.run_deferred_deletes().map_err(|bug_check| bug_check.to_string())?;
         machine.stop_service("flowtag").map_err(|error| error.to_string())?;
     }
