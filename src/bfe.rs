@@ -96,22 +96,23 @@ fn subscribe(device: *mut c_void) -> NTSTATUS {
 }
 
 /// Has nobody add filters any more, and ends the subscription, for as long as it takes: to return while Windows can still call the
-/// driver is worse than to wait.
+/// driver is worse than to wait. Says whether the engine may have the filters: when it stopped it took them along.
 ///
 /// IRQL: `PASSIVE_LEVEL`, never from [`changed`]: that may deadlock (DDI `FwpmBfeStateUnsubscribeChanges0`)
-pub fn unsubscribe() {
+pub fn unsubscribe() -> bool {
     // First: who has entered may ask for the state, which takes a subscription. Who is called from now on goes at once.
     CHANGES.wait();
     let subscription: HANDLE = SUBSCRIPTION.swap(ptr::null_mut(), Ordering::Relaxed);
     if subscription.is_null() {
-        return;
+        return true;
     }
+    let running = state() == FWPM_SERVICE_RUNNING;
     let mut wait = Wait::begin();
     loop {
         // SAFETY: it came from the subscription, and has not been ended.
         let status = unsafe { FwpmBfeStateUnsubscribeChanges0(subscription) };
         if status == STATUS_SUCCESS {
-            return;
+            return running;
         }
         if wait.report_is_due() {
             print::life(|line| life::unsubscribing(line, wait.milliseconds(), status));

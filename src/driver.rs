@@ -79,10 +79,12 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
 
 /// Undoes a load, or as much of one as was reached, from the end.
 fn tear_down() {
-    bfe::unsubscribe();
+    let in_engine = bfe::unsubscribe();
     AUTHORIZING.wait();
     unload::drain();
-    engine::leave();
+    if in_engine {
+        engine::leave();
+    }
     unload::unregister_callouts();
     print::life(|line| life::totals(line, &TOTALS));
     flow::free_ring();

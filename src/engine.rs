@@ -36,11 +36,6 @@ static PROVIDER: GUID = GUID::new(0xcd81_96fb, 0x72fc, 0x438c, 0x8271_3803_f3a5_
 /// A sublayer of our own, so that no filter of others can hide traffic from ours within it (Win32, "Filter Arbitration").
 static SUBLAYER: GUID = GUID::new(0xf591_52a0, 0xa16a, 0x45b6, 0xad79_d2b7_3a6c_3d3b);
 
-/// `RPC_NT_SERVER_UNAVAILABLE` (ntstatus.h): the filter engine's service does not run.
-const RPC_NT_SERVER_UNAVAILABLE: NTSTATUS = 0xc002_0017_u32.cast_signed();
-/// `EPT_NT_NOT_REGISTERED` (ntstatus.h), likewise.
-const EPT_NT_NOT_REGISTERED: NTSTATUS = 0xc002_0036_u32.cast_signed();
-
 /// For so long deleting is tried again, in milliseconds.
 const PATIENCE: u64 = 5_000;
 
@@ -67,7 +62,7 @@ pub fn join() -> Result<(), Failure> {
 /// Deletes what was added, if anything was. What cannot be deleted does no harm, since filters that inspect are ignored without
 /// their callouts, and the next start deletes it.
 ///
-/// A failure is tried again for a while, unless the engine does not run: it takes the objects along when it stops.
+/// A failure is tried again for a while.
 ///
 /// IRQL: `PASSIVE_LEVEL`, when nobody joins any more
 pub fn leave() {
@@ -78,9 +73,6 @@ pub fn leave() {
     loop {
         let deleted = Session::open().and_then(|session| session.in_transaction(delete_objects));
         let Err(Failure { step, status }) = deleted else { return };
-        if matches!(status, RPC_NT_SERVER_UNAVAILABLE | EPT_NT_NOT_REGISTERED) {
-            return;
-        }
         if wait.milliseconds() >= PATIENCE {
             print::life(|line| life::not_closed(line, step, status));
             return;

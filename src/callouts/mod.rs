@@ -171,7 +171,8 @@ impl Callout {
             callout.classifyFn = transport::classify;
             callout.flowDeleteFn = Some(flow_delete::flow_delete);
         }
-        let mut id = 0;
+        // What is registered already keeps its id where Windows gives none.
+        let mut id = self.id();
         // SAFETY: the device object is ours, and the rest is copied.
         let status = unsafe { FwpsCalloutRegister2(device, &raw const callout, &raw mut id) };
         // Any kind of success may have registered it. If none has, unregistering finds nothing, which is as good.
