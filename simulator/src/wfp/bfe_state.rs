@@ -1,17 +1,26 @@
 //! The state of the base filtering engine's service, and who hears of it: `FwpmBfeState*`.
 //!
-//! DDI `FwpmBfeStateSubscribeChanges0`, `FwpmBfeStateGet0`, `FwpmBfeStateUnsubscribeChanges0`. Guesses: the callback runs at
-//! `PASSIVE_LEVEL` (the pages give no IRQL, but have it open a session, which takes that one); each subscriber is told in turn of
-//! each state, by the thread that changes it; the device object is referenced while a callback may come, as for a callout;
-//! unsubscribing does not wait for a callback that runs, which asks the most of a driver (the pages say that calling it
+//! DDI `FwpmBfeStateSubscribeChanges0`, `FwpmBfeStateGet0`, `FwpmBfeStateUnsubscribeChanges0`. The callback runs at
+//! `PASSIVE_LEVEL`: so Microsoft's WFPSampler annotates its own, which opens and closes a session in it (Windows-driver-samples,
+//! network/trans/WFPSampler/sys/SubscriptionFunctions_BFEState.cpp); the pages give no IRQL. Guesses: each subscriber is told
+//! in turn of each state, when and by whom says [`Told`]; the device object is referenced while a callback may come, as for a
+//! callout; unsubscribing does not wait for a callback that runs, which asks the most of a driver (the pages say that calling it
 //! inside the callback may deadlock: that stops the machine); what it answers to a handle that is none.
 
-use std::thread::{self, ThreadId};
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, ThreadId},
+};
 
 use super::{
     context::answer,
     inputs,
     status::{self, Status},
+    switches::Told,
 };
 use crate::computer::{Call, Cpu, Export, Fails, Irql};
 
@@ -67,10 +76,18 @@ struct Subscription {
     device_object: u64,
 }
 
-/// All subscriptions, and the callbacks that run.
+/// A state that was reached, and whose subscriptions there were then.
+#[derive(Debug)]
+struct Change {
+    state: ServiceState,
+    handles: Vec<u64>,
+}
+
+/// All subscriptions, the callbacks that run and those that [`Told::Later`] puts off.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     all: Vec<Subscription>,
+    untold: Vec<Change>,
     running: Vec<(u64, ThreadId)>,
     made: u64,
 }
@@ -151,10 +168,36 @@ fn violation(call: &Call<'_>, what: &str) -> ! {
     call.bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, [0, call.arg(0), call.caller(), 0], text)
 }
 
-/// Tells every subscriber of a state that the service has reached.
+/// Tells every subscriber of a state that the service has reached, now or later.
 pub(super) fn tell(cpu: &Cpu, state: ServiceState) {
     let wfp = cpu.machine().wfp();
-    let handles: Vec<u64> = wfp.state().subscriptions.all.iter().map(|subscription| subscription.handle).collect();
+    let handles = wfp.state().subscriptions.all.iter().map(|subscription| subscription.handle).collect();
+    let change = Change { state, handles };
+    match wfp.switches().bfe_told {
+        Told::AtOnce => call_back(cpu, change),
+        Told::Later => wfp.state().subscriptions.untold.push(change),
+    }
+}
+
+/// Has a system thread tell what was put off, in order, and waits for it; returns how many states that were.
+pub(super) fn tell_untold(cpu: &Cpu) -> usize {
+    let machine = cpu.machine();
+    let untold = mem::take(&mut machine.wfp().state().subscriptions.untold);
+    let count = untold.len();
+    let all_told = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&all_told);
+    machine.workers().run(machine, move |cpu| {
+        for change in untold {
+            call_back(cpu, change);
+        }
+        done.store(true, Ordering::Release);
+    });
+    machine.workers().wait(cpu, || all_told.load(Ordering::Acquire));
+    count
+}
+
+fn call_back(cpu: &Cpu, Change { state, handles }: Change) {
+    let wfp = cpu.machine().wfp();
     for handle in handles {
         let Some(subscription) = wfp.state().subscriptions.callback_begins(handle) else { continue };
         let Subscription { callback, context, device_object, .. } = subscription;

@@ -2,6 +2,7 @@
 //!
 //! DDI `FwpsCalloutRegister2`, `FwpsCalloutUnregisterById0`; busy while it classifies: microsoft/ebpf-for-windows issue 1272,
 //! and while it is notified: a guess. Id allocation is a guess. What a callout says of its contexts is decided by [`BusyUntil`].
+//! That all of them may end with the filter engine is one answer of [`BfeStop`](super::BfeStop), a guess.
 
 use std::collections::HashMap;
 
@@ -51,12 +52,23 @@ impl Callout {
     pub(super) fn conditional_on_flow(&self) -> bool {
         self.flags & callout_flag::CONDITIONAL_ON_FLOW != 0
     }
+
+    /// Whether something keeps it from being unregistered.
+    fn is_busy(&self, busy_until: BusyUntil) -> bool {
+        let contexts = match busy_until {
+            BusyUntil::Returned => self.contexts + self.deleting,
+            BusyUntil::Deleting => self.contexts,
+        };
+        contexts > 0 || self.active > 0
+    }
 }
 
 /// All registered callouts, and the run-time ids of those known by key.
 #[derive(Debug, Default)]
 pub(super) struct Callouts {
     registered: HashMap<u32, Callout>,
+    /// Those that the end of the filter engine has ended while they were busy: their keys are free.
+    ended: HashMap<u32, Callout>,
     ids: HashMap<Guid, u32>,
     last_id: u32,
     registrations: u64,
@@ -111,18 +123,28 @@ impl Callouts {
 
     /// `FwpsCalloutUnregisterById0`: the callout that has gone.
     pub(super) fn unregister(&mut self, id: u32, busy_until: BusyUntil) -> Result<Callout, Status> {
+        if self.ended.contains_key(&id) {
+            return Err(status::DEVICE_BUSY);
+        }
         let callout = self.registered.get_mut(&id).ok_or(status::FWP_CALLOUT_NOT_FOUND)?;
-        let contexts = match busy_until {
-            BusyUntil::Returned => callout.contexts + callout.deleting,
-            BusyUntil::Deleting => callout.contexts,
-        };
-        if contexts > 0 || callout.active > 0 {
+        if callout.is_busy(busy_until) {
             callout.leaving = true;
             return Err(status::DEVICE_BUSY);
         }
         let gone = *callout;
         self.registered.remove(&id);
         Ok(gone)
+    }
+
+    /// All registrations end, and keys are given fresh ids from now on. Each callout goes when [`Self::take_ended`] takes it.
+    pub(super) fn end_all(&mut self) {
+        self.ended.extend(self.registered.drain());
+        self.ids.clear();
+    }
+
+    /// The ended ones that nothing keeps any longer. They are gone.
+    pub(super) fn take_ended(&mut self, busy_until: BusyUntil) -> Vec<Callout> {
+        self.ended.extract_if(|_, callout| !callout.is_busy(busy_until)).map(|(_, callout)| callout).collect()
     }
 
     /// Notes that an attempt to unregister was answered with `DEVICE_BUSY`.
@@ -145,13 +167,15 @@ impl Callouts {
         self.get(id).is_some_and(|callout| callout.flow_delete != 0 && !(refuse_leaving && callout.leaving))
     }
 
+    /// Those that the driver may be called for.
     pub(super) fn len(&self) -> usize {
-        self.registered.len()
+        self.registered.len() + self.ended.len()
     }
 
     /// Contexts that are associated or whose flowDeleteFn has not returned.
     pub(super) fn contexts(&self) -> u64 {
-        self.registered.values().map(|callout| callout.contexts).sum::<u64>() + self.deletions
+        let all = self.registered.values().chain(self.ended.values());
+        all.map(|callout| callout.contexts).sum::<u64>() + self.deletions
     }
 
     pub(super) fn context_added(&mut self, id: u32) {
@@ -160,11 +184,11 @@ impl Callouts {
 
     /// flowDeleteFn is about to be called for one of its contexts.
     pub(super) fn deletion_begins(&mut self, id: u32) -> Option<Callout> {
-        self.change(id, |callout| {
+        let callout = self.change(id, |callout| {
             callout.contexts = callout.contexts.saturating_sub(1);
             callout.deleting += 1;
-        });
-        let callout = self.get(id)?;
+            *callout
+        })?;
         self.deletions += 1;
         Some(callout)
     }
@@ -187,10 +211,8 @@ impl Callouts {
         self.change(id, |callout| callout.active = callout.active.saturating_sub(1));
     }
 
-    fn change(&mut self, id: u32, change: impl FnOnce(&mut Callout)) {
-        if let Some(callout) = self.registered.get_mut(&id) {
-            change(callout);
-        }
+    fn change<T>(&mut self, id: u32, change: impl FnOnce(&mut Callout) -> T) -> Option<T> {
+        self.registered.get_mut(&id).or_else(|| self.ended.get_mut(&id)).map(change)
     }
 }
 

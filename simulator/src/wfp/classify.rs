@@ -130,13 +130,14 @@ impl Classification<'_> {
         let decision = self.call(step, &callout, role, flow_context, above);
         let reuse = self.switches.handle_reuse == HandleReuse::AfterClassifies;
         let freed = if reuse { touches::HANDLES } else { Touches::NOTHING };
-        interleave::point("a classify ends", contexts.and(freed));
+        interleave::point("a classify ends", contexts.and(freed).and(touches::ending(self.switches)));
         let owed = {
             let mut state = self.cpu.machine().wfp().state();
             state.callouts.call_ends(callout.id);
             self.flow.map(|flow| state.flows.leave(flow, target(&callout))).unwrap_or_default()
         };
         context::deliver(self.cpu, owed);
+        context::let_ended_callouts_go(self.cpu);
         context::deliver_deferred_in_time(self.cpu);
         decision
     }

@@ -159,6 +159,26 @@ pub(super) fn end_flow(cpu: &Cpu, flow: FlowId) {
     deliver(cpu, owed.unwrap_or_default());
 }
 
+/// Every flow loses its contexts, as at its end, and lives on.
+pub(super) fn end_all(cpu: &Cpu) {
+    let wfp = cpu.machine().wfp();
+    let flows = wfp.state().flows.all_live();
+    for flow in flows {
+        interleave::point("a flow loses its contexts", touches::flow(flow.handle).and(touches::CALLOUT_COUNTS));
+        let owed = wfp.state().flows.lose_contexts(flow, wfp.switches().flow_end);
+        deliver(cpu, owed);
+    }
+}
+
+/// Lets those callouts go that ended with the filter engine and are not busy any longer.
+pub(super) fn let_ended_callouts_go(cpu: &Cpu) {
+    let wfp = cpu.machine().wfp();
+    let gone = wfp.state().callouts.take_ended(wfp.switches().busy_until);
+    for callout in gone {
+        cpu.machine().device_objects().dereference(callout.device_object);
+    }
+}
+
 /// Calls flowDeleteFn for each of `owed`, at a legal IRQL of the engine's choice.
 pub(super) fn deliver(cpu: &Cpu, owed: Vec<Deletion>) {
     for deletion in owed {
@@ -186,14 +206,17 @@ fn deliver_here(cpu: &Cpu, deletion: Deletion) {
     if let Some(callout) = callout {
         cpu.call(callout.flow_delete, "flowDeleteFn", &[target.layer.into(), target.callout.into(), context]);
     }
-    let counted = touches::CALLOUT_COUNTS.and(kernel::DEVICES);
+    let counted = touches::CALLOUT_COUNTS.and(kernel::DEVICES).and(touches::ending(&wfp.switches()));
     interleave::point("flowDeleteFn has returned", counted.and(touches::flow(flow.handle)));
-    let mut state = wfp.state();
-    state.flows.deletion_ends(deletion);
-    if let Some(callout) = callout {
-        state.callouts.deletion_ends(&callout);
-        device_objects.dereference(callout.device_object);
+    {
+        let mut state = wfp.state();
+        state.flows.deletion_ends(deletion);
+        if let Some(callout) = callout {
+            state.callouts.deletion_ends(&callout);
+            device_objects.dereference(callout.device_object);
+        }
     }
+    let_ended_callouts_go(cpu);
 }
 
 /// Runs everything that pending removals owe; returns how many they were.

@@ -113,6 +113,19 @@ impl Flow {
         &mut self.slots[index]
     }
 
+    /// Takes all contexts off; returns what is owed at once.
+    fn take_all_off(&mut self, id: FlowId, waits: FlowEnd) -> Vec<Deletion> {
+        let mut owed = Vec::new();
+        for slot in &mut self.slots {
+            let taken_off = slot.take_off();
+            slot.owed.extend(taken_off);
+            if slot.active == 0 || waits == FlowEnd::DoesNotWait {
+                owed.extend(slot.deletions(id));
+            }
+        }
+        owed
+    }
+
     fn classified(&self) -> bool {
         self.slots.iter().any(|slot| slot.active > 0)
     }
@@ -190,11 +203,11 @@ impl Flows {
         self.table.get_mut(&id)
     }
 
-    /// Handles of all live flows.
-    pub(super) fn live_handles(&self) -> Vec<u64> {
-        let mut live: Vec<_> = self.table.iter().filter(|(_, flow)| !flow.ended).collect();
-        live.sort_unstable_by_key(|(id, _)| **id);
-        live.into_iter().map(|(_, flow)| flow.handle).collect()
+    /// All live flows, the oldest first.
+    pub(super) fn all_live(&self) -> Vec<FlowId> {
+        let mut live: Vec<_> = self.table.iter().filter(|(_, flow)| !flow.ended).map(|(id, _)| *id).collect();
+        live.sort_unstable();
+        live
     }
 
     /// `FwpsFlowAssociateContext0`, once its parameters are known to be good.
@@ -299,19 +312,17 @@ impl Flows {
     pub(super) fn end(&mut self, id: FlowId, waits: FlowEnd) -> Option<Vec<Deletion>> {
         let flow = self.table.get_mut(&id).filter(|flow| !flow.ended)?;
         flow.ended = true;
-        let mut owed = Vec::new();
-        for slot in &mut flow.slots {
-            let taken_off = slot.take_off();
-            slot.owed.extend(taken_off);
-            if slot.active == 0 || waits == FlowEnd::DoesNotWait {
-                owed.extend(slot.deletions(id));
-            }
-        }
+        let owed = flow.take_all_off(id, waits);
         self.spare_handles.insert(flow.handle);
         if !flow.classified() {
             self.forget(id);
         }
         Some(owed)
+    }
+
+    /// The flow loses its contexts and lives on; returns what is owed at once.
+    pub(super) fn lose_contexts(&mut self, id: FlowId, waits: FlowEnd) -> Vec<Deletion> {
+        self.table.get_mut(&id).map(|flow| flow.take_all_off(id, waits)).unwrap_or_default()
     }
 
     fn forget(&mut self, id: FlowId) {

@@ -12,7 +12,7 @@ use super::{
     },
     arbitration::Verdict,
     classify::{Step, place_filter, steps},
-    context::answer,
+    context::{answer, let_ended_callouts_go},
     inputs,
     layer::Layer,
     policy::{Action, Filter, ManagedCallout, Policy, Role, SubLayer, UNIVERSAL_SUBLAYER},
@@ -319,5 +319,6 @@ fn notify_fn(cpu: &Cpu, kind: u64, filter: &Filter) -> Option<u64> {
     let FwpsFilter { context, .. } = memory::read(described).expect("the frame is open");
     wfp.frames().give_back(frame);
     wfp.state().callouts.call_ends(callout.id);
+    let_ended_callouts_go(cpu);
     status::nt_success(status).then_some(context)
 }

@@ -3,7 +3,7 @@
 //! - [`layer`]: the layers and what each of them tells.
 //! - `policy`, `session`, `management`, `deletion`: the base filtering engine: sub-layers, callouts and filters, in
 //!   sessions and transactions (`Fwpm*`).
-//! - `bfe_state`: its service comes and goes, and who hears of it (`FwpmBfeState*`).
+//! - `bfe_service`, `bfe_state`: its service comes and goes, and who hears of it (`FwpmBfeState*`).
 //! - `callout`, `runtime`: callouts registered by drivers (`FwpsCallout*`).
 //! - `flow`, `context`: flows and the contexts on them (`FwpsFlow*`).
 //! - `values`, `frame`, `arbitration`, `classify`: calling callouts, and what comes of their answers.
@@ -15,6 +15,7 @@
 
 mod abi;
 mod arbitration;
+mod bfe_service;
 mod bfe_state;
 mod callout;
 mod classify;
@@ -52,8 +53,9 @@ use std::{
 pub use arbitration::{Decision, Verdict};
 pub use prepared::{FlowContext, Prepared};
 pub use switches::{
-    ActionAbove, BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse, IrqlChoice,
-    PathMemory, PendingAnswer, Removal, SecondContext, Switches, UnknownFlow, WriteRight, WrongAnswer,
+    ActionAbove, BfeStop, BusyUntil, DyingFlow, Emptied, ExistingContext, FlowEnd, FlowHandleField, HandleReuse,
+    IrqlChoice, PathMemory, PendingAnswer, Removal, SecondContext, Switches, Told, UnknownFlow, WriteRight,
+    WrongAnswer,
 };
 pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
 
@@ -125,7 +127,7 @@ impl Wfp {
     /// Live flows, the oldest first.
     #[must_use]
     pub fn flows(&self) -> Vec<FlowHandle> {
-        self.state().flows.live_handles().into_iter().map(FlowHandle).collect()
+        self.state().flows.all_live().into_iter().map(|flow| FlowHandle(flow.handle)).collect()
     }
 
     /// Whether `flow` is live.

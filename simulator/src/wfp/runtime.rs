@@ -108,6 +108,7 @@ fn register(call: &Call<'_>, version: ClassifyVersion) -> Status {
 fn unregister(call: &Call<'_>, id: u32) -> Status {
     let wfp = call.machine.wfp();
     super::context::deliver_deferred_in_time(call.cpu);
+    super::context::let_ended_callouts_go(call.cpu);
     let switches = wfp.switches();
     let busy_answers = switches.busy_answers;
     let known = wfp.state().callouts.get(id).is_some();

@@ -41,6 +41,10 @@ pub struct Switches {
     /// A callout that was to be unregistered, and answered `STATUS_DEVICE_BUSY`, gets no further contexts: one build,
     /// `FeRefCalloutFlowContext`.
     pub refuse_contexts_when_leaving: bool,
+    /// What else ends when the base filtering engine stops.
+    pub bfe_stop: BfeStop,
+    /// When who has subscribed hears of the base filtering engine's states.
+    pub bfe_told: Told,
     /// The callout flags that this Windows knows; registering with another one fails (a guess).
     pub known_callout_flags: u32,
     /// `FwpmTransactionCommit0` takes effect and yet returns this.
@@ -82,6 +86,8 @@ impl Default for Switches {
             busy_answers: 0,
             busy_until: BusyUntil::default(),
             refuse_contexts_when_leaving: true,
+            bfe_stop: BfeStop::default(),
+            bfe_told: Told::default(),
             known_callout_flags: u32::MAX,
             commit_error: None,
             write_right: WriteRight::default(),
@@ -231,6 +237,30 @@ pub enum BusyUntil {
     /// device object keeps. So in one build, `WfpProcessFlowDelete`.
     #[default]
     Deleting,
+}
+
+/// What becomes of callouts and contexts when the base filtering engine stops. Nothing is documented: all of them are guesses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BfeStop {
+    /// Callouts stay registered, and contexts stay on their flows.
+    #[default]
+    KeepsCallouts,
+    /// Every flow loses its contexts, and lives on: flowDeleteFn is called for each, as at the end of a flow, which may wait
+    /// for a classify ([`FlowEnd`]).
+    EndsContexts,
+    /// The same, and no callout is registered any longer. At once its key is free, it takes no contexts and no classify finds
+    /// it; its id answers `STATUS_DEVICE_BUSY` for as long as it is busy, and its device object is referenced until then.
+    EndsCallouts,
+}
+
+/// When a state of the base filtering engine is told to who has subscribed. No page says: both are guesses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// When it is reached: by the thread that changes it, before that goes on.
+    #[default]
+    AtOnce,
+    /// When the test says, by a system thread, in order: then the engine may run again, and the driver still hear that it stops.
+    Later,
 }
 
 /// Whether `FWPS_RIGHT_ACTION_WRITE` is set.

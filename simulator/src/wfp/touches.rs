@@ -1,8 +1,10 @@
 //! Which steps of the filtering platform touch what threads share, for the interleavings.
 
+use super::switches::{BfeStop, Switches};
 use crate::{
     computer::Call,
     interleave::{Part, Touches},
+    kernel,
 };
 
 /// Filters, sub-layers and sessions.
@@ -32,6 +34,11 @@ pub(super) const DEFERRED: Touches = Touches::writing(OWED);
 /// The contexts of the flow with this handle.
 pub(super) const fn flow(handle: u64) -> Touches {
     Touches::object(handle)
+}
+
+/// What else the end of a call into the driver touches: it may let a callout go that has ended with the filter engine.
+pub(super) fn ending(switches: &Switches) -> Touches {
+    if switches.bfe_stop == BfeStop::EndsCallouts { CALLOUTS.and(kernel::DEVICES) } else { Touches::NOTHING }
 }
 
 pub(super) fn of(call: &Call<'_>) -> Touches {

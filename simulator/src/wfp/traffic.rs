@@ -9,7 +9,6 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{
     arbitration::{Decision, Verdict},
-    bfe_state::{self, ServiceState},
     classify::classify,
     context,
     flow::FlowId,
@@ -285,39 +284,6 @@ impl Machine {
         })
     }
 
-    /// The base filtering engine stops: sessions die and objects vanish; callouts and contexts stay (a guess). Who has
-    /// subscribed hears of it before and afterwards.
-    ///
-    /// # Errors
-    /// The bug check that the driver caused.
-    pub fn stop_bfe(&self) -> Result<(), BugCheck> {
-        self.run(|cpu| {
-            reach(cpu, ServiceState::StopPending);
-            let _ = management::change_policy(cpu, |state| {
-                state.bfe.stop();
-                Ok(())
-            });
-            bfe_state::tell(cpu, ServiceState::Stopped);
-        })
-    }
-
-    /// The base filtering engine starts again, without any object, and tells who has subscribed.
-    ///
-    /// # Errors
-    /// The bug check that the driver caused.
-    pub fn start_bfe(&self) -> Result<(), BugCheck> {
-        self.run(|cpu| {
-            reach(cpu, ServiceState::StartPending);
-            reach(cpu, ServiceState::Running);
-        })
-    }
-
-    /// Whether the base filtering engine runs.
-    #[must_use]
-    pub fn bfe_runs(&self) -> bool {
-        self.wfp().state().bfe.runs()
-    }
-
     /// Runs the flowDeleteFn calls that pending removals owe; returns how many.
     ///
     /// # Errors
@@ -340,11 +306,6 @@ impl Machine {
         };
         if pending { authorize(cpu, flow, Authorization::Again(direction)) } else { Verdict::Permit }
     }
-}
-
-fn reach(cpu: &Cpu, state: ServiceState) {
-    cpu.machine().wfp().state().bfe.reach(state);
-    bfe_state::tell(cpu, state);
 }
 
 fn snapshot(flows: &super::Flows, id: FlowId) -> Option<Snapshot> {
