@@ -44,6 +44,10 @@ class Stage:
                 traffic.authorize(self.flows[name], REAUTHORIZE)
             case "again", [name]:
                 traffic.authorize(self.flows[name])
+            case "bfe", ["stop"]:
+                host.engine.stop()
+            case "bfe", ["start"]:
+                host.engine.start()
             case "end", [name]:
                 traffic.end(self.flows[name])
             case "fail", [name, status]:

@@ -6,7 +6,13 @@ import uuid
 from pathlib import Path
 
 FACTS = json.loads((Path(__file__).parent.parent / "data" / "wdk-facts.json").read_text())
-FUNCTIONS = {function["name"]: function for function in FACTS["functions"]} | FACTS["wdf_functions"]
+# What the excerpt lacks: the functions' pages in Microsoft's driver reference, and fwpmk.h.
+FROM_THEIR_PAGES = {
+    "FwpmBfeStateGet0": {"irql_doc": "<= DISPATCH_LEVEL", "return_type": "FWPM_SERVICE_STATE"},
+    "FwpmBfeStateSubscribeChanges0": {"irql_doc": "PASSIVE_LEVEL", "return_type": "NTSTATUS"},
+    "FwpmBfeStateUnsubscribeChanges0": {"irql_doc": "PASSIVE_LEVEL", "return_type": "NTSTATUS"},
+}
+FUNCTIONS = {function["name"]: function for function in FACTS["functions"]} | FACTS["wdf_functions"] | FROM_THEIR_PAGES
 ENUMERATORS = {
     name: value for enumeration in FACTS["enums"].values() for name, value in enumeration["enumerators"].items()
 }
@@ -63,5 +69,5 @@ def highest_irql(function):
 
 def width_of_result(function):
     """How many bits of what a function returns are its result: AAPCS64 leaves the others unspecified. 0 for none."""
-    kinds = {"NTSTATUS": 32, "ULONG": 32, "BOOLEAN": 8, "KIRQL": 8, "VOID": 0, "void": 0}
+    kinds = {"NTSTATUS": 32, "ULONG": 32, "FWPM_SERVICE_STATE": 32, "BOOLEAN": 8, "KIRQL": 8, "VOID": 0, "void": 0}
     return kinds.get(FUNCTIONS.get(function, {}).get("return_type"), 64)

@@ -1,5 +1,6 @@
 """A small Windows around the driver: what of it is where, the driver's start and its end."""
 
+from bfe import Service
 from facts import number, size
 from image import Image
 from kernel import Kernel
@@ -19,9 +20,10 @@ class Host:
         self.machine = Machine()
         self.kernel = Kernel(self.machine)
         self.kmdf = Kmdf(self.machine)
-        self.engine = FilterEngine(self.machine, folded)
+        self.service = Service(self.machine)
+        self.engine = FilterEngine(self.machine, self.service, folded)
         self.traffic = Traffic(self.machine, self.engine)
-        exports = self.kernel.exports() | self.kmdf.exports() | self.engine.exports()
+        exports = self.kernel.exports() | self.kmdf.exports() | self.service.exports() | self.engine.exports()
         self.exports = {name: self.machine.stub(name, function) for name, function in exports.items()}
         self.registry_path = self.machine.keep_unicode_string(SERVICE)
         self.driver_object = 0
@@ -51,7 +53,8 @@ class Host:
         return [line.rstrip("\n") for line in self.kernel.lines]
 
     def _unload(self):
-        left = [*self.kernel.left_behind(), *self.kmdf.left_behind(), *self.engine.left_behind()]
+        parts = self.kernel, self.kmdf, self.service, self.engine
+        left = [what for part in parts for what in part.left_behind()]
         require(not left, f"the driver leaves behind: {', '.join(left)}")
         self.machine.take_back()
         self.kernel.forget()

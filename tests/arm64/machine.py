@@ -166,6 +166,16 @@ class Machine:
         self.irql = before
         return self.uc.reg_read(X[0])
 
+    def run(self, generator, irql):
+        """Makes the calls into the driver that a generator yields, as an import's function does, outside of any import."""
+        answer = None
+        try:
+            while True:
+                function, arguments = generator.send(answer)
+                answer = self.call(function, *arguments, irql=irql)
+        except StopIteration:
+            self.take_back()
+
     def count(self, action):
         """How many instructions of the image run during `action`."""
         counted = 0

@@ -8,12 +8,15 @@ selects the second.
 
 import uuid
 
+from bfe import RUNNING, START_PENDING, STOP_PENDING, STOPPED
 from facts import layers, number, offset_and_size
 from kmdf import DEVICE_OBJECT
 from machine import require
 
 LAYERS = layers()
 SUCCESS, INVALID_PARAMETER = number("STATUS_SUCCESS"), number("STATUS_INVALID_PARAMETER")
+# ntstatus.h
+EPT_NT_NOT_REGISTERED = 0xC0020036
 SESSION, CONDITIONAL_ON_FLOW = 0x6008, number("FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW")
 
 
@@ -33,8 +36,8 @@ class Objects:
 
 
 class FilterEngine:
-    def __init__(self, machine, folded):
-        self.machine, self.folded = machine, folded
+    def __init__(self, machine, service, folded):
+        self.machine, self.service, self.folded = machine, service, folded
         self.session = False
         self.objects, self.transaction = Objects(), None
         self.callouts = {}  # by key
@@ -68,6 +71,21 @@ class FilterEngine:
         left = [f"{len(things)} {name}" for name, things in counts.items() if things]
         return left + (["a session"] if self.session else [])
 
+    # The service. Its objects go with it, and no other: that callouts stay registered, and flows keep contexts, is a guess.
+
+    def stop(self):
+        require(self.service.state == RUNNING, "the filter engine's service does not run")
+        self.service.reach(STOP_PENDING)
+        require(not self.session, "the filter engine stops under an open session: not modelled here")
+        old, self.objects = self.objects.filters, Objects()
+        self.machine.run(self._notify(old.values(), "FWPS_CALLOUT_NOTIFY_DELETE_FILTER"), irql=number("PASSIVE_LEVEL"))
+        self.service.reach(STOPPED)
+
+    def start(self):
+        require(self.service.state == STOPPED, "the filter engine's service has not stopped")
+        self.service.reach(START_PENDING)
+        self.service.reach(RUNNING)
+
     # Management
 
     def open(self, server, authentication, _identity, session, handle):
@@ -75,7 +93,9 @@ class FilterEngine:
         require(not server and authentication & 0xFFFFFFFF in winnt, "FwpmEngineOpen0 with these arguments")
         flags = self.machine.get(session, "FWPM_SESSION0", "flags")
         require(not flags, "a session with flags is not modelled here")
-        require(not self.session, "a second session is not modelled here")
+        if self.service.state != RUNNING:
+            return EPT_NT_NOT_REGISTERED
+        require(not self.session, "a second session at a time is not modelled here")
         self.session = True
         self.machine.put(handle, SESSION)
         return SUCCESS

@@ -25,7 +25,7 @@ import expected  # noqa: E402
 import facts  # noqa: E402
 from kernel import Kernel  # noqa: E402
 from kmdf import Kmdf  # noqa: E402
-from wfp import Wfp  # noqa: E402
+from wfp import RUNNING, START_PENDING, STOP_PENDING, STOPPED, Wfp  # noqa: E402
 
 
 class Checks:
@@ -71,6 +71,18 @@ class Host:
         driver = next(driver for driver in self.emu.drivers if driver.pe is self.module)
         driver.read_back()
         return driver
+
+    def restart_engine(self):
+        """The filter engine stops, which takes its objects along, and starts, and tells who has subscribed. Gives what ran."""
+        runs = []
+        for state in (STOP_PENDING, STOPPED, START_PENDING, RUNNING):
+            self.wfp.state = state
+            if state == STOPPED:
+                self.wfp.remove_objects()
+            for _, callback, context in list(self.wfp.subscriptions.values()):
+                self.speakeasy.call(callback, [context, state])
+                runs.append(self.emu.runs[-1])
+        return runs
 
     def stop(self):
         driver = self.driver_object()
@@ -185,17 +197,41 @@ def check_list(checks, kind, found, wanted):
             checks.equal(f"{member} of the {kind} {wanted_object['name']}", found_object[member], value)
 
 
+def check_subscription(checks, host):
+    """One to the engine's state, for the device and with the driver's code."""
+    subscriptions = list(host.wfp.subscriptions.values())
+    checks.equal("the number of subscriptions", len(subscriptions), 1)
+    devices = [device.device_object_addr for device in host.kmdf.wdf_devices.values()]
+    for device_object, callback, _ in subscriptions:
+        checks.equal("whom it is for", [device_object], devices)
+        checks.equal("its callback in .text", host.is_code(callback), True)
+
+
 def check_engine(checks, host):
-    """One session without flags; one transaction, which is committed last."""
+    """One session without flags, which is closed; one transaction, which is committed last."""
     wanted = (expected.RPC_C_AUTHN_WINNT, 0)
     checks.equal("the sessions", list(host.wfp.session_flags.values()), [wanted])
     steps = ["begin", "provider", "sublayer"] + ["callout"] * 8 + ["filter"] * 8 + ["commit"]
     checks.equal("what was done in the engine", host.wfp.steps, steps)
+    checks.equal("sessions that are open", len(host.wfp.sessions), 0)
+
+
+def check_restart(checks, host):
+    """The driver says that it waits, and adds everything once more, in another session."""
+    host.wfp.steps.clear()
+    host.wfp.session_flags.clear()
+    before = len(host.kernel.lines)
+    for run in host.restart_engine():
+        check_run(checks, run)
+    checks.equal("the lines that say so", host.kernel.lines[before:], [expected.WAITING, expected.ADDED])
+    for look in (check_device, check_subscription, check_engine, check_provider, check_sublayer, check_callouts, check_filters):
+        look(checks, host)
 
 
 def check_nothing_left(checks, host):
     """After unload, and after a start that failed."""
     kmdf, kernel, wfp = host.kmdf, host.kernel, host.wfp
+    checks.equal("subscriptions left", len(wfp.subscriptions), 0)
     checks.equal("sessions left", len(wfp.sessions), 0)
     checks.equal("callouts left", len(wfp.callouts), 0)
     checks.equal("sublayers and filters left", (len(wfp.sublayers), len(wfp.filters)), (0, 0))
@@ -224,12 +260,14 @@ def check(image):
     if status == 0:
         checks.equal("the line that says so", host.kernel.lines[-1:], [expected.LOADED])
         checks.equal("the pool is in use", bool(host.kernel.pool), True)
-        seen = {"device": check_device, "engine": check_engine, "provider": check_provider}
-        seen |= {"sublayer": check_sublayer}
+        seen = {"device": check_device, "subscription": check_subscription, "engine": check_engine}
+        seen |= {"provider": check_provider, "sublayer": check_sublayer}
         seen |= {"callouts": check_callouts, "filters": check_filters}
         for case, look in seen.items():
             checks.begin(case)
             look(checks, host)
+        checks.begin("a filter engine that stops and starts")
+        check_restart(checks, host)
         checks.begin("stop")
         check_run(checks, host.stop())
     else:

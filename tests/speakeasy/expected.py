@@ -92,3 +92,7 @@ SDDL_DEVOBJ_KERNEL_ONLY = "D:P"
 # As check.py puts them into the registry.
 SETTINGS = {"TraceLevel": 3, "MaxFlows": 4096}
 LOADED = "flowtag: loaded trace_level=3 max_flows=4096"
+
+# When the filter engine stops (FWPM_SERVICE_STOP_PENDING), and when it runs again.
+WAITING = "flowtag: waiting bfe=2"
+ADDED = "flowtag: filters added"

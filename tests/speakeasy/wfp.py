@@ -1,8 +1,8 @@
 """fwpkclnt.sys: speakeasy's, and what it lacks.
 
 speakeasy's own: FwpmEngineOpen0, FwpmSubLayerAdd0, FwpmCalloutAdd0, FwpmFilterAdd0, FwpsCalloutRegister1 (whose structure is
-laid out as that of FwpsCalloutRegister2), and its structures. Ours: transactions, providers, deletion, what
-unregistering takes away, and a second look at the structures, by the headers' offsets.
+laid out as that of FwpsCalloutRegister2), and its structures. Ours: the engine's state, transactions, providers,
+deletion, what unregistering takes away, and a second look at the structures, by the headers' offsets.
 
 The second look is needed: speakeasy declares `providerKey` as a GUID where the headers have a pointer to one
 (winenv/defs/wfp/fwpmtypes.py), and so misreads what lies behind it.
@@ -13,12 +13,17 @@ import uuid
 from speakeasy.winenv.api.kernelmode.fwpkclnt import FWP_E_CALLOUT_NOT_FOUND, Fwpkclnt
 
 from facts import Reader
-from rules import PASSIVE_LEVEL, STATUS_SUCCESS, require, require_irql
+from rules import DISPATCH_LEVEL, PASSIVE_LEVEL, STATUS_SUCCESS, require, require_irql
 
 apihook = Fwpkclnt.apihook
 
+# FWPM_SERVICE_STATE, fwpmtypes.h.
+STOPPED, START_PENDING, STOP_PENDING, RUNNING = range(4)
+FIRST_SUBSCRIPTION = 0x5B00
+
 # What an FWP_E_ code is as an NTSTATUS, ntstatus.h.
 STATUS_FWP_CALLOUT_NOT_FOUND = 0xC0220001
+STATUS_FWP_ALREADY_EXISTS = 0xC0220009
 # What deleting an object that is not there answers, likewise.
 NOT_FOUND = {
     "filters": 0xC0220003,
@@ -32,17 +37,42 @@ class Wfp(Fwpkclnt):
     def __init__(self, emu):
         self.device_objects = []  # of the registrations
         self.session_flags = {}
+        self.state = RUNNING
+        self.subscriptions = {}  # by handle: device object, callback, context
         self.transaction = None
         self.steps = []  # of the transactions, and what was added in them
         self.by_headers = {"providers": [], "sublayers": [], "callouts": [], "filters": []}
         super().__init__(emu)
         self.read = Reader(self)
 
+    @apihook("FwpmBfeStateSubscribeChanges0", argc=4)
+    def FwpmBfeStateSubscribeChanges0(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "FwpmBfeStateSubscribeChanges0")
+        device_object, callback, context, out = argv
+        handle = FIRST_SUBSCRIPTION + len(self.subscriptions)
+        self.subscriptions[handle] = (device_object, callback, context)
+        self.mem_write(out, handle.to_bytes(8, "little"))
+        return STATUS_SUCCESS
+
+    @apihook("FwpmBfeStateGet0", argc=0)
+    def FwpmBfeStateGet0(self, emu, argv, ctx={}):
+        require_irql(emu, DISPATCH_LEVEL, "FwpmBfeStateGet0")
+        require(self.subscriptions, "FwpmBfeStateGet0 without a subscription, which must come first")
+        return self.state
+
+    @apihook("FwpmBfeStateUnsubscribeChanges0", argc=1)
+    def FwpmBfeStateUnsubscribeChanges0(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "FwpmBfeStateUnsubscribeChanges0")
+        require(argv[0] in self.subscriptions, f"no subscription has the handle {argv[0]:#x}")
+        del self.subscriptions[argv[0]]
+        return STATUS_SUCCESS
+
     @apihook("FwpmEngineOpen0", argc=5)
     def FwpmEngineOpen0(self, emu, argv, ctx={}):
         server, authentication, identity, session, handle = argv
         require_irql(emu, PASSIVE_LEVEL, "FwpmEngineOpen0")
         require(server == 0 and identity == 0, "FwpmEngineOpen0 for another machine or user")
+        require(self.state == RUNNING, "FwpmEngineOpen0 while the filter engine does not run")
         status = super().FwpmEngineOpen0(emu, argv, ctx)
         handle = int.from_bytes(self.mem_read(handle, 8), "little")
         flags = self.read.number(session, "FWPM_SESSION0", "flags")
@@ -106,7 +136,11 @@ class Wfp(Fwpkclnt):
 
     @apihook("FwpsCalloutRegister2", argc=3)
     def FwpsCalloutRegister2(self, emu, argv, ctx={}):
+        """No key twice. speakeasy would take it."""
         require_irql(emu, PASSIVE_LEVEL, "FwpsCalloutRegister2")
+        key = self.read.guid(argv[1], "FWPS_CALLOUT2", "calloutKey")
+        if any(callout["key"] == key for callout in self.callouts.values()):
+            return STATUS_FWP_ALREADY_EXISTS
         self.device_objects.append(argv[0])
         return super().FwpsCalloutRegister1(emu, argv, ctx)
 

@@ -37,6 +37,8 @@ pub enum Step {
     Reauthorize { flow: String },
     /// A flow is authorized again, without it.
     Again { flow: String },
+    /// The filter engine's service starts, or stops.
+    Bfe { start: bool },
     /// A flow ends.
     End { flow: String },
     /// The next call of an import answers this; [`None`] is a null pointer.
@@ -95,7 +97,11 @@ fn steps(text: &str) -> Result<Vec<(usize, Step)>> {
         let number = index + 1;
         let step = step(line).with_context(|| format!("line {number}: {line}"))?;
         let needed = !matches!(step, Step::Start { .. } | Step::Setting { .. } | Step::Fail { .. });
-        ensure!(running == needed, "line {number}: {line}: the driver is {}running", if running { "" } else { "not " });
+        ensure!(
+            running == needed || matches!(step, Step::Bfe { .. }),
+            "line {number}: {line}: the driver is {}running",
+            if running { "" } else { "not " }
+        );
         match step {
             Step::Start { status } => running = status == 0,
             Step::Stop => running = false,
@@ -124,6 +130,8 @@ fn step(line: &str) -> Result<Step> {
         ["receive", flow, payload] => Step::Receive { flow: flow.into(), payload: number(payload)? },
         ["reauthorize", flow] => Step::Reauthorize { flow: flow.into() },
         ["again", flow] => Step::Again { flow: flow.into() },
+        ["bfe", "start"] => Step::Bfe { start: true },
+        ["bfe", "stop"] => Step::Bfe { start: false },
         ["end", flow] => Step::End { flow: flow.into() },
         ["fail", import, "null"] => Step::Fail { import: import.into(), status: None },
         ["fail", import, status] => Step::Fail { import: import.into(), status: Some(number(status)?) },
@@ -171,7 +179,15 @@ mod tests {
 
     #[test]
     fn what_is_no_line_is_refused() {
-        for line in ["begin", "start now", "send web", "connect web tcp 10.0.0.5:1 [::1]:2 3 path", "fail Import"] {
+        for line in [
+            "begin",
+            "start now",
+            "send web",
+            "bfe",
+            "bfe pause",
+            "connect web tcp 10.0.0.5:1 [::1]:2 3 path",
+            "fail Import",
+        ] {
             assert!(step(line).is_err(), "{line}");
         }
     }
@@ -189,6 +205,6 @@ mod tests {
     #[test]
     fn the_scripts_can_be_read() {
         let names: Vec<_> = Script::all().unwrap().into_iter().map(|script| script.name).collect();
-        assert_eq!(names, ["failures", "life"]);
+        assert_eq!(names, ["engine", "failures", "life"]);
     }
 }

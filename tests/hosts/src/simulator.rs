@@ -55,6 +55,8 @@ impl Stage {
             Step::Again { flow } => {
                 machine.authorize_again(self.flow(flow)?.0)?;
             }
+            Step::Bfe { start: true } => machine.start_bfe()?,
+            Step::Bfe { start: false } => machine.stop_bfe()?,
             Step::End { flow } => self.rig.close(self.flow(flow)?.0),
             Step::Fail { import, status } => self.rig.fail(import, 1, *status),
         }

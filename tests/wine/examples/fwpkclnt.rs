@@ -6,7 +6,7 @@ use core::ffi::c_void;
 
 use flowtag_wine_stand_ins::{
     nt::{SUCCESS, Status},
-    wfp::{self, Callout, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
+    wfp::{self, Callout, ChangeFn, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
 };
 
 /// Loads, and cannot be unloaded.
@@ -60,6 +60,37 @@ pub extern "C" fn associate(flow: u64, layer: u16, callout: u32, context: u64) -
 #[unsafe(export_name = "FwpsFlowRemoveContext0")]
 pub extern "C" fn remove(flow: u64, layer: u16, callout: u32) -> Status {
     wfp::remove(flow, layer, callout)
+}
+
+/// # Safety
+/// As DDI asks.
+#[unsafe(export_name = "FwpmBfeStateSubscribeChanges0")]
+pub unsafe extern "C" fn subscribe(
+    device: *const c_void,
+    callback: Option<ChangeFn>,
+    context: *mut c_void,
+    subscription: *mut usize,
+) -> Status {
+    match wfp::subscribe(device, callback, context) {
+        Ok(handle) => {
+            // SAFETY: the caller's promise.
+            unsafe { subscription.write(handle) };
+            SUCCESS
+        }
+        Err(status) => status,
+    }
+}
+
+/// `FwpmBfeStateGet0`.
+#[unsafe(export_name = "FwpmBfeStateGet0")]
+pub extern "C" fn state() -> u32 {
+    wfp::state()
+}
+
+/// `FwpmBfeStateUnsubscribeChanges0`.
+#[unsafe(export_name = "FwpmBfeStateUnsubscribeChanges0")]
+pub extern "C" fn unsubscribe(subscription: usize) -> Status {
+    wfp::unsubscribe(subscription)
 }
 
 /// # Safety

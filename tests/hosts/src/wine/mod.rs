@@ -71,7 +71,9 @@ fn act(prefix: &Prefix, script: &Script, answer: &str) -> Result<Transcript> {
         let acted = match step {
             Step::Setting { name, value } => set(prefix, name, *value),
             Step::Fail { import, status } => fail_next(prefix, import, *status),
-            Step::Start { status } => start(prefix, *status),
+            Step::Start { status } => {
+                act_traffic(prefix, answer, &std::mem::take(&mut traffic)).and_then(|()| start(prefix, *status))
+            }
             Step::Stop => act_traffic(prefix, answer, &std::mem::take(&mut traffic))
                 .and_then(|()| service::stop(prefix, service::FLOWTAG)),
             _ => {

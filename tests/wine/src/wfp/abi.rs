@@ -125,6 +125,8 @@ pub type ClassifyFn = unsafe extern "C" fn(
 pub type NotifyFn = unsafe extern "C" fn(u32, *const Guid, *mut c_void) -> Status;
 /// `FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0`.
 pub type FlowDeleteFn = unsafe extern "C" fn(u16, u32, u64);
+/// `FWPM_SERVICE_STATE_CHANGE_CALLBACK0`.
+pub type ChangeFn = unsafe extern "C" fn(*mut c_void, u32);
 
 /// `FWP_VALUE0`: a type and a number or an address.
 #[repr(C)]

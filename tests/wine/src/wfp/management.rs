@@ -1,4 +1,4 @@
-//! Providers, sublayers, callouts and filters, in the transactions of one session that is not dynamic.
+//! Providers, sublayers, callouts and filters, in the transactions of sessions that are not dynamic, one at a time.
 use super::{
     PLATFORM,
     abi::{Display, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
@@ -23,6 +23,8 @@ const FILTER_NOT_FOUND: Status = 0xC022_0003;
 const IN_USE: Status = 0xC022_000A;
 const INCOMPATIBLE_LAYER: Status = 0xC022_0014;
 const NULL_DISPLAY_NAME: Status = 0xC022_0023;
+/// `EPT_NT_NOT_REGISTERED`.
+const NOT_REGISTERED: Status = 0xC002_0036;
 
 /// The session's handle.
 const SESSION: usize = 0x4000;
@@ -85,6 +87,14 @@ impl Management {
         self.open
     }
 
+    /// The service stops: every object goes (Win32, "Object Management").
+    pub fn stop(&mut self) {
+        if self.open {
+            complain!("the filter engine stops under an open session: not modelled");
+        }
+        *self = Self::new();
+    }
+
     /// The filters that are in force.
     pub fn filters(&self) -> impl Iterator<Item = &Filter> {
         self.committed.filters.iter()
@@ -144,9 +154,12 @@ fn named(display: &Display) -> Result<(), Status> {
 /// What it answers.
 pub fn open(remote: bool, session: Option<&Session>) -> Result<usize, Status> {
     PLATFORM.with(|platform| {
+        if !platform.service.runs() {
+            return Err(NOT_REGISTERED);
+        }
         let management = &mut platform.management;
         if remote || management.open || session.is_some_and(|session| session.flags != 0) {
-            complain!("FwpmEngineOpen0 for anything but one session of this machine without flags is not modelled");
+            complain!("FwpmEngineOpen0 for anything but one session at a time, of this machine, without flags");
             return Err(NOT_SUPPORTED);
         }
         management.open = true;

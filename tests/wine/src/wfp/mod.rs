@@ -2,6 +2,7 @@
 //!
 //! One session, one thread of traffic. What the values of a classify are is in [`layer`] and [`classify`].
 mod abi;
+mod bfe;
 mod callouts;
 mod classify;
 mod contexts;
@@ -11,7 +12,8 @@ mod list;
 mod management;
 mod script;
 
-pub use abi::{Callout, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session};
+pub use abi::{Callout, ChangeFn, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session};
+pub use bfe::{state, subscribe, unsubscribe};
 pub use callouts::{register, unregister};
 pub use contexts::{associate, remove};
 pub use management::{
@@ -24,6 +26,7 @@ use crate::{complain, lock::Lock};
 
 /// Everything that the platform knows.
 struct Platform {
+    service: bfe::Service,
     management: management::Management,
     callouts: list::List<callouts::Registered, 16>,
     flows: list::List<flow::Flow, 32>,
@@ -35,6 +38,7 @@ struct Platform {
 }
 
 static PLATFORM: Lock<Platform> = Lock::new(Platform {
+    service: bfe::Service::new(),
     management: management::Management::new(),
     callouts: list::List::new(),
     flows: list::List::new(),
@@ -52,6 +56,9 @@ impl Platform {
 /// Complains of what a driver that leaves has left.
 pub fn left() {
     PLATFORM.with(|platform| {
+        if platform.service.has_subscriber() {
+            complain!("the driver left its subscription to the filter engine's state");
+        }
         if platform.management.is_open() {
             complain!("the driver left a session open");
         }

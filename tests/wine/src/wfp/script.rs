@@ -1,7 +1,7 @@
 //! Acts out the lines of a script between a start and a stop (tests/hosts/README.md says what they mean).
 use core::net::SocketAddr;
 
-use super::{PLATFORM, classify, contexts, flow::Flow, list::List};
+use super::{PLATFORM, bfe, classify, contexts, flow::Flow, list::List};
 use crate::{complain, nt::UnicodeString, text::Text, utf16};
 
 /// The lines to act out.
@@ -33,6 +33,11 @@ fn act_line(line: &str) -> Option<()> {
         "again" => classify::authorize(&known(words.next()?)?, 0),
         "send" => classify::packet(&known(words.next()?)?, true, words.next()?.parse().ok()?),
         "receive" => classify::packet(&known(words.next()?)?, false, words.next()?.parse().ok()?),
+        "bfe" => match words.next()? {
+            "stop" => bfe::stop()?,
+            "start" => bfe::start()?,
+            _ => return None,
+        },
         "end" => {
             let name = words.next()?;
             let mut flow = PLATFORM.with(|platform| platform.flows.take(|flow| flow.name.as_str() == name))?;
