@@ -34,12 +34,7 @@ pub fn cargo() -> Command {
     command
 }
 
-/// cargo `verb` for this machine, on the lock file as it is.
-pub fn host_cargo(verb: &str) -> Command {
-    host_cargo_in(root(), verb)
-}
-
-/// The same for a copy of the repository at `root`.
+/// cargo `verb` for this machine, on the lock file as it is, in the repository or a copy of it at `root`.
 pub fn host_cargo_in(root: &Path, verb: &str) -> Command {
     let mut command = cargo();
     command.current_dir(root).args([verb, "--locked", "--target-dir"]).arg(root.join("target"));
@@ -47,18 +42,15 @@ pub fn host_cargo_in(root: &Path, verb: &str) -> Command {
     command
 }
 
-/// Selects all packages but the driver, which does not build for this machine.
+/// cargo `verb` for programs of this machine: for all packages but the driver, which does not build for it, and with the
+/// profile that lets the simulator's bug checks unwind.
 ///
-/// Every build of host programs selects these: cargo unifies features over what is selected, so builds that differed in
-/// that would compile the same dependencies again.
-pub fn select_members(command: &mut Command) -> &mut Command {
-    command.args(["--workspace", "--exclude", "flowtag", "--features", "flowtag-tests/driver,flowtag-hosts/driver"])
-}
-
-/// cargo `verb` for programs of this machine, with the profile that lets the simulator's bug checks unwind.
+/// clippy and rustdoc, too, select these packages and this profile: cargo unifies features over what is selected, and keeps
+/// each profile in a folder of its own, so what differed in one of them would compile the same dependencies again.
 pub fn host_programs(verb: &str) -> Command {
-    let mut command = host_cargo(verb);
-    select_members(command.args(["--profile", "host"]));
+    let mut command = host_cargo_in(root(), verb);
+    command.args(["--profile", "host", "--workspace", "--exclude", "flowtag"]);
+    command.args(["--features", "flowtag-tests/driver,flowtag-hosts/driver"]);
     command
 }
 

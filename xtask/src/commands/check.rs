@@ -28,9 +28,8 @@ pub fn everything(target: Target) -> Result<()> {
 
     floors::check()?;
 
-    let mut clippy = workspace::host_cargo("clippy");
-    workspace::select_members(&mut clippy).arg("--all-targets").args(["--", "--deny", "warnings"]);
-    process::run(&mut clippy, "clippy complains")?;
+    let mut clippy = workspace::host_programs("clippy");
+    process::run(clippy.args(["--all-targets", "--", "--deny", "warnings"]), "clippy complains")?;
     let mut clippy = driver::cargo("clippy", target)?;
     process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about the driver")?;
     let mut clippy = bench_fixtures::cargo("clippy")?;
@@ -38,8 +37,7 @@ pub fn everything(target: Target) -> Result<()> {
     let mut clippy = wine_stand_ins::cargo("clippy");
     process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about tests/wine")?;
 
-    let mut doc = workspace::host_cargo("doc");
-    process::run(strict_docs(workspace::select_members(&mut doc)), "rustdoc complains")?;
+    process::run(strict_docs(&mut workspace::host_programs("doc")), "rustdoc complains")?;
     let mut doc = driver::cargo("doc", target)?;
     process::run(strict_docs(&mut doc), "rustdoc complains about the driver")?;
     count_inputs()

@@ -12,8 +12,8 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let target = Target::default();
     setup::ensure(target, &[])?;
     let mut driver = driver::cargo("clippy", target)?;
-    let mut host = workspace::host_cargo("clippy");
-    workspace::select_members(&mut host).arg("--all-targets");
+    let mut host = workspace::host_programs("clippy");
+    host.arg("--all-targets");
     // An editor wants to hear of every error, also of those behind the first.
     for clippy in [&mut driver, &mut host] {
         clippy.args(["--keep-going", "--message-format", "json"]);

@@ -26,6 +26,8 @@ pub struct Mutant {
     pub source: String,
     /// The only test that is to catch it, where another that fails would prove little.
     pub caught_by: Option<String>,
+    /// The test that is tried first, since it noticed before: the others run only when it does not.
+    pub try_first: Option<String>,
     /// Whether the hosts that nobody here wrote must notice as well.
     #[serde(default)]
     pub on_hosts: bool,

@@ -94,9 +94,10 @@ fn hunt(
 ) -> Outcome {
     let width = mutants.iter().map(|mutant| mutant.name.chars().count()).max().unwrap_or(0);
     let mut outcome = Outcome { mutants: mutants.len(), caught: 0, runs: 0 };
-    for (Mutant { name, source, caught_by, .. }, broken) in mutants.iter().zip(images) {
+    for (mutant, broken) in mutants.iter().zip(images) {
+        let Mutant { name, source, .. } = mutant;
         let searched = broken.and_then(|broken| {
-            let search = suite.first_failure(&broken.image, caught_by.as_deref(), AT_ONCE)?;
+            let search = search(mutant, &broken.image, suite)?;
             Ok((search, on_hosts::show(&broken, sound)?))
         });
         let found = match searched {
@@ -116,4 +117,16 @@ fn hunt(
     }
     bar.finish_and_clear();
     outcome
+}
+
+/// Looks for a test that fails on the image of a mutant: for the one that is to be tried first alone, then for any.
+fn search(mutant: &Mutant, image: &Path, suite: &Suite) -> Result<Search> {
+    let Mutant { caught_by, try_first, .. } = mutant;
+    if let Some(first) = try_first {
+        let search = suite.first_failure(image, Some(first), AT_ONCE)?;
+        if search.failed.is_some() {
+            return Ok(search);
+        }
+    }
+    suite.first_failure(image, caught_by.as_deref(), AT_ONCE)
 }

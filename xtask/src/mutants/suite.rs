@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{hash::hash, image, patience::ends_well};
@@ -119,6 +119,9 @@ impl Suite {
 
     /// Looks for a test that fails on `image`, `at_once` of them at once, or sees whether the `only` one does.
     pub fn first_failure(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Search> {
+        if let Some(only) = only {
+            ensure!(self.tests.iter().any(|test| test.path == only), "there is no test {only}");
+        }
         let Runs { failed, took } = self.run(image, only, at_once)?;
         let failed = failed.map(|index| &self.tests[index]);
         let program = failed.map_or("", |test| test.program);
