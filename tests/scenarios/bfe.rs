@@ -11,7 +11,7 @@ use std::{
 use flowtag_simulator::{
     Machine,
     service::{StartType, State},
-    wfp::status,
+    wfp::{BfeStop, Told, status},
 };
 
 use flowtag_tests::rig::{Rig, SERVICE, field, outbound};
@@ -273,4 +273,74 @@ fn a_change_that_is_told_when_the_driver_has_left_adds_nothing() {
     // START_PENDING is told first.
     start_engine_while_unloading(&rig, "ExAcquireRundownProtection", 2, "WdfObjectDelete");
     assert_eq!(rig.machine.faults().calls("FwpmFilterAdd0"), 8, "those of start");
+}
+
+#[test]
+fn flows_whose_contexts_end_with_the_engine_are_closed_and_tagged_when_they_are_authorized_again() {
+    for ends in [BfeStop::EndsContexts, BfeStop::EndsCallouts] {
+        let rig = Rig::started();
+        rig.set(|switches| switches.bfe_stop = ends);
+        let flow = rig.open(&outbound());
+        stop(&rig.machine);
+        assert_eq!(field(&rig.line("close", flow), "why"), "deleted", "{ends:?}");
+        rig.machine.start_bfe().unwrap();
+        assert_eq!((rig.machine.wfp().callouts(), rig.machine.wfp().contexts()), (8, 0), "{ends:?}");
+        rig.send(flow, 10);
+        let opens = rig.lines_of("open");
+        assert_eq!(opens.len(), 2, "{ends:?}: {opens:?}");
+        assert_eq!(field(&opens[1], "origin"), "reauth", "{ends:?}");
+        assert_tags(&rig);
+        rig.stop();
+    }
+}
+
+#[test]
+fn callouts_that_end_with_the_engine_are_unregistered_once_more_at_unload_or_not_at_all() {
+    for runs_again in [true, false] {
+        let rig = Rig::started();
+        rig.set(|switches| switches.bfe_stop = BfeStop::EndsCallouts);
+        rig.open(&outbound());
+        stop(&rig.machine);
+        if runs_again {
+            rig.machine.start_bfe().unwrap();
+        }
+        rig.stop();
+        assert!(rig.lines_of("unregistering").is_empty(), "{:?}", rig.lines());
+    }
+}
+
+#[test]
+fn callouts_that_the_engine_does_not_take_anew_are_said_and_registered_at_its_next_start() {
+    let rig = Rig::started();
+    rig.set(|switches| switches.bfe_stop = BfeStop::EndsCallouts);
+    rig.fail("FwpsCalloutRegister2", 3, Some(status::INSUFFICIENT_RESOURCES));
+    restart(&rig.machine);
+    let refused = "flowtag: filters not added step=FwpsCalloutRegister2 status=0xc000009a";
+    assert_eq!(rig.lines_of("filters not"), [refused]);
+    restart(&rig.machine);
+    assert_tags(&rig);
+    rig.stop();
+}
+
+#[test]
+fn states_that_are_told_late_end_with_the_filters_in_the_engine() {
+    let rig = Rig::started();
+    rig.set(|switches| switches.bfe_told = Told::Later);
+    for _ in 0..3 {
+        restart(&rig.machine);
+        restart(&rig.machine);
+        rig.machine.tell_bfe_states().unwrap();
+        assert_tags(&rig);
+    }
+    rig.stop();
+}
+
+#[test]
+fn a_callout_that_is_registered_anew_in_name_only_is_still_unregistered_at_unload() {
+    for hollow in [status::PENDING, status::OBJECT_NAME_EXISTS] {
+        let rig = Rig::started();
+        rig.fail("FwpsCalloutRegister2", 1, Some(hollow));
+        restart(&rig.machine);
+        rig.stop();
+    }
 }

@@ -1,8 +1,8 @@
 //! The state of the base filtering engine's service, and who hears of it: `FwpmBfeState*`.
 //!
 //! DDI `FwpmBfeStateSubscribeChanges0`, `FwpmBfeStateGet0`, `FwpmBfeStateUnsubscribeChanges0`. The callback runs at
-//! `PASSIVE_LEVEL`: so Microsoft's WFPSampler annotates its own, which opens and closes a session in it (Windows-driver-samples,
-//! network/trans/WFPSampler/sys/SubscriptionFunctions_BFEState.cpp); the pages give no IRQL. Guesses: each subscriber is told
+//! `PASSIVE_LEVEL`: so Microsoft's `WFPSampler` annotates its own, which opens and closes a session in it (Windows-driver-samples,
+//! `network/trans/WFPSampler/sys/SubscriptionFunctions_BFEState.cpp`); the pages give no IRQL. Guesses: each subscriber is told
 //! in turn of each state, when and by whom says [`Told`]; the device object is referenced while a callback may come, as for a
 //! callout; unsubscribing does not wait for a callback that runs, which asks the most of a driver (the pages say that calling it
 //! inside the callback may deadlock: that stops the machine); what it answers to a handle that is none.
