@@ -54,6 +54,9 @@ pub fn prepare(root: &Path, depth: Depth) -> Result<()> {
         host_checks::have_miri()?;
         checks.extend(tools(root, file));
     }
+    for check in &mut checks {
+        ensure!(builds(&mut check.build)?, "{} do not build on the driver as it is: mend that first", check.name);
+    }
     let noticed = first_to_notice(checks)?;
     ensure!(noticed.is_none(), "{} fail on the driver as it is: mend that first", noticed.unwrap_or_default());
     Ok(())
