@@ -128,3 +128,16 @@ fn the_lines_of_closed_flows_stop_two_seconds_after_draining_began() {
     assert_eq!(rig.total("closed"), 3);
     rig.assert_clean();
 }
+
+#[test]
+fn a_flow_that_is_let_go_of_later_than_two_seconds_has_no_line() {
+    // The eighth pass is at 1,270 ms, the ninth at 2,270.
+    for (passes, lines) in [(7, 1), (8, 0)] {
+        let rig = Rig::started();
+        rig.open(&outbound());
+        rig.machine.faults().fail_times(REMOVE, 1, 2 * passes, Some(status::UNSUCCESSFUL));
+        rig.stop();
+        assert_eq!(rig.lines_of("close").len(), lines, "after {passes} passes in vain");
+        assert_eq!(rig.total("closed"), 1);
+    }
+}
