@@ -117,7 +117,6 @@ mod tests {
 
     #[test]
     fn a_path_whose_bit_is_clear_is_not_followed() {
-        // Miri sees who does.
         let raw = metadata(EVERYTHING & !FWPS_METADATA_FIELD_PROCESS_PATH, ptr::without_provenance(8));
         // SAFETY: the bit of the path is clear.
         let read = unsafe { Metadata::new(&raw) };
