@@ -274,6 +274,39 @@ mod tests {
         assert_eq!(kept(&blob(&path)), format!("{}*{}", "h".repeat(HEAD), "t".repeat(255)));
     }
 
+    #[test]
+    fn a_path_that_begins_with_nul_is_empty() {
+        assert_eq!(kept(&blob("\0a.exe\0")), "");
+    }
+
+    /// As many code units as are asked for: a path of 200 letters, of which the first 64 are `h`, its NUL, and what follows.
+    fn half_filled(units: usize) -> Vec<u8> {
+        let mut bytes = blob(&format!("{}{}\0", "h".repeat(READ_FIRST), "t".repeat(200 - READ_FIRST)));
+        bytes.resize(2 * units, b'x');
+        bytes
+    }
+
+    #[test]
+    fn a_path_is_whole_where_all_of_its_blob_may_be_read() {
+        let whole = format!("{}{}", "h".repeat(READ_FIRST), "t".repeat(200 - READ_FIRST));
+        assert_eq!(kept(&half_filled(64 + 320)), whole);
+    }
+
+    #[test]
+    fn a_path_is_cut_where_not_all_of_its_blob_may_be_read() {
+        // The first of the code units after those at the beginning is the one that is not read.
+        let cut = format!("{}*{}", "h".repeat(HEAD), "t".repeat(200 - READ_FIRST - 1));
+        assert_eq!(kept(&half_filled(64 + 320 + 1)), cut);
+    }
+
+    #[test]
+    fn what_is_kept_of_the_end_has_been_read_there() {
+        // Its last ten code units are the first ten of those that may be read at the end.
+        let mut bytes = blob(&format!("{}{}{}\0", "h".repeat(READ_FIRST), "m".repeat(616), "t".repeat(10)));
+        bytes.resize(2 * (READ_FIRST + 616 + READ_LAST), b'x');
+        assert_eq!(kept(&bytes), format!("{}*{}", "h".repeat(HEAD), "t".repeat(10)));
+    }
+
     proptest! {
         #[test]
         fn no_blob_is_kept_longer_than_the_limit(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {

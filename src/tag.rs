@@ -179,6 +179,42 @@ mod tests {
         assert!(little.fits(&CONNECT));
     }
 
+    /// The tag without one of the fields that Windows may leave out, for each of them.
+    fn with_a_gap() -> [Tag; 5] {
+        let address = Address::Unknown;
+        [
+            Tag { protocol: Given::NOTHING, ..CONNECT },
+            Tag { local: Endpoint { address, ..CONNECT.local }, ..CONNECT },
+            Tag { local: Endpoint { port: Given::NOTHING, ..CONNECT.local }, ..CONNECT },
+            Tag { remote: Endpoint { address, ..CONNECT.remote }, ..CONNECT },
+            Tag { remote: Endpoint { port: Given::NOTHING, ..CONNECT.remote }, ..CONNECT },
+        ]
+    }
+
+    #[test]
+    fn each_field_may_be_missing_by_itself() {
+        for gap in with_a_gap() {
+            assert!(CONNECT.fits(&gap), "{gap:?}");
+            assert!(gap.fits(&CONNECT), "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn where_one_field_is_missing_the_others_still_count() {
+        let another = Endpoint { address: Address::V4([10, 0, 0, 6]), port: Given::number(1) };
+        for gap in with_a_gap() {
+            for other in [
+                Tag { pid: 4243, ..gap },
+                Tag { family: Family::V6, ..gap },
+                Tag { local: another, ..gap },
+                Tag { remote: another, ..gap },
+            ] {
+                assert!(!CONNECT.fits(&other), "{other:?}");
+                assert!(!other.fits(&CONNECT), "{other:?}");
+            }
+        }
+    }
+
     #[test]
     fn another_origin_or_opener_fits() {
         assert!(CONNECT.fits(&Tag { origin: Origin::Reauth, direction: Direction::In, ..CONNECT }));

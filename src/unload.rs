@@ -40,13 +40,13 @@ fn pass(wait: &mut Wait, removals: &mut Removals) {
         if !more {
             return;
         }
+        if wait.milliseconds() >= QUIET_AFTER {
+            print::quiet();
+        }
         for contexts in batch.iter() {
             for direction in [Direction::Out, Direction::In] {
                 removals.count(callouts::remove(contexts, direction));
             }
-        }
-        if wait.milliseconds() >= QUIET_AFTER {
-            print::quiet();
         }
         if wait.report_is_due() {
             print::life(|line| life::draining(line, flow::live(), wait.milliseconds(), removals.all()));

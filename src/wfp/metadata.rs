@@ -116,6 +116,14 @@ mod tests {
     }
 
     #[test]
+    fn a_path_whose_bit_is_clear_is_not_followed() {
+        let raw = metadata(EVERYTHING & !FWPS_METADATA_FIELD_PROCESS_PATH, ptr::without_provenance(8));
+        // SAFETY: the bit of the path is clear.
+        let read = unsafe { Metadata::new(&raw) };
+        assert_eq!(read.process_path(), None);
+    }
+
+    #[test]
     fn a_path_without_blob_is_missing() {
         let raw = metadata(EVERYTHING, ptr::null());
         // SAFETY: the pointer to the path is NULL, which is what this test is about.

@@ -2,7 +2,7 @@
 
 use flowtag_simulator::wfp::{Direction, FlowHandle, FlowSpec, Packet};
 
-use flowtag_tests::rig::{Rig, TCP, outbound};
+use flowtag_tests::rig::{Rig, TCP, outbound, path_blob};
 
 /// Instructions of the driver meanwhile.
 fn instructions<T>(rig: &Rig, operation: impl FnOnce() -> T) -> u64 {
@@ -38,6 +38,24 @@ fn a_life_without_path_takes_680_instructions_at_most() {
     let live = || rig.close(rig.open(&pathless()));
     live();
     assert!((1..=680).contains(&instructions(&rig, live)));
+}
+
+/// What a path adds to the life of a flow.
+fn path_adds(path: &str) -> u64 {
+    let rig = silent(16);
+    let life = |spec: &FlowSpec| instructions(&rig, || rig.close(rig.open(spec)));
+    let with_path = FlowSpec { path: Some(path_blob(path)), ..outbound() };
+    life(&pathless());
+    life(&with_path);
+    life(&with_path) - life(&pathless())
+}
+
+#[test]
+fn an_ordinary_path_takes_ten_instructions_a_character_at_most() {
+    let path = format!("\\device\\harddiskvolume3\\{}\\curl.exe", "program".repeat(20));
+    let [least, most] = [1, 10].map(|each| each * path.len() as u64);
+    let adds = path_adds(&path);
+    assert!((least..=most).contains(&adds), "{adds} instructions for {} characters", path.len());
 }
 
 #[test]

@@ -78,6 +78,37 @@ fn while_it_drains_a_line_comes_each_second() {
 }
 
 #[test]
+fn the_line_says_what_each_removal_has_answered() {
+    const ACCESS_DENIED: u32 = 0xc000_0022;
+    let rig = Rig::started();
+    rig.open(&outbound());
+    rig.open(&outbound());
+    // Both contexts of the first flow go in the first pass; those of the other are refused.
+    let refused = [(3, 3, status::UNSUCCESSFUL), (6, 5, status::PENDING), (11, 100, ACCESS_DENIED)];
+    for (nth, times, answer) in refused {
+        rig.machine.faults().fail_times(REMOVE, nth, times, Some(answer));
+    }
+    rig.stop();
+    // The eighth pass, after waits of 10, 20, …, 640 ms: sixteen answers for the second flow.
+    let line = "flowtag: draining live=1 ms=1270 removed=2 pending=5 unsuccessful=3 other=8";
+    assert_eq!(rig.lines_of("draining")[0], line);
+}
+
+#[test]
+fn while_many_flows_are_drained_a_line_comes_each_second_all_the_same() {
+    let rig = Rig::started();
+    for _ in 0..100 {
+        rig.open(&outbound());
+    }
+    // Ten passes, the last at 3,270 ms, each in four parts.
+    rig.machine.faults().fail_times(REMOVE, 1, 2 * 100 * 10, Some(status::UNSUCCESSFUL));
+    rig.stop();
+    let lines = rig.lines_of("draining");
+    let times: Vec<_> = lines.iter().map(|line| field(line, "ms")).collect();
+    assert_eq!(times, ["1270", "2270", "3270", "4270"]);
+}
+
+#[test]
 fn the_lines_of_closed_flows_stop_two_seconds_after_draining_began() {
     let rig = Rig::started();
     let flows: Vec<_> = (0..3).map(|_| rig.open(&outbound())).collect();
@@ -96,4 +127,17 @@ fn the_lines_of_closed_flows_stop_two_seconds_after_draining_began() {
     assert!(rig.lines_of("close").is_empty(), "{} flows were open", flows.len());
     assert_eq!(rig.total("closed"), 3);
     rig.assert_clean();
+}
+
+#[test]
+fn a_flow_that_is_let_go_of_later_than_two_seconds_has_no_line() {
+    // The eighth pass is at 1,270 ms, the ninth at 2,270.
+    for (passes, lines) in [(7, 1), (8, 0)] {
+        let rig = Rig::started();
+        rig.open(&outbound());
+        rig.machine.faults().fail_times(REMOVE, 1, 2 * passes, Some(status::UNSUCCESSFUL));
+        rig.stop();
+        assert_eq!(rig.lines_of("close").len(), lines, "after {passes} passes in vain");
+        assert_eq!(rig.total("closed"), 1);
+    }
 }

@@ -1,7 +1,9 @@
 //! Rundown protection: `ExAcquireRundownProtection` and its family, on the driver's own `EX_RUNDOWN_REF`.
 //!
 //! As in the kernel, bit 0 says that rundown has begun and the count is kept above it. (The kernel keeps a pointer to a
-//! wait block there during the wait; the type is opaque, so no driver may look.)
+//! wait block there during the wait; the type is opaque, so no driver may look.) The uppermost bits say that it was initialized,
+//! which comes before everything else (DDI `ExInitializeRundownProtection`): the kernel takes zeros as they are, and a driver
+//! that rests on that is found here.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -19,6 +21,9 @@ use crate::{
 const ACTIVE: u64 = 1;
 /// One reference.
 const REFERENCE: u64 = 2;
+/// Initialized, in the bits of [`MARK`]: nothing that memory holds by chance.
+const INITIALIZED: u64 = 0x5255 << 48;
+const MARK: u64 = 0xffff << 48;
 
 /// A wait that lasts longer is one that never ends.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,8 +48,15 @@ const fn row(name: &'static str, max_irql: Irql, fails: Fails, run: fn(&Call<'_>
     Export { module: "ntoskrnl.exe", name, max_irql, fails, run, inputs: RUN_REF }
 }
 
+/// What is in use is not initialized anew: whoever is in would not be waited for.
 fn initialize(call: &Call<'_>) -> u64 {
-    reference(call).store(0, Ordering::Release);
+    let rundown = accessible(call);
+    let value = rundown.load(Ordering::Acquire);
+    if value & MARK == INITIALIZED && references(value) != 0 {
+        let reason = "ExInitializeRundownProtection while references are held";
+        call.bug_check(REFERENCE_BY_POINTER, [0, call.arg(0), references(value), 0], reason);
+    }
+    rundown.store(INITIALIZED, Ordering::Release);
     0
 }
 
@@ -69,12 +81,12 @@ fn wait(call: &Call<'_>) -> u64 {
     interleave::point("ExWaitForRundownProtectionRelease: begins", RUNDOWN);
     rundown.fetch_or(ACTIVE, Ordering::AcqRel);
     let address = call.arg(0);
-    let released = move || memory::read::<u64>(address).is_ok_and(|value| value / REFERENCE == 0);
+    let released = move || memory::read::<u64>(address).is_ok_and(|value| references(value) == 0);
     interleave::wait_until("ExWaitForRundownProtectionRelease: ends", RUNDOWN, released);
     interleave::point("ExWaitForRundownProtectionRelease: over", Touches::DRIVER_CODE);
     let started = Instant::now();
     loop {
-        let left = rundown.load(Ordering::Acquire) / REFERENCE;
+        let left = references(rundown.load(Ordering::Acquire));
         if left == 0 {
             return 0;
         }
@@ -90,7 +102,21 @@ fn wait(call: &Call<'_>) -> u64 {
     }
 }
 
+/// One that has been initialized.
 fn reference<'a>(call: &'a Call<'_>) -> &'a AtomicU64 {
+    let rundown = accessible(call);
+    if rundown.load(Ordering::Acquire) & MARK != INITIALIZED {
+        let reason = "rundown protection that ExInitializeRundownProtection has not initialized";
+        call.bug_check(REFERENCE_BY_POINTER, [0, call.arg(0), 0, 0], reason);
+    }
+    rundown
+}
+
+const fn references(value: u64) -> u64 {
+    (value & !MARK) / REFERENCE
+}
+
+fn accessible<'a>(call: &'a Call<'_>) -> &'a AtomicU64 {
     let address = call.arg(0);
     call.accessible(memory::read::<u64>(address));
     // SAFETY: accessible (just read), 8-aligned by the type's definition, and used atomically by everyone: the driver
@@ -104,7 +130,9 @@ fn try_acquire(rundown: &AtomicU64) -> bool {
 }
 
 fn try_release(rundown: &AtomicU64) -> bool {
-    rundown.fetch_update(Ordering::AcqRel, Ordering::Acquire, |value| value.checked_sub(REFERENCE)).is_ok()
+    rundown
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |value| (references(value) != 0).then(|| value - REFERENCE))
+        .is_ok()
 }
 
 #[cfg(test)]
@@ -113,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_reference_can_be_had_until_rundown_begins() {
-        let rundown = AtomicU64::new(0);
+        let rundown = AtomicU64::new(INITIALIZED);
         assert!(try_acquire(&rundown));
         rundown.fetch_or(ACTIVE, Ordering::AcqRel);
         assert!(!try_acquire(&rundown));
@@ -121,16 +149,16 @@ mod tests {
 
     #[test]
     fn references_taken_before_rundown_are_released_after_it_began() {
-        let rundown = AtomicU64::new(0);
+        let rundown = AtomicU64::new(INITIALIZED);
         assert!(try_acquire(&rundown));
         rundown.fetch_or(ACTIVE, Ordering::AcqRel);
         assert!(try_release(&rundown));
-        assert_eq!(rundown.load(Ordering::Acquire), ACTIVE);
+        assert_eq!(rundown.load(Ordering::Acquire), INITIALIZED | ACTIVE);
     }
 
     #[test]
     fn a_release_too_many_is_refused() {
-        assert!(!try_release(&AtomicU64::new(0)));
-        assert!(!try_release(&AtomicU64::new(ACTIVE)));
+        assert!(!try_release(&AtomicU64::new(INITIALIZED)));
+        assert!(!try_release(&AtomicU64::new(INITIALIZED | ACTIVE)));
     }
 }

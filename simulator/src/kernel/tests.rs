@@ -261,8 +261,31 @@ fn each_rundown_reference_is_counted_for_itself() {
 
 #[test]
 fn a_rundown_release_too_many_is_caught() {
-    let rundown = 0u64;
-    assert_eq!(code(called(&machine(), "ExReleaseRundownProtection", &[&raw const rundown as u64])).0, 0x18);
+    let machine = machine();
+    let mut rundown = 0u64;
+    let reference = [&raw mut rundown as u64];
+    called(&machine, "ExInitializeRundownProtection", &reference).unwrap();
+    assert_eq!(code(called(&machine, "ExReleaseRundownProtection", &reference)).0, 0x18);
+}
+
+#[test]
+fn rundown_protection_is_initialized_before_anything_else() {
+    for import in ["ExAcquireRundownProtection", "ExReleaseRundownProtection", "ExWaitForRundownProtectionRelease"] {
+        let rundown = 0u64;
+        let answer = called(&machine(), import, &[&raw const rundown as u64]);
+        assert!(answer.unwrap_err().to_string().contains("has not initialized"), "{import}");
+    }
+}
+
+#[test]
+fn rundown_protection_that_is_held_is_not_initialized_anew() {
+    let machine = machine();
+    let mut rundown = 0u64;
+    let reference = [&raw mut rundown as u64];
+    called(&machine, "ExInitializeRundownProtection", &reference).unwrap();
+    called(&machine, "ExAcquireRundownProtection", &reference).unwrap();
+    let answer = called(&machine, "ExInitializeRundownProtection", &reference);
+    assert!(answer.unwrap_err().to_string().contains("while references are held"));
 }
 
 #[test]

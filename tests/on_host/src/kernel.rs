@@ -40,6 +40,7 @@ mod names {
     pub const STATUS_INVALID_PARAMETER: NTSTATUS = 0xC000_000D_u32.cast_signed();
     pub const STATUS_NOT_FOUND: NTSTATUS = 0xC000_0225_u32.cast_signed();
     pub const STATUS_FWP_CALLOUT_NOT_FOUND: NTSTATUS = 0xC022_0001_u32.cast_signed();
+    pub const STATUS_FWP_ALREADY_EXISTS: NTSTATUS = 0xC022_0009_u32.cast_signed();
 
     #[repr(C)]
     #[derive(Clone, Copy)]

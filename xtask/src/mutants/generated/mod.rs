@@ -2,6 +2,7 @@
 
 mod cargo_mutants;
 mod equivalents;
+mod evidence;
 mod made;
 mod mutation;
 mod on_this_machine;
@@ -29,23 +30,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub use self::sample::seed_of_commit;
 use self::{
     equivalents::Equivalents,
+    evidence::Evidence,
     made::Names,
     mutation::{Mutation, told_apart},
     on_this_machine::Depth,
-    store::{Store, Verdict},
+    store::{Found, Store, Verdict},
     table::Table,
     trial::Trial,
 };
-use super::{
-    hash::{hash, hash_of_files},
-    tree::Tree,
-};
+use super::{hash::hash, tree::Tree};
 use crate::{setup, target::Target, workspace};
 
 /// The copies in which they are built, below `target/`: two at a time.
 const TREES: [&str; 2] = [super::FOLDER, "mutants-2"];
-/// What decides what becomes of a mutation: its result is kept for as long as none of it changes.
-const HELD_AGAINST: [&str; 6] = ["src", "tests", "simulator", "open-wdk", "Cargo.lock", "Cargo.toml"];
 /// Of those that can be seen, so many of a hundred are to be noticed.
 const LEAST_SCORE: f64 = 95.0;
 /// In a small sample chance decides: so many may survive all the same. Until all have been run once nobody knows how many do.
@@ -135,7 +132,8 @@ fn made(request: &Request) -> Result<Everything> {
     if !request.quick {
         mutations.extend(cargo_mutants::mutations(&texts)?);
     }
-    Ok(Everything { texts, mutations: told_apart(mutations) })
+    let mutations = told_apart(mutations, &texts);
+    Ok(Everything { texts, mutations })
 }
 
 fn chosen(mutations: Vec<Mutation>, request: &Request) -> Vec<Mutation> {
@@ -169,18 +167,18 @@ fn read_sources() -> Result<BTreeMap<String, String>> {
 
 /// What becomes of each mutation. Two are tried at a time; what is known from an earlier run is not tried again.
 fn verdicts(mutations: &[Mutation], texts: &BTreeMap<String, String>, depth: Depth) -> Result<Vec<Verdict>> {
-    let against = hash_of_files(workspace::root(), &HELD_AGAINST)?;
-    let key = |mutation: &Mutation| {
-        let diff = mutation.diff(&texts[&mutation.file]);
-        let checks = if depth == Depth::All { "all" } else { "tests" };
-        hash([against.as_str(), &mutation.name(), &diff, checks])
-    };
+    let key = |mutation: &Mutation| hash([mutation.name(), mutation.diff(&texts[&mutation.file])]);
+    let evidence = Mutex::new(Evidence::of(workspace::root(), texts, depth)?);
     let store = Mutex::new(Store::open(&workspace::target_folder().join("generated-mutants/results"))?);
-    let known = |mutation: &Mutation| lock(&store).get(&key(mutation)).cloned();
+    let known = |mutation: &Mutation| {
+        let found = lock(&store).get(&key(mutation)).cloned()?;
+        let holds = lock(&evidence).for_verdict(&found.verdict).is_ok_and(|now| now == found.evidence);
+        holds.then_some(found.verdict)
+    };
     let unknown: Vec<_> = mutations.iter().filter(|mutation| known(mutation).is_none()).collect();
     if !unknown.is_empty() {
         let trees: Vec<_> = TREES.iter().map(|name| Tree::lay_out(Target::X64, name)).collect::<Result<_>>()?;
-        let trial = Trial::prepare(depth)?;
+        let trial = Trial::prepare(&trees, depth)?;
         let bar = ProgressBar::new(unknown.len() as u64);
         bar.set_style(ProgressStyle::with_template("{pos}/{len} mutations {wide_bar} {eta} left")?);
         let next = AtomicUsize::new(0);
@@ -196,7 +194,8 @@ fn verdicts(mutations: &[Mutation], texts: &BTreeMap<String, String>, depth: Dep
                 };
                 bar.suspend(|| println!("{}  {said}", mutation.name()));
                 bar.inc(1);
-                lock(&store).put(key(mutation), verdict)?;
+                let evidence = lock(&evidence).for_verdict(&verdict)?;
+                lock(&store).put(key(mutation), Found { verdict, evidence })?;
             }
             Ok(())
         };
@@ -205,6 +204,7 @@ fn verdicts(mutations: &[Mutation], texts: &BTreeMap<String, String>, depth: Dep
             workers.into_iter().try_for_each(|worker| worker.join().expect("trying a mutation does not panic"))
         })?;
         bar.finish_and_clear();
+        println!("time: {}", trial.times());
     }
     mutations.iter().map(|mutation| known(mutation).context("a mutation was not tried")).collect()
 }

@@ -1,9 +1,11 @@
 //! One generated breakage: one edit of one file.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
 };
+
+use super::super::hash::hash;
 
 /// What kind of edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,14 +95,16 @@ impl Mutation {
     }
 }
 
-/// Leaves out what is made twice, and numbers those that would have the same name, in the order of the file.
-pub fn told_apart(mutations: Vec<Mutation>) -> Vec<Mutation> {
+/// Leaves out what is made twice, whatever it is called: two that leave the same text, blanks apart. Numbers those that would have
+/// the same name, in the order of the file.
+pub fn told_apart(mutations: Vec<Mutation>, texts: &BTreeMap<String, String>) -> Vec<Mutation> {
     let mut edits = HashSet::new();
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut apart: Vec<Mutation> = Vec::new();
     for mut mutation in mutations {
-        let edit = (mutation.file.clone(), mutation.range.start, mutation.range.end, mutation.by.clone());
-        if !edits.insert(edit) {
+        let text = mutation.apply(&texts[&mutation.file]);
+        let words = text.split_whitespace().collect::<Vec<_>>();
+        if !edits.insert(hash([mutation.file.as_str(), &words.concat()])) {
             continue;
         }
         let count = names.entry(mutation.name()).or_default();
@@ -111,4 +115,36 @@ pub fn told_apart(mutations: Vec<Mutation>) -> Vec<Mutation> {
         apart.push(mutation);
     }
     apart
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "fn f() { a(); a(); }";
+
+    fn apart(edits: &[(&str, Range<usize>, &str)]) -> Vec<String> {
+        let mutation = |(what, range, by): &(&str, Range<usize>, &str)| Mutation {
+            file: "src/a.rs".into(),
+            function: "f".into(),
+            what: (*what).into(),
+            kind: Kind::Deleted,
+            range: range.clone(),
+            by: (*by).into(),
+        };
+        let texts = BTreeMap::from([("src/a.rs".to_owned(), TEXT.to_owned())]);
+        told_apart(edits.iter().map(mutation).collect(), &texts).iter().map(Mutation::name).collect()
+    }
+
+    #[test]
+    fn what_leaves_the_same_text_is_one() {
+        assert_eq!(apart(&[("without a", 9..13, ""), ("nothing for a", 9..14, "")]), ["src/a.rs: f: without a"]);
+        assert_eq!(apart(&[("without a", 9..13, ""), ("without a", 14..18, "")]).len(), 1);
+    }
+
+    #[test]
+    fn two_of_one_name_are_numbered() {
+        let names = apart(&[("b for a", 9..10, "b"), ("b for a", 14..15, "b")]);
+        assert_eq!(names, ["src/a.rs: f: b for a", "src/a.rs: f: b for a (place 2)"]);
+    }
 }

@@ -2,8 +2,11 @@
 //! scenarios and checks; last the lives of flows on this machine, loom, shuttle and Miri.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -23,73 +26,82 @@ pub struct Trial {
     /// What the sound images do.
     x64: Vec<u8>,
     arm64: Vec<u8>,
-    /// The copy for the checks of the source: one, since these are quick or come last, and its builds are large.
-    host: Mutex<Tree>,
+    /// How long each kind of step took, of all mutations.
+    times: Mutex<BTreeMap<&'static str, Duration>>,
 }
 
 impl Trial {
     /// Gets ready, and sees that the sound driver passes.
-    pub fn prepare(depth: Depth) -> Result<Self> {
+    pub fn prepare(trees: &[Tree], depth: Depth) -> Result<Self> {
         let mut suite = Suite::build()?;
         let sound = driver::build(Target::X64)?;
         suite.learn(&sound)?;
-        let host = Tree::of_sources(Target::X64, "mutants-on-host")?;
-        on_this_machine::prepare(host.root(), depth)?;
+        thread::scope(|scope| {
+            let ready: Vec<_> =
+                trees.iter().map(|tree| scope.spawn(|| on_this_machine::prepare(tree.root(), depth))).collect();
+            ready.into_iter().try_for_each(|ready| ready.join().expect("getting ready does not panic"))
+        })?;
         let arm64 = code(&driver::build(Target::Arm64)?)?;
-        Ok(Self { suite, depth, x64: code(&sound)?, arm64, host: Mutex::new(host) })
+        Ok(Self { suite, depth, x64: code(&sound)?, arm64, times: Mutex::default() })
     }
 
     /// What becomes of a mutation whose file then reads `text`. The tree is left as it was.
     pub fn verdict(&self, tree: &Tree, mutation: &Mutation, text: &str) -> Result<Verdict> {
         let file = Path::new(&mutation.file);
         tree.write(file, text.as_bytes())?;
-        let verdict = self.in_tree(tree, mutation, text);
+        let verdict = self.in_tree(tree, mutation);
         tree.copy(file)?;
         verdict
     }
 
-    fn in_tree(&self, tree: &Tree, mutation: &Mutation, text: &str) -> Result<Verdict> {
-        if let Some(by) = self.on_host(mutation, text, on_this_machine::units)? {
+    /// Where the time went, for whoever wants it to be less.
+    pub fn times(&self) -> String {
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let times: Vec<_> = times.iter().map(|(step, took)| format!("{step} {} s", took.as_secs())).collect();
+        times.join(", ")
+    }
+
+    fn in_tree(&self, tree: &Tree, mutation: &Mutation) -> Result<Verdict> {
+        if let Some(by) = self.timed("unit tests", || on_host(tree, mutation, on_this_machine::units))? {
             return Ok(Verdict::Noticed { by });
         }
-        let image = match tree.build(Target::X64, "broken") {
+        let image = match self.timed("builds", || tree.build(Target::X64, "broken")) {
             Ok(image) => image,
             Err(error) if format!("{error:#}").contains("could not compile `flowtag`") => return Ok(Verdict::NotBuilt),
             Err(error) => return Err(error),
         };
-        let same = code(&image)? == self.x64;
-        if !same {
-            let search = self.suite.first_failure(&image, None, 1)?;
+        if code(&image)? == self.x64 {
+            // What x64 cannot show, such as an order of memory, another processor may.
+            let arm64 = self.timed("builds for ARM64", || tree.build(Target::Arm64, "broken-arm64"))?;
+            if code(&arm64)? == self.arm64 {
+                return Ok(Verdict::SameCode);
+            }
+        } else {
+            let search = self.timed("scenarios", || self.suite.first_failure(&image, None, 1))?;
             if let Some(test) = search.failed {
                 return Ok(Verdict::Noticed { by: format!("{}: {test}", search.program) });
             }
         }
-        if let Some(by) = self.on_host(mutation, text, on_this_machine::lives)? {
+        if let Some(by) = self.timed("lives", || on_host(tree, mutation, on_this_machine::lives))? {
             return Ok(Verdict::Noticed { by });
         }
         if self.depth == Depth::All
-            && let Some(by) = self.on_host(mutation, text, on_this_machine::tools)?
+            && let Some(by) = self.timed("loom, shuttle, Miri", || on_host(tree, mutation, on_this_machine::tools))?
         {
             return Ok(Verdict::Noticed { by });
-        }
-        // What x64 cannot show, such as an order of memory, another processor may.
-        if same && code(&tree.build(Target::Arm64, "broken-arm64")?)? == self.arm64 {
-            return Ok(Verdict::SameCode);
         }
         Ok(Verdict::Survived)
     }
 
-    fn on_host(
-        &self,
-        mutation: &Mutation,
-        text: &str,
-        checks: fn(&Path, &str) -> Vec<Check>,
-    ) -> Result<Option<String>> {
-        let tree = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = Path::new(&mutation.file);
-        tree.write(file, text.as_bytes())?;
-        let noticed = on_this_machine::first_to_notice(checks(tree.root(), &mutation.file));
-        tree.copy(file)?;
-        noticed
+    fn timed<T>(&self, step: &'static str, run: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let done = run();
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        *times.entry(step).or_default() += start.elapsed();
+        done
     }
+}
+
+fn on_host(tree: &Tree, mutation: &Mutation, checks: fn(&Path, &str) -> Vec<Check>) -> Result<Option<String>> {
+    on_this_machine::first_to_notice(checks(tree.root(), &mutation.file))
 }

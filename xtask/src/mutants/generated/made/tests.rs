@@ -1,9 +1,6 @@
 //! What is made of small sources, and what is not.
 
-use super::{
-    super::mutation::{Kind, told_apart},
-    *,
-};
+use super::{super::mutation::Kind, *};
 
 /// Enough around what is broken: an enum, a struct, constants.
 const AROUND: &str = "\
@@ -15,7 +12,7 @@ const AROUND: &str = "\
 /// The texts that become of one source by mutations of a kind.
 fn broken(kind: Kind, source: &str) -> Vec<String> {
     let names = Names::read([("src/a.rs", AROUND), ("src/b.rs", source)]).unwrap();
-    let found = told_apart(mutations("src/b.rs", source, &names).unwrap());
+    let found = mutations("src/b.rs", source, &names).unwrap();
     found.iter().filter(|mutation| mutation.kind == kind).map(|mutation| mutation.apply(source)).collect()
 }
 
@@ -187,15 +184,6 @@ fn what_the_compiler_asserts_is_not_broken() {
 #[test]
 fn guids_are_not_broken() {
     assert!(broken(Kind::Number, "const KEY: GUID = GUID::new(0x1, 2, 3, 4);").is_empty());
-}
-
-#[test]
-fn those_of_one_name_are_numbered() {
-    let source = "fn f() {\n    g();\n    g();\n}";
-    let names = Names::read([]).unwrap();
-    let found = told_apart(mutations("src/b.rs", source, &names).unwrap());
-    let deleted: Vec<_> = found.iter().filter(|found| found.kind == Kind::Deleted).map(Mutation::name).collect();
-    assert_eq!(deleted, ["src/b.rs: f: without `g();`", "src/b.rs: f: without `g();` (place 2)"]);
 }
 
 #[test]
