@@ -123,8 +123,8 @@ pub fn unsubscribe() -> bool {
 
 /// Called when the engine's state has changed; the context is the device object.
 ///
-/// IRQL: `PASSIVE_LEVEL` (microsoft/Windows-driver-samples, WFPSampler, SubscriptionFunctions_BFEState.cpp, which opens its session
-/// here, too)
+/// IRQL: `PASSIVE_LEVEL` (microsoft/Windows-driver-samples, `WFPSampler`, `SubscriptionFunctions_BFEState.cpp`, which opens its
+/// session here, too)
 ///
 /// # Safety
 /// Called by the filter engine only.
