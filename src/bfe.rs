@@ -28,8 +28,7 @@ pub static CHANGES: Rundown = Rundown::new();
 /// The subscription, or NULL.
 static SUBSCRIPTION: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
-static KNOWN: DispatchMutex<Known> =
-    DispatchMutex::new(Known { work: Work::Idle, missing: Missing::Filters, waiting: false });
+static KNOWN: DispatchMutex<Known> = DispatchMutex::new(Known::AT_START);
 
 struct Known {
     work: Work,
@@ -56,6 +55,8 @@ enum Missing {
 }
 
 impl Known {
+    const AT_START: Self = Self { work: Work::Idle, missing: Missing::Filters, waiting: false };
+
     /// Whether the caller is the one to look.
     const fn begin(&mut self) -> bool {
         let idle = matches!(self.work, Work::Idle);
@@ -78,6 +79,8 @@ impl Known {
 ///
 /// IRQL: `PASSIVE_LEVEL`
 pub fn follow(device: *mut c_void) -> Result<(), Failure> {
+    // Wine keeps an image whose start has failed, with all that it knew.
+    *KNOWN.lock() = Known::AT_START;
     match subscribe(device) {
         STATUS_SUCCESS => look(device),
         status => {

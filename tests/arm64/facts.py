@@ -6,13 +6,7 @@ import uuid
 from pathlib import Path
 
 FACTS = json.loads((Path(__file__).parent.parent / "data" / "wdk-facts.json").read_text())
-# What the excerpt lacks: the functions' pages in Microsoft's driver reference, and fwpmk.h.
-FROM_THEIR_PAGES = {
-    "FwpmBfeStateGet0": {"irql_doc": "<= DISPATCH_LEVEL", "return_type": "FWPM_SERVICE_STATE"},
-    "FwpmBfeStateSubscribeChanges0": {"irql_doc": "PASSIVE_LEVEL", "return_type": "NTSTATUS"},
-    "FwpmBfeStateUnsubscribeChanges0": {"irql_doc": "PASSIVE_LEVEL", "return_type": "NTSTATUS"},
-}
-FUNCTIONS = {function["name"]: function for function in FACTS["functions"]} | FACTS["wdf_functions"] | FROM_THEIR_PAGES
+FUNCTIONS = {function["name"]: function for function in FACTS["functions"]} | FACTS["wdf_functions"]
 ENUMERATORS = {
     name: value for enumeration in FACTS["enums"].values() for name, value in enumeration["enumerators"].items()
 }

@@ -107,9 +107,10 @@ fn fail_nothing(prefix: &Prefix) -> Result<()> {
 
 fn start(prefix: &Prefix, status: u32) -> Result<()> {
     if status == 0 {
-        return service::start(prefix, service::FLOWTAG);
+        service::start(prefix, service::FLOWTAG)?;
+    } else {
+        service::start_failing(prefix, service::FLOWTAG, win32_error(status))?;
     }
-    service::start_failing(prefix, service::FLOWTAG, win32_error(status))?;
     fail_nothing(prefix)
 }
 
