@@ -156,6 +156,19 @@ fn a_flow_whose_tag_is_being_taken_back_is_busy() {
     assert_eq!(["opened", "busy", "already_tagged"].map(|name| rig.total(name)), [0, 1, 0]);
 }
 
+#[test]
+fn a_flow_is_busy_from_before_its_first_context_is_removed() {
+    let rig = Rig::started();
+    rig.fail(ASSOCIATE, 2, Some(status::INSUFFICIENT_RESOURCES));
+    let machine = rig.machine.clone();
+    at(&rig, REMOVE, 1, move || {
+        machine.reauthorize(FlowHandle(1), Direction::Outbound).unwrap();
+    });
+    assert_eq!(rig.open(&outbound()), FlowHandle(1));
+    rig.stop();
+    assert_eq!(["opened", "busy", "already_tagged"].map(|name| rig.total(name)), [0, 1, 0]);
+}
+
 /// The driver takes for granted that WFP empties its entry before it calls flowDeleteFn. Where it does so afterwards, an
 /// association between the two is refused, and that is all: if WFP says so. Were it answered success, its record would stay.
 #[test]

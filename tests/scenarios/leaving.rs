@@ -60,6 +60,40 @@ fn a_step_that_fails_for_a_moment_is_tried_again() {
 }
 
 #[test]
+fn what_is_not_there_or_in_use_by_others_is_left_and_the_rest_deleted_at_once() {
+    for (step, answer) in [
+        ("FwpmFilterDeleteByKey0", status::FWP_FILTER_NOT_FOUND),
+        ("FwpmCalloutDeleteByKey0", status::FWP_CALLOUT_NOT_FOUND),
+        ("FwpmCalloutDeleteByKey0", status::FWP_IN_USE),
+        ("FwpmSubLayerDeleteByKey0", status::FWP_SUBLAYER_NOT_FOUND),
+        ("FwpmSubLayerDeleteByKey0", status::FWP_IN_USE),
+        ("FwpmProviderDeleteByKey0", status::FWP_PROVIDER_NOT_FOUND),
+        ("FwpmProviderDeleteByKey0", status::FWP_IN_USE),
+    ] {
+        let rig = Rig::started();
+        rig.fail(step, 1, Some(answer));
+        let took = stop(&rig);
+        assert!(took.is_zero(), "{step}, {answer:#x}: {took:?}");
+        assert_eq!(rig.machine.faults().calls("FwpmTransactionCommit0"), 2, "start's and one of leaving");
+        assert!(rig.machine.wfp().managed_objects() <= 4, "{step}, {answer:#x}: more than it and what it names");
+        assert!(rig.lines_of("engine not closed").is_empty(), "{step}, {answer:#x}: {:?}", rig.lines());
+    }
+}
+
+#[test]
+fn what_is_answered_of_other_objects_is_a_failure() {
+    for answer in [status::FWP_SESSION_ABORTED, status::FWP_NO_TXN_IN_PROGRESS, status::FWP_WRONG_SESSION] {
+        for step in &STEPS[2..6] {
+            let rig = Rig::started();
+            rig.fail(step, 1, Some(answer));
+            rig.stop();
+            assert_eq!(rig.machine.faults().calls("FwpmTransactionCommit0"), 2, "start's and the second of leaving");
+            assert_eq!(rig.machine.faults().calls("FwpmTransactionAbort0"), 1, "{step}, {answer:#x}");
+        }
+    }
+}
+
+#[test]
 fn an_abort_that_fails_does_not_keep_the_next_try_out() {
     let rig = Rig::started();
     rig.fail("FwpmFilterDeleteByKey0", 3, Some(status::RPC_CALL_FAILED));

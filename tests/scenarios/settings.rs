@@ -1,5 +1,7 @@
 //! Settings from the service's Parameters key.
 
+use std::sync::{Arc, Mutex};
+
 use flowtag_simulator::kernel::registry::Value;
 
 use flowtag_tests::rig::{Rig, field};
@@ -14,6 +16,26 @@ fn loaded_with(name: &str, value: Value) -> (String, Vec<String>) {
     rig.stop();
     (loaded, refused)
 }
+
+#[test]
+fn the_key_of_the_settings_is_closed_before_start_goes_on() {
+    let rig = Rig::installed(&[]);
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&steps);
+    rig.machine.on_import(move |call| {
+        if KEYS.contains(&call.name()) {
+            seen.lock().unwrap().push(call.name());
+        }
+    });
+    rig.start().unwrap();
+    let [open, query, close, next] = KEYS;
+    assert_eq!(*steps.lock().unwrap(), [open, query, query, close, next]);
+    rig.stop();
+}
+
+/// What start does with the key, and what it does next.
+const KEYS: [&str; 4] =
+    ["WdfDriverOpenParametersRegistryKey", "WdfRegistryQueryULong", "WdfRegistryClose", "WdfControlDeviceInitAllocate"];
 
 #[test]
 fn without_a_parameters_key_the_defaults_hold() {

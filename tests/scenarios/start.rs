@@ -35,6 +35,36 @@ fn each_step_failing_makes_start_fail_and_leaves_nothing_behind() {
     }
 }
 
+#[test]
+fn a_start_that_fails_says_its_step_and_returns_what_windows_answered() {
+    for (import, _) in STEPS {
+        let Some(Fails::Status(statuses)) = windows::imports().named(import).map(|export| export.fails) else {
+            continue;
+        };
+        for &status in statuses.iter().filter(|&&status| status != status::FWP_ALREADY_EXISTS) {
+            let rig = Rig::installed(&[]);
+            rig.fail(import, 1, Some(status));
+            let error = rig.start().expect_err(import);
+            assert!(matches!(error, ServiceError::Entry(entry) if entry == status), "{import}, {status:#x}: {error}");
+            assert_eq!(
+                rig.lines_of("load failed"),
+                [format!("flowtag: load failed step={import} status={status:#010x}")]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_step_that_gives_nothing_fails_for_want_of_memory() {
+    for import in ["WdfControlDeviceInitAllocate", "ExAllocatePool2"] {
+        let rig = Rig::installed(&[]);
+        rig.fail(import, 1, None);
+        let error = rig.start().expect_err(import);
+        assert!(matches!(error, ServiceError::Entry(status::INSUFFICIENT_RESOURCES)), "{import}: {error}");
+        assert_eq!(rig.lines_of("load failed"), [format!("flowtag: load failed step={import} status=0xc000009a")]);
+    }
+}
+
 /// Values that pass `NT_SUCCESS` although nothing was done: `STATUS_PENDING` and `STATUS_OBJECT_NAME_EXISTS`.
 const HOLLOW_SUCCESSES: [u32; 2] = [status::PENDING, status::OBJECT_NAME_EXISTS];
 

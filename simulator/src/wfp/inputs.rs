@@ -7,7 +7,8 @@ use crate::computer::{Input, argument, field};
 
 const LAYERS: &str = "fwpmu.h, FWPM_LAYER_*: those that have a model";
 const LAYER_IDS: &str = "fwpsk.h, FWPS_BUILTIN_LAYERS: those that have a model";
-const KEPT_FOR_THE_PROVIDER: &str = "Win32: kept for the provider, who alone reads it";
+const NO_BYTES: &str =
+    "Win32 FWP_BYTE_BLOB: its size; bytes would be copied and kept for the provider, which has no model";
 const SHOWN: &str = "Win32: shown to people";
 const RETURNED: &str = "Win32: filled in by the engine when the object is read";
 const NO_DESCRIPTOR: &str = "DDI: NULL, the descriptor that everybody inherits; no access is checked here";
@@ -78,7 +79,8 @@ pub(super) const SUBLAYER_ADD: &[Input] = &[
     field(1, 24, "subLayer.displayData.description").ignored(SHOWN),
     field(1, 32, "subLayer.flags").flags(4, 0, "Win32 FWPM_SUBLAYER0; what outlives a restart has no model"),
     field(1, 40, "subLayer.providerKey").used(PROVIDER),
-    field(1, 48, "subLayer.providerData").ignored(KEPT_FOR_THE_PROVIDER),
+    field(1, 48, "subLayer.providerData.size").values(4, &[0], NO_BYTES),
+    field(1, 48 + 8, "subLayer.providerData.data").ignored(NO_BYTES),
     field(1, 64, "subLayer.weight").used("wfp::policy::tests::heavy_sublayers_are_evaluated_first"),
     SD_2,
 ];
@@ -94,7 +96,8 @@ pub(super) const CALLOUT_ADD: &[Input] = &[
         "Win32 FWPM_CALLOUT0; what outlives a restart, and provider contexts, have no model",
     ),
     field(1, 40, "callout.providerKey").used(PROVIDER),
-    field(1, 48, "callout.providerData").ignored(KEPT_FOR_THE_PROVIDER),
+    field(1, 48, "callout.providerData.size").values(4, &[0], NO_BYTES),
+    field(1, 48 + 8, "callout.providerData.data").ignored(NO_BYTES),
     field(1, 64, "callout.applicableLayer").keys(&LAYER_KEYS, LAYERS),
     field(1, 80, "callout.calloutId").ignored(RETURNED),
     SD_2,
@@ -108,7 +111,8 @@ pub(super) const FILTER_ADD: &[Input] = &[
     field(1, 24, "filter.displayData.description").ignored(SHOWN),
     field(1, 32, "filter.flags").flags(4, 0x10, "Win32 FWPM_FILTER0: FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED"),
     field(1, 40, "filter.providerKey").used(PROVIDER),
-    field(1, 48, "filter.providerData").ignored(KEPT_FOR_THE_PROVIDER),
+    field(1, 48, "filter.providerData.size").values(4, &[0], NO_BYTES),
+    field(1, 48 + 8, "filter.providerData.data").ignored(NO_BYTES),
     field(1, 64, "filter.layerKey").keys(&LAYER_KEYS, LAYERS),
     field(1, 80, "filter.subLayerKey").used("wfp::policy::tests::a_filter_needs_its_sublayer"),
     field(1, 96, "filter.weight.type").values(4, &[0, 1, 4], "Win32 FWPM_FILTER0: FWP_EMPTY, FWP_UINT8, FWP_UINT64"),
@@ -142,7 +146,8 @@ pub(super) const PROVIDER_ADD: &[Input] = &[
     field(1, 16, "provider.displayData.name").used("wfp::tests::inputs::a_provider_needs_a_name"),
     field(1, 24, "provider.displayData.description").ignored(SHOWN),
     field(1, 32, "provider.flags").flags(4, 0, "Win32 FWPM_PROVIDER0; what outlives a restart has no model"),
-    field(1, 40, "provider.providerData").ignored(KEPT_FOR_THE_PROVIDER),
+    field(1, 40, "provider.providerData.size").values(4, &[0], NO_BYTES),
+    field(1, 40 + 8, "provider.providerData.data").ignored(NO_BYTES),
     field(1, 56, "provider.serviceName").ignored("Win32 FWPM_PROVIDER0: for who lists providers"),
     SD_2,
 ];
