@@ -84,8 +84,8 @@ pub fn leave() {
     }
 }
 
-/// A session with the engine, for one transaction. None stays open: what it adds outlives it, and one that is over, since the
-/// engine was stopped meanwhile, would have to be told from one that is not.
+/// A session with the engine, for one transaction. None stays open: static objects outlive the session that adds them (Win32,
+/// "Object Management"), and one that is over, since the engine was stopped meanwhile, would have to be told from one that is not.
 struct Session(HANDLE);
 
 impl Session {

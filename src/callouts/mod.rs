@@ -203,7 +203,7 @@ pub fn register(device: *mut c_void) -> Result<(), Failure> {
             print::life(|line| life::without_flags(line, index, status));
             status = callout.register(device, OFFLOADS);
         }
-        // By us, or this driver would not have been started.
+        // Its key is taken (DDI `FwpsCalloutRegister2`): by us, or this driver would not have been started.
         if before && status == STATUS_FWP_ALREADY_EXISTS {
             continue;
         }

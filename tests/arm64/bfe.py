@@ -1,5 +1,6 @@
 """The filter engine's service, its state, and who hears of it: FwpmBfeState*, after their pages in Microsoft's driver
-reference. One subscription. A guess: the callback runs at PASSIVE_LEVEL, since it may open a session, which takes that.
+reference. One subscription. The callback runs at PASSIVE_LEVEL, as microsoft/Windows-driver-samples annotates its own
+(network/trans/WFPSampler/sys/SubscriptionFunctions_BFEState.cpp).
 """
 
 from facts import number

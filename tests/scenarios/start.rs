@@ -5,7 +5,7 @@ use flowtag_simulator::{computer::Fails, service::ServiceError, wfp::status, win
 use flowtag_tests::rig::{Rig, outbound};
 
 /// The steps whose failure must make `DriverEntry` fail, and how often each is taken.
-const STEPS: [(&str, u64); 11] = [
+pub const STEPS: [(&str, u64); 11] = [
     ("WdfDriverCreate", 1),
     ("WdfControlDeviceInitAllocate", 1),
     ("WdfDeviceCreate", 1),

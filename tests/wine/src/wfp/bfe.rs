@@ -1,6 +1,6 @@
 //! The filter engine's service, its state, and who hears of it (DDI `FwpmBfeStateSubscribeChanges0`, `FwpmBfeStateGet0`,
-//! `FwpmBfeStateUnsubscribeChanges0`). One subscription. That the callback runs at `PASSIVE_LEVEL` is a guess: it may open a
-//! session, which takes that.
+//! `FwpmBfeStateUnsubscribeChanges0`). One subscription. The callback runs at `PASSIVE_LEVEL`, as microsoft/Windows-driver-samples
+//! annotates its own (`network/trans/WFPSampler/sys/SubscriptionFunctions_BFEState.cpp`).
 use core::ffi::c_void;
 
 use super::{PLATFORM, abi::ChangeFn};
