@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     flow,
     kmdf::{ControlDevice, Driver, Parameters},
-    life, print,
+    life, print, processes,
     settings::{MAX_FLOWS, Setting, Stored, TRACE_LEVEL},
     sync::DispatchMutex,
     totals::TOTALS,
@@ -71,6 +71,7 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
     let device_object = device.wdm();
     *DEVICE.lock() = Some(device);
     flow::allocate_ring(max_flows).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
+    processes::watch();
     callouts::register(device_object.cast())?;
     bfe::follow(device_object.cast())?;
     print::life(|line| life::loaded(line, trace_level, max_flows));
@@ -81,6 +82,8 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
 fn tear_down() {
     let in_engine = bfe::unsubscribe();
     AUTHORIZING.wait();
+    // Nobody asks whose a flow is any more.
+    processes::stop_watching();
     unload::drain();
     if in_engine {
         engine::leave();
@@ -88,6 +91,7 @@ fn tear_down() {
     unload::unregister_callouts();
     print::life(|line| life::totals(line, &TOTALS));
     flow::free_ring();
+    processes::free();
     let device = DEVICE.lock().take();
     drop(device);
 }

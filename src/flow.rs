@@ -14,7 +14,8 @@ use core::{
 use crate::{
     flow_ring::{self, Contexts, FlowRing, Occupant, Refused, Slot},
     path::Path,
-    pool, print,
+    pool, print, processes,
+    processes::table::Identity,
     references::References,
     side::Side,
     sync::{AtDispatch, DispatchMutex},
@@ -49,6 +50,8 @@ pub struct Flow {
     path_len: usize,
     opened: AtomicBool,
     tag: Tag,
+    /// Which process exactly, if that is known.
+    owner: Option<Identity>,
     /// Behind the rest: packets of both ways are counted on different processors, which must not share a cache line.
     r#in: Side,
 }
@@ -56,7 +59,7 @@ pub struct Flow {
 /// The larger of what processors are taken to have: 64 on x64, 128 on ARM64 (ntdef.h, `SYSTEM_CACHE_ALIGNMENT_SIZE`).
 const CACHE_LINE: usize = 128;
 
-const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= pool::ALIGNMENT);
+const _: () = assert!(size_of::<Flow>() <= 384 && align_of::<Flow>() <= pool::ALIGNMENT);
 // Wherever the block begins: the last line that `out` reaches into ends before `in` begins.
 const _: () = assert!(
     offset_of!(Flow, r#in) >= size_of::<Side>().next_multiple_of(pool::ALIGNMENT) + CACHE_LINE - pool::ALIGNMENT
@@ -66,6 +69,11 @@ impl Flow {
     /// What is known of the flow.
     pub const fn tag(&self) -> &Tag {
         &self.tag
+    }
+
+    /// Which process it belongs to, if that is beyond doubt.
+    pub const fn owner(&self) -> Option<Identity> {
+        self.owner
     }
 
     /// What names the flow's contexts.
@@ -174,6 +182,7 @@ impl NewFlow {
             path_len: path.stored_len(),
             opened: AtomicBool::new(false),
             tag: *tag,
+            owner: None,
             r#in: Side::new(flow.as_ptr(), Direction::In, tag),
         };
         // SAFETY: the block is large and aligned enough, and ours.
@@ -186,6 +195,19 @@ impl NewFlow {
         Some(Self(flow))
     }
 
+    /// Notes which process it belongs to.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`
+    pub fn identify(&mut self, irql: &AtDispatch) {
+        // SAFETY: `allocate` wrote the record, and nobody else knows it.
+        let flow = unsafe { self.0.as_ref() };
+        // SAFETY: as above, and its path.
+        let path = unsafe { path_of(self.0) };
+        let owner = processes::identify(irql, flow.tag.pid, path);
+        // SAFETY: as above.
+        unsafe { self.0.as_mut() }.owner = owner;
+    }
+
     /// Makes it a live record with one reference, the authorizer's. From here on only the last reference frees it.
     ///
     /// IRQL: `DISPATCH_LEVEL`, inside the rundown, so that unload does not miss it
@@ -195,6 +217,19 @@ impl NewFlow {
         mem::forget(self);
         FlowRef(flow)
     }
+}
+
+/// The path that lies behind a record, where a reference to the record does not reach.
+///
+/// # Safety
+/// `NewFlow::allocate` wrote the record, which lives longer than `'a`.
+unsafe fn path_of<'a>(flow: NonNull<Flow>) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    let len = unsafe { flow.as_ref() }.path_len;
+    // SAFETY: the block goes on behind the record.
+    let path = unsafe { flow.add(1) };
+    // SAFETY: there was made room for the path, and it was written.
+    unsafe { slice::from_raw_parts(path.cast().as_ptr(), len) }
 }
 
 impl Drop for NewFlow {
@@ -219,14 +254,12 @@ impl FlowRef {
         side.expose_provenance() as u64
     }
 
-    /// The owner's path as it was captured. It lies behind the record, where a reference to the record does not reach.
+    /// The owner's path as it was captured.
     ///
     /// IRQL: any
     pub fn path(&self) -> &[u8] {
-        // SAFETY: the block goes on behind the record.
-        let path = unsafe { self.0.add(1) };
-        // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
-        unsafe { slice::from_raw_parts(path.cast().as_ptr(), self.path_len) }
+        // SAFETY: the reference keeps the record alive.
+        unsafe { path_of(self.0) }
     }
 
     /// Takes a slot for the flow, unless its handle has one.

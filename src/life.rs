@@ -93,6 +93,25 @@ pub fn unsubscribing(line: &mut Line, milliseconds: u64, status: i32) {
     status_of(line, status);
 }
 
+/// No flow will have the key of its process.
+pub fn no_keys(line: &mut Line, step: &str, status: i32) {
+    line.text("flowtag: no process keys");
+    step_of(line, step, status);
+}
+
+/// Only flows of processes that begin from now on will have their keys.
+pub fn older_unknown(line: &mut Line, step: &str, status: i32) {
+    line.text("flowtag: older processes unknown");
+    step_of(line, step, status);
+}
+
+/// Unloading waits until Windows tells of processes no more.
+pub fn unwatching(line: &mut Line, milliseconds: u64, status: i32) {
+    line.text("flowtag: unwatching");
+    field(line, "ms", milliseconds);
+    status_of(line, status);
+}
+
 /// The driver is being unloaded.
 pub fn stopping(line: &mut Line, flows: u32) {
     line.text("flowtag: stopping");
@@ -301,6 +320,22 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_about_processes_are_as_documented() {
+        let status = 0xc000_0022_u32.cast_signed();
+        assert_line(
+            |line| no_keys(line, "PsSetCreateProcessNotifyRoutineEx2", status),
+            "flowtag: no process keys step=PsSetCreateProcessNotifyRoutineEx2 status=0xc0000022",
+        );
+        let status = 0xc000_0004_u32.cast_signed();
+        assert_line(
+            |line| older_unknown(line, "ZwQuerySystemInformation", status),
+            "flowtag: older processes unknown step=ZwQuerySystemInformation status=0xc0000004",
+        );
+        let status = 0xc000_000d_u32.cast_signed();
+        assert_line(|line| unwatching(line, 1_270, status), "flowtag: unwatching ms=1270 status=0xc000000d");
+    }
+
+    #[test]
     fn the_totals_line_is_as_documented() {
         let all = Totals::zero();
         for _ in 0..2 {
@@ -310,7 +345,7 @@ mod tests {
         all.already_tagged.count();
         assert_line(
             |line| totals(line, &all),
-            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1 busy=0 gone=0 unnamed=0 blocked=0",
+            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1 busy=0 gone=0 unnamed=0 blocked=0 unlisted=0",
         );
     }
 }

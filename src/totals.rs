@@ -49,6 +49,8 @@ pub struct Totals {
     pub unnamed: Total,
     /// Authorizations of what another filter had blocked.
     pub blocked: Total,
+    /// Processes that found no room among those that are known.
+    pub unlisted: Total,
 }
 
 impl Totals {
@@ -68,12 +70,13 @@ impl Totals {
             gone: Total::zero(),
             unnamed: Total::zero(),
             blocked: Total::zero(),
+            unlisted: Total::zero(),
         }
     }
 
     /// Names and numbers in the order of the line.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, u64); 12] {
+    pub fn all(&self) -> [(&'static str, u64); 13] {
         [
             ("opened", self.opened.get()),
             ("closed", self.closed.get()),
@@ -87,6 +90,7 @@ impl Totals {
             ("gone", self.gone.get()),
             ("unnamed", self.unnamed.get()),
             ("blocked", self.blocked.get()),
+            ("unlisted", self.unlisted.get()),
         ]
     }
 }
@@ -115,6 +119,6 @@ mod tests {
         let totals = Totals::zero();
         totals.evicted.count();
         totals.evicted.count();
-        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(totals.all().map(|(_, count)| count), [0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! IRQL: any: nothing here calls the kernel
 use crate::{
-    address,
+    address, date,
     line::Line,
+    processes::table::Identity,
+    shorten,
     tag::{Address, Direction, Endpoint, Given, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
 };
 
@@ -39,7 +41,7 @@ pub struct Traffic {
 }
 
 /// `open`: a flow has been tagged.
-pub fn open(line: &mut Line, tag: &Tag, path: &[u8]) {
+pub fn open(line: &mut Line, tag: &Tag, owner: Option<Identity>, path: &[u8]) {
     start(line, "open", tag);
     line.text(" dir=");
     line.text(direction(tag.direction));
@@ -63,9 +65,32 @@ pub fn open(line: &mut Line, tag: &Tag, path: &[u8]) {
         Origin::New => " origin=new",
         Origin::Reauth => " origin=reauth",
     });
+    identity(line, owner);
     line.text(" path=");
-    line.bytes(if path.is_empty() { b"-" } else { path });
+    shorten::path(line, path);
     line.byte(b'\n');
+}
+
+/// Which process exactly.
+fn identity(line: &mut Line, owner: Option<Identity>) {
+    line.text(" start=");
+    match owner {
+        Some(Identity { created, .. }) => date::write(line, created),
+        None => line.byte(b'-'),
+    }
+    line.text(" key=");
+    match owner {
+        Some(Identity { key, .. }) => {
+            line.text("0x");
+            line.hexadecimal(key.get());
+        }
+        None => line.byte(b'-'),
+    }
+    line.text(" ppid=");
+    match owner.and_then(|owner| owner.parent) {
+        Some(parent) => line.decimal(parent.get()),
+        None => line.byte(b'-'),
+    }
 }
 
 /// `first` or `packet`: a packet has passed.
@@ -153,6 +178,8 @@ fn number(line: &mut Line, number: Given) {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -175,8 +202,18 @@ mod tests {
         line.as_c_str().to_str().unwrap().to_owned()
     }
 
+    /// Started on 29 November 2026 at 12:34:56.789 by process 812, as the 5,046th of the machine's 18th life.
+    fn owner() -> Option<Identity> {
+        Some(Identity {
+            key: NonZeroU64::new(0x0012_0000_0000_13b6)?,
+            created: 134_404_292_967_890_000,
+            parent: NonZeroU64::new(812),
+            parent_key: None,
+        })
+    }
+
     fn opened(tag: &Tag) -> String {
-        written(|line| open(line, tag, b"curl.exe"))
+        written(|line| open(line, tag, None, b"curl.exe"))
     }
 
     /// Asserts that the documentation shows this line.
@@ -188,12 +225,13 @@ mod tests {
     #[test]
     fn the_open_line_is_as_documented() {
         let path = br"\device\harddiskvolume3\windows\curl.exe";
-        let line = written(|line| open(line, &CURL, path));
+        let line = written(|line| open(line, &CURL, owner(), path));
         assert_eq!(
             line,
             concat!(
-                "flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 ",
-                r"origin=new path=\device\harddiskvolume3\windows\curl.exe",
+                "flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 origin=new ",
+                "start=2026-11-29T12:34:56.789Z key=0x120000000013b6 ppid=812 ",
+                r"path=\device\harddiskvolume3\windows\curl.exe",
                 "\n"
             )
         );
@@ -217,12 +255,21 @@ mod tests {
         local[1] = 0x80;
         local[15] = 2;
         let tag = Tag { local: Endpoint { address: Address::V6(local), ..tag.local }, ..tag };
-        let line = written(|line| open(line, &tag, b""));
+        let line = written(|line| open(line, &tag, None, b""));
         assert_eq!(
             line,
-            "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth path=-\n"
+            concat!(
+                "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth ",
+                "start=- key=- ppid=- path=-\n"
+            )
         );
         assert_documented(&line);
+    }
+
+    /// The System process, which nobody has started.
+    fn system() -> Option<Identity> {
+        let key = NonZeroU64::new(0x0012_0000_0000_0001)?;
+        Some(Identity { key, created: 134_404_092_120_030_000, parent: None, parent_key: None })
     }
 
     #[test]
@@ -234,10 +281,13 @@ mod tests {
             protocol: Given::number(ICMP.into()),
             ..CURL
         };
-        let line = written(|line| open(line, &tag, b"System"));
+        let line = written(|line| open(line, &tag, system(), b"System"));
         assert_eq!(
             line,
-            "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new path=System\n"
+            concat!(
+                "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new ",
+                "start=2026-11-29T07:00:12.003Z key=0x12000000000001 ppid=- path=System\n"
+            )
         );
         assert_documented(&line);
     }
@@ -304,7 +354,13 @@ mod tests {
                 ..CURL
             };
             let path = [b'p'; path::LONGEST];
-            assert!(written(|line| open(line, &tag, &path)).ends_with("p\n"));
+            let owner = owner().map(|owner| Identity {
+                key: NonZeroU64::MAX,
+                parent: Some(NonZeroU64::MAX),
+                ..owner
+            });
+            let line = written(|line| open(line, &tag, owner, &path));
+            assert!(line.ends_with("p\n") && line.len() <= Line::LONGEST, "{line}");
         }
     }
 
@@ -328,10 +384,13 @@ mod tests {
         #[test]
         fn every_open_line_fits_and_ends(
             flow: u64, pid: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
-            path in prop::collection::vec(0x21..0x7f_u8, 0..=path::LONGEST),
+            owner: Option<(u64, i64, u64)>, path in prop::collection::vec(0x21..0x7f_u8, 0..=path::LONGEST),
         ) {
+            let owner = owner.and_then(|(key, created, parent)| {
+                Some(Identity { key: NonZeroU64::new(key)?, created, parent: NonZeroU64::new(parent), parent_key: None })
+            });
             let tag = Tag { flow, pid, local, remote, protocol: protocol.into(), ..CURL };
-            let line = written(|line| open(line, &tag, &path));
+            let line = written(|line| open(line, &tag, owner, &path));
             prop_assert!(line.len() <= Line::LONGEST && line.ends_with('\n'));
         }
     }

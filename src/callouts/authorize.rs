@@ -143,13 +143,14 @@ fn capture(tag: &Tag, metadata: Metadata) {
 /// Steps 3 to 7. The guards drop in the order that step 7 asks for: reference, rundown, IRQL.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
-fn tag_flow(flow: NewFlow) {
+fn tag_flow(mut flow: NewFlow) {
     // Step 3. A thread suspended inside the rundown would block unload for as long; at DISPATCH_LEVEL none is.
     let irql = AtDispatch::raise();
     let Some(_authorizing) = AUTHORIZING.enter() else {
         drop(flow);
         return;
     };
+    flow.identify(&irql);
     let flow = flow.bring_to_life();
 
     // Step 4. The slot comes first: from the first association on, unload must be able to find the flow.
@@ -175,7 +176,7 @@ fn tag_flow(flow: NewFlow) {
     }
     flow.set_opened();
     TOTALS.opened.count();
-    print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.path()));
+    print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.owner(), flow.path()));
 }
 
 /// Takes a slot, at the expense of another flow if need be; the ring knows of which.

@@ -13,7 +13,7 @@ fn an_outbound_flow_is_tagged_with_process_path_and_tuple() {
     let spec = FlowSpec { local: endpoint("10.0.0.5", 50123), ..outbound() };
     let flow = rig.open(&spec);
     let expected = format!(
-        r"flowtag: open flow={:#x} pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 origin=new path=\device\harddiskvolume3\windows\curl.exe",
+        r"flowtag: open flow={:#x} pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 origin=new start=- key=- ppid=- path=\device\harddiskvolume3\windows\curl.exe",
         flow.0
     );
     assert_eq!(rig.line("open", flow), expected);

@@ -16,6 +16,7 @@ mod lines;
 mod loader;
 mod long_runs;
 mod ordering;
+mod processes;
 mod reauthorize;
 mod recorded;
 mod referee;

@@ -120,6 +120,9 @@ impl Rig {
         assert_eq!(wfp.filters(), 0, "filters");
         assert_eq!(wfp.managed_objects(), 0, "objects in the filter engine");
         assert_eq!(wfp.sessions(), 0, "sessions");
+        let processes = self.machine.processes();
+        assert_eq!(processes.routines(), 0, "process notify routines");
+        assert_eq!((processes.references(), processes.handles()), (0, 0), "references to processes, and handles");
         assert_eq!(self.machine.pool().live_count(), 0, "pool blocks: {:?}", self.machine.pool().live_blocks());
         assert_eq!(self.machine.query_service(SERVICE).unwrap().state, State::Stopped);
     }
