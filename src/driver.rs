@@ -90,8 +90,8 @@ fn tear_down() {
     }
     unload::unregister_callouts();
     print::life(|line| life::totals(line, &TOTALS));
-    flow::free_ring();
     processes::free();
+    flow::free_ring();
     let device = DEVICE.lock().take();
     drop(device);
 }

@@ -29,7 +29,8 @@ impl Kept {
         let mut process = ptr::null_mut();
         // SAFETY: the process is stored in a local.
         let status = unsafe { PsLookupProcessByProcessId(pid as HANDLE, &raw mut process) };
-        (status == STATUS_SUCCESS && !process.is_null()).then_some(Self(process))
+        // Not `then_some`: the value made for nothing would give back a reference that was not taken.
+        (status == STATUS_SUCCESS && !process.is_null()).then(|| Self(process))
     }
 
     /// It.

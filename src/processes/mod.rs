@@ -89,7 +89,7 @@ pub fn identify(irql: &AtDispatch, pid: u64, path: &[u8]) -> Option<Identity> {
 
 fn allocate() -> Result<(), Failure> {
     const BYTES: usize = CAPACITY.wrapping_mul(size_of::<Slot<StoredPath>>().wrapping_add(size_of::<u32>()));
-    const { assert!(align_of::<Slot<StoredPath>>() <= pool::ALIGNMENT) };
+    const { assert!(size_of::<Slot<StoredPath>>() == 56 && align_of::<Slot<StoredPath>>() <= pool::ALIGNMENT) };
     let short = Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES };
     let first = pool::allocate(BYTES, pool::PROCESS).ok_or(short)?.cast::<Slot<StoredPath>>();
     for number in 0..CAPACITY {

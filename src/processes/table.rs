@@ -112,8 +112,11 @@ impl<'a, P: AsRef<[u8]>> Table<'a, P> {
     /// Which process had this id when it opened what it still has, if its image is at this path and no other one fits.
     #[must_use]
     pub fn identify(&self, pid: u64, path: &[u8]) -> Option<Identity> {
-        let mut all = self.with_id(pid).filter(|process| process.fits(path));
+        let mut all = self.with_id(pid).filter(|process| process.may_fit(path));
         let process = all.next().filter(|_| all.next().is_none())?;
+        if !process.fits(path) {
+            return None;
+        }
         Some(Identity {
             key: process.key,
             created: process.created,
@@ -242,10 +245,15 @@ impl<'a, P: AsRef<[u8]>> Table<'a, P> {
 }
 
 impl<P: AsRef<[u8]>> Process<P> {
-    /// Whether what is known by this path may be of this process. Windows says of the System process that its path is
+    /// Whether what is known by this path is of this process, if of any. Windows says of the System process that its path is
     /// `System`, which is no path of an image.
     fn fits(&self, path: &[u8]) -> bool {
         self.pid == SYSTEM || self.path.as_ref().is_some_and(|own| !path.is_empty() && own.as_ref() == path)
+    }
+
+    /// The same, or it is not known where its image is: memory may have been short.
+    fn may_fit(&self, path: &[u8]) -> bool {
+        self.path.is_none() || self.fits(path)
     }
 }
 

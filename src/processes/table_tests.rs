@@ -99,6 +99,15 @@ fn of_two_processes_that_fit_none_is_named() {
 }
 
 #[test]
+fn one_whose_path_is_not_known_may_be_the_owner_as_well() {
+    let mut table = room_for(4);
+    born(&mut table, Process { path: None, ..process(7) });
+    table.exit(4242, key(7));
+    born(&mut table, process(8));
+    assert_eq!(key_of(&table, 4242, CURL), None);
+}
+
+#[test]
 fn what_was_told_first_stays() {
     let mut table = room_for(4);
     born(&mut table, process(7));

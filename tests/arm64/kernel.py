@@ -32,6 +32,7 @@ class Kernel:
             "DbgQueryDebugFilterState": lambda component, level: 1,
             "ExAcquireRundownProtection": self.acquire_rundown,
             "ExAllocatePool2": self.allocate,
+            "ExFreePool": self.free_any,
             "ExFreePoolWithTag": self.free,
             "ExInitializeRundownProtection": self.initialize_rundown,
             "ExReleaseRundownProtection": self.release_rundown,
@@ -73,6 +74,10 @@ class Kernel:
         address = (start + pages - size) // POOL_ALIGNMENT * POOL_ALIGNMENT
         self.blocks[address] = (tag, start, pages)
         return address
+
+    def free_any(self, address):
+        require(address in self.blocks, f"ExFreePool of {address:#x}, which is no block")
+        self.free(address, self.blocks[address][0])
 
     def free(self, address, tag):
         require(address in self.blocks, f"ExFreePoolWithTag of {address:#x}, which is no block")

@@ -12,6 +12,7 @@ use std::{
 
 use flowtag_simulator::{
     Machine,
+    computer::Irql,
     kernel::processes::{Exited, NoImage, Process, ProcessKind, ProcessSpec},
     service::{Config, State},
     wfp::FlowSpec,
@@ -177,6 +178,17 @@ fn a_process_that_begins_while_the_driver_looks_is_told_of_and_keeps_what_was_to
 }
 
 #[test]
+fn a_process_that_begins_when_the_list_is_made_already_is_told_of() {
+    let rig = Rig::installed(&[("TraceLevel", 1)]);
+    before(&rig, "PsLookupProcessByProcessId", 1, |machine| {
+        begin(machine, 4242, CURL);
+    });
+    rig.start().unwrap();
+    assert_ne!(key(&rig, 4242, CURL), "-");
+    rig.stop();
+}
+
+#[test]
 fn an_owner_that_exits_while_the_driver_looks_is_known_by_its_exit() {
     let rig = Rig::installed(&[("TraceLevel", 1)]);
     let first = begin(&rig.machine, 4242, CURL);
@@ -289,6 +301,21 @@ fn a_process_that_finds_only_others_that_run_is_left_out_and_that_is_said_once()
     assert_eq!(rig.lines_of("lost"), ["flowtag: lost first=unlisted (totals at unload)"]);
     // Two that began, and the same two when they exit.
     assert_eq!(rig.total("unlisted"), 4);
+}
+
+#[test]
+fn no_path_is_freed_and_nothing_is_said_under_the_lock() {
+    let rig = Rig::started();
+    fill_up(&rig, CAPACITY - 1);
+    rig.machine.on_import(|call| {
+        if ["ExFreePoolWithTag", "DbgPrintEx"].contains(&call.name()) {
+            assert_eq!(call.cpu.irql(), Irql::PASSIVE, "{}", call.name());
+        }
+    });
+    begin(&rig.machine, 4242, CURL);
+    assert_eq!(rig.lines_of("lost").len(), 1);
+    rig.machine.on_import(|_| {});
+    rig.stop();
 }
 
 #[test]
@@ -435,6 +462,19 @@ fn a_process_whose_path_cannot_be_had_has_no_key_and_others_do() {
 }
 
 #[test]
+fn one_whose_path_could_not_be_had_may_have_been_the_owner() {
+    for import in ["SeLocateProcessImageName", "RtlDowncaseUnicodeString", "ExAllocatePool2"] {
+        let rig = Rig::started();
+        rig.fail(import, 1, None);
+        let first = begin(&rig.machine, 4242, CURL);
+        exit(&rig.machine, first);
+        begin(&rig.machine, 4242, CURL);
+        assert_eq!(owner(&rig, 4242, CURL), NOBODY, "{import}");
+        rig.stop();
+    }
+}
+
+#[test]
 fn an_older_process_whose_parent_cannot_be_had_has_its_key_all_the_same() {
     for import in ["ObOpenObjectByPointer", "ZwQueryInformationProcess"] {
         let rig = Rig::installed(&[("TraceLevel", 1)]);
@@ -489,11 +529,12 @@ fn unload_waits_for_whoever_is_in_the_routine() {
 #[test]
 fn unload_tries_to_remove_the_routine_for_as_long_as_it_takes_and_says_so_each_second() {
     let rig = Rig::started();
+    // After 10 ms it is tried again, then after twice as long each time, up to a second: the tenth time after 3.27 s.
     rig.machine.faults().fail_times(REGISTER, 1, 10, Some(0xC000_000D));
     rig.stop();
     let lines = rig.lines_of("unwatching");
     let seconds: Vec<u64> = lines.iter().map(|line| field(line, "ms").parse::<u64>().unwrap() / 1_000).collect();
-    assert_eq!(seconds, [1, 2, 3, 4]);
+    assert_eq!(seconds, [1, 2, 3]);
     assert!(lines.iter().all(|line| line.ends_with(" status=0xc000000d")), "{lines:?}");
 }
 

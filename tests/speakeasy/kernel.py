@@ -1,13 +1,14 @@
 """ntoskrnl.exe: speakeasy's, and what it lacks.
 
 speakeasy's own: DbgPrintEx, ExFreePoolWithTag, KeDelayExecutionThread, RtlCopyUnicodeString, memcpy, memset, the pool,
-the IRQL. Ours: ExAllocatePool2 (on speakeasy's pool), KfRaiseIrql and KeLowerIrql (on speakeasy's IRQL), rundown
+the IRQL. Ours: all about processes (processes.py), ExAllocatePool2 (on speakeasy's pool), KfRaiseIrql and KeLowerIrql (on speakeasy's IRQL), rundown
 protection, and a clock that goes on by a millisecond whenever it is read.
 """
 
 import speakeasy.winenv.defs.nt.ddk as ddk
 from speakeasy.winenv.api.kernelmode.ntoskrnl import Ntoskrnl
 
+from processes import Processes
 from rules import DISPATCH_LEVEL, PASSIVE_LEVEL, STATUS_SUCCESS, require, require_irql
 
 apihook = Ntoskrnl.apihook
@@ -16,7 +17,7 @@ POOL_FLAG_NON_PAGED = 0x40
 MILLISECOND = 10_000  # in units of 100 ns
 
 
-class Kernel(Ntoskrnl):
+class Kernel(Processes, Ntoskrnl):
     def __init__(self, emu):
         self.lines = []
         self.pool = {}

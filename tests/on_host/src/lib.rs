@@ -1,8 +1,8 @@
 //! The driver's own source, compiled for this machine.
 //!
 //! Miri, `ThreadSanitizer`, `AddressSanitizer` and libFuzzer cannot look inside `flowtag.sys`. So here the files of `src/`
-//! are compiled once more, unchanged, all but the three that talk to KMDF and to WFP's management (`driver.rs`,
-//! `kmdf.rs`, `engine.rs`). [`kernel`] stands in for the kernel and [`filter_engine`] for the run-time part of WFP: each
+//! are compiled once more, unchanged, all but those that talk to KMDF and to WFP's management (`driver.rs`,
+//! `kmdf.rs`, `engine.rs`, `bfe.rs`), and those that look processes up (`processes/`, but for its table and its paths). [`kernel`] stands in for the kernel and [`filter_engine`] for the run-time part of WFP: each
 //! as little as the driver needs, and with as few locks as can be, since every lock orders threads and so hides races.
 //! What the kernel really does, and whether the driver keeps its rules, is the simulator's matter.
 
@@ -28,6 +28,8 @@ pub use machine::Machine;
 pub mod address;
 #[path = "../../../src/callouts/mod.rs"]
 pub mod callouts;
+#[path = "../../../src/date.rs"]
+pub mod date;
 #[path = "../../../src/failure.rs"]
 pub mod failure;
 #[path = "../../../src/flow.rs"]
@@ -44,10 +46,13 @@ pub mod path;
 pub mod pool;
 #[path = "../../../src/print.rs"]
 pub mod print;
+pub mod processes;
 #[path = "../../../src/references.rs"]
 pub mod references;
 #[path = "../../../src/settings.rs"]
 pub mod settings;
+#[path = "../../../src/shorten.rs"]
+pub mod shorten;
 #[path = "../../../src/side.rs"]
 pub mod side;
 #[path = "../../../src/sync.rs"]

@@ -2,11 +2,12 @@
 //! well does not show: pointers used beyond what they may reach, and races.
 
 use std::{
+    num::NonZeroU64,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
-use flowtag_on_host::{Machine, filter_engine, kernel, tag::Direction};
+use flowtag_on_host::{Machine, filter_engine, kernel, processes, tag::Direction};
 
 /// How many flows a thread goes through: Miri takes a thousand times as long.
 const FLOWS: u64 = if cfg!(miri) { 12 } else { 3_000 };
@@ -24,6 +25,28 @@ fn a_flow_lives_and_ends() {
     assert_eq!(filter_engine::contexts(), 2);
     machine.end(0x2a1);
     assert_eq!(filter_engine::contexts(), 0);
+    machine.stop();
+}
+
+#[test]
+fn flows_are_authorized_while_their_owners_come_and_go() {
+    let machine = Machine::start(16, 1);
+    processes::make_room(4);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1..=FLOWS {
+                // Ids are used again, and those that exited make room for one another.
+                let (pid, key) = (4 * (number % 3), NonZeroU64::new(number).unwrap());
+                processes::begin(pid, key, &path());
+                processes::exit(pid, key);
+            }
+        });
+        for flow in 1..=FLOWS {
+            machine.authorize(flow, 4 * (flow % 3), &mut path());
+            machine.end(flow);
+        }
+    });
+    processes::forget();
     machine.stop();
 }
 

@@ -26,7 +26,7 @@ const THREADS_A_PROCESSOR: u64 = 2;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The driver's totals that are counted.
-const TOTALS: [&str; 12] = [
+const TOTALS: [&str; 13] = [
     "opened",
     "closed",
     "evicted",
@@ -39,6 +39,7 @@ const TOTALS: [&str; 12] = [
     "gone",
     "unnamed",
     "blocked",
+    "unlisted",
 ];
 
 /// Runs a round, or as much of one as `target` opened flows ask for; on failure, what is wrong.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flowtag_simulator::{
     Machine,
+    kernel::processes::ProcessSpec,
     wfp::{Direction, FlowHandle, FlowSpec, Packet, Verdict},
 };
 use flowtag_tests::rig::{ICMP, TCP, UDP, endpoint, path_blob};
@@ -51,6 +52,11 @@ impl Shared {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let specs: Vec<_> = (0..SPECS).map(|_| spec(&mut random)).collect();
         while !self.done.load(Ordering::Relaxed) {
+            let program = ProcessSpec::program(r"\Device\HarddiskVolume3\curl.exe");
+            let came_and_went = machine.start_process(&program).and_then(|process| machine.exit_process(process, 0));
+            if came_and_went.is_err() {
+                return; // whoever stops the driver tells of it
+            }
             let stretch = machine.run(|_| {
                 for _ in 0..STRETCH {
                     self.step(machine, &specs, &mut random);

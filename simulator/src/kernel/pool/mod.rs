@@ -34,7 +34,7 @@ const LARGEST: usize = 4 << 30;
 const POOL_FLAG_UNINITIALIZED: u64 = 0x2;
 pub(crate) const POOL_FLAG_NON_PAGED: u64 = 0x40;
 const POOL_FLAG_NON_PAGED_EXECUTE: u64 = 0x80;
-const POOL_FLAG_PAGED: u64 = 0x100;
+pub(super) const POOL_FLAG_PAGED: u64 = 0x100;
 
 const BAD_POOL_CALLER: u32 = 0xC2;
 const DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL: u32 = 0xD5;

@@ -137,6 +137,12 @@ impl Processes {
         self.state().routines.count()
     }
 
+    /// Whether a process runs no more.
+    #[must_use]
+    pub fn has_exited(&self, process: Process) -> bool {
+        self.state().objects.get(&process.number).is_none_or(|object| object.exited)
+    }
+
     /// Changes how Windows treats processes.
     pub fn set(&self, change: impl FnOnce(&mut ProcessSwitches)) {
         change(&mut self.state().switches);

@@ -56,7 +56,6 @@ pub(super) struct Object {
     pub(super) process: Process,
     pub(super) parent: u64,
     pub(super) image: Option<String>,
-    pub(super) kind: ProcessKind,
     pub(super) exit_status: u32,
     /// Its last thread has gone, and everybody has been told.
     pub(super) exited: bool,
@@ -74,7 +73,6 @@ impl Object {
             process,
             parent: spec.parent,
             image: spec.image.clone(),
-            kind: spec.kind,
             exit_status: RUNNING,
             exited: false,
             references: 0,

@@ -16,6 +16,7 @@ pub use abi::{Callout, ChangeFn, Guid, NewCallout, NewFilter, NewProvider, NewSu
 pub use bfe::{state, subscribe, unsubscribe};
 pub use callouts::{register, unregister};
 pub use contexts::{associate, remove};
+pub use list::List;
 pub use management::{
     abort, add_callout, add_filter, add_provider, add_sublayer, begin, close, commit, delete_callout, delete_filter,
     delete_provider, delete_sublayer, open,
