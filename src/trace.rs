@@ -354,11 +354,7 @@ mod tests {
                 ..CURL
             };
             let path = [b'p'; path::LONGEST];
-            let owner = owner().map(|owner| Identity {
-                key: NonZeroU64::MAX,
-                parent: Some(NonZeroU64::MAX),
-                ..owner
-            });
+            let owner = owner().map(|owner| Identity { key: NonZeroU64::MAX, parent: Some(NonZeroU64::MAX), ..owner });
             let line = written(|line| open(line, &tag, owner, &path));
             assert!(line.ends_with("p\n") && line.len() <= Line::LONGEST, "{line}");
         }

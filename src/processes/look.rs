@@ -7,14 +7,16 @@ use wdk_sys::{
     _MODE::KernelMode,
     BOOLEAN, HANDLE, KPROCESSOR_MODE, OBJ_KERNEL_HANDLE, PEPROCESS, STATUS_PENDING, STATUS_SUCCESS, UNICODE_STRING,
     ntddk::{
-        ExFreePool, ObOpenObjectByPointer, ObfDereferenceObject, PsGetProcessCreateTimeQuadPart, PsGetProcessExitStatus,
-        PsGetProcessStartKey, PsLookupProcessByProcessId, RtlDowncaseUnicodeString, SeLocateProcessImageName, ZwClose,
+        ExFreePool, ObOpenObjectByPointer, ObfDereferenceObject, PsGetProcessCreateTimeQuadPart,
+        PsGetProcessExitStatus, PsGetProcessStartKey, PsLookupProcessByProcessId, RtlDowncaseUnicodeString,
+        SeLocateProcessImageName, ZwClose,
     },
 };
 
 use super::{
     ffi::{
-        PROCESS_BASIC_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION, ProcessBasicInformation, ZwQueryInformationProcess,
+        PROCESS_BASIC_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION, ProcessBasicInformation,
+        ZwQueryInformationProcess,
     },
     stored::StoredPath,
     table::Process,
@@ -59,12 +61,7 @@ pub unsafe fn key_of(process: PEPROCESS) -> Option<NonZeroU64> {
 ///
 /// # Safety
 /// As for [`key_of`].
-pub unsafe fn at(
-    process: PEPROCESS,
-    pid: u64,
-    key: NonZeroU64,
-    parent: Option<NonZeroU64>,
-) -> Process<StoredPath> {
+pub unsafe fn at(process: PEPROCESS, pid: u64, key: NonZeroU64, parent: Option<NonZeroU64>) -> Process<StoredPath> {
     // SAFETY: the caller's promise.
     let created = unsafe { PsGetProcessCreateTimeQuadPart(process) };
     // SAFETY: as above.

@@ -15,12 +15,24 @@ const PIDS: RangeInclusive<u64> = 5..=8;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// A process with this id, of this program, if that is known, whose parent has that id.
-    Create { pid: u64, curl: Option<bool>, parent: u64 },
+    Create {
+        pid: u64,
+        curl: Option<bool>,
+        parent: u64,
+    },
     /// The same of a process that somebody has been told of before, by its number.
-    Again { which: usize, exited: bool },
-    Exit { which: usize },
+    Again {
+        which: usize,
+        exited: bool,
+    },
+    Exit {
+        which: usize,
+    },
     /// The exit of one that nobody was told of.
-    ExitUnknown { pid: u64, curl: bool },
+    ExitUnknown {
+        pid: u64,
+        curl: bool,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -49,7 +61,8 @@ impl Model {
             Step::Create { pid, curl, parent } => {
                 // Some at one time.
                 let created = (number / 2).cast_signed();
-                let process = Process { pid, key: key(number), created, parent: NonZeroU64::new(parent), path: curl.map(path) };
+                let process =
+                    Process { pid, key: key(number), created, parent: NonZeroU64::new(parent), path: curl.map(path) };
                 self.told.push(process);
                 self.insert(table, process, false);
             }

@@ -24,7 +24,8 @@ const MORE: u32 = 16 * 1024;
 pub fn fill() -> Result<(), Failure> {
     let mut room = MORE;
     for _ in 0..ATTEMPTS {
-        let list = List::allocate(room).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
+        let list =
+            List::allocate(room).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
         let mut needed = 0;
         // SAFETY: the block has so many bytes, and the length is stored in a local.
         let status = unsafe {

@@ -154,7 +154,9 @@ fn those_that_exited_first_go_first() {
     }
     let mut gone = Vec::new();
     for number in [20, 21, 22] {
-        let Inserted::New(Some(before)) = table.insert(Process { pid: number, ..process(number) }, false) else { panic!() };
+        let Inserted::New(Some(before)) = table.insert(Process { pid: number, ..process(number) }, false) else {
+            panic!()
+        };
         gone.push(before.pid);
     }
     assert_eq!(gone, [8, 9, 7]);

@@ -1,12 +1,20 @@
-//! Holds the driver's hand-written WFP bindings against the facts taken from the real headers.
+//! Holds the driver's hand-written bindings against the facts taken from the real headers.
 #[path = "../../src/wfp/ffi.rs"]
 #[expect(dead_code, reason = "only layouts and numbers are looked at, nothing is called")]
 #[expect(clippy::upper_case_acronyms, reason = "the names of the Windows headers")]
 mod ffi;
 
+#[path = "../../src/processes/ffi.rs"]
+#[expect(dead_code, reason = "as above")]
+mod processes;
+
 use std::{collections::BTreeMap, mem::offset_of, sync::LazyLock};
 
 use ffi::*;
+use processes::{
+    PROCESS_BASIC_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION, PS_CREATE_NOTIFY_INFO, ProcessBasicInformation,
+    SYSTEM_PROCESS_INFORMATION, SystemProcessInformation,
+};
 use serde_json::Value;
 
 static FACTS: LazyLock<Value> =
@@ -105,6 +113,15 @@ fn prefixes_have_the_headers_offsets() {
         ipHeaderSize transportHeaderSize processPath token processId);
     assert_offsets!(NET_BUFFER: Next CurrentMdl CurrentMdlOffset DataLength);
     assert_offsets!(NET_BUFFER_LIST: Next FirstNetBuffer);
+}
+
+#[test]
+fn what_is_told_of_processes_has_the_layout_of_headers_and_pages() {
+    assert_offsets!(PS_CREATE_NOTIFY_INFO: Size Flags ParentProcessId);
+    assert_offsets!(SYSTEM_PROCESS_INFORMATION: NextEntryOffset NumberOfThreads Reserved1 Reserved2 UniqueProcessId);
+    assert_layout!(PROCESS_BASIC_INFORMATION: ExitStatus PebBaseAddress AffinityMask BasePriority UniqueProcessId
+        InheritedFromUniqueProcessId);
+    assert_numbers!(SystemProcessInformation ProcessBasicInformation PROCESS_QUERY_LIMITED_INFORMATION);
 }
 
 #[test]

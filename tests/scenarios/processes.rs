@@ -13,7 +13,10 @@ use std::{
 use flowtag_simulator::{
     Machine,
     computer::Irql,
-    kernel::processes::{Exited, NoImage, Process, ProcessKind, ProcessSpec},
+    kernel::{
+        pool::Tag,
+        processes::{Exited, NoImage, Process, ProcessKind, ProcessSpec},
+    },
     service::{Config, State},
     wfp::FlowSpec,
 };
@@ -350,6 +353,7 @@ fn assert_keyless(rig: &Rig, why: &str) {
     assert_eq!(owner(rig, 4242, CURL), NOBODY);
     assert_eq!(rig.lines_of("no process keys"), [format!("flowtag: no process keys {why}")]);
     assert_eq!(rig.lines_of("older processes unknown"), [""; 0]);
+    assert_eq!(rig.machine.pool().used_by(Tag(u32::from_le_bytes(*b"FtPr"))).blocks, 0, "a table that nothing fills");
     rig.stop();
 }
 

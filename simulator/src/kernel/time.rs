@@ -95,12 +95,7 @@ impl Clock {
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(VIRTUAL_START, |since| UNIX + ticks(since))
             }
         };
-        Self {
-            kind,
-            started: Instant::now(),
-            turned: AtomicU64::new(UP_AT_START),
-            booted: system_time - UP_AT_START,
-        }
+        Self { kind, started: Instant::now(), turned: AtomicU64::new(UP_AT_START), booted: system_time - UP_AT_START }
     }
 
     /// The time now, in ticks of 100 ns.

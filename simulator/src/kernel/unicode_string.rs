@@ -37,8 +37,11 @@ const DOWNCASE: Export = Export {
         field(1, 0, "SourceString.Length").used(DOWNCASED),
         field(1, 2, "SourceString.MaximumLength").ignored("DDI RtlDowncaseUnicodeString: only Length is converted"),
         field(1, 8, "SourceString.Buffer").used(DOWNCASED),
-        argument(2, "AllocateDestinationString")
-            .values(1, &[0], "DDI RtlDowncaseUnicodeString: FALSE; the caller has the buffer"),
+        argument(2, "AllocateDestinationString").values(
+            1,
+            &[0],
+            "DDI RtlDowncaseUnicodeString: FALSE; the caller has the buffer",
+        ),
     ],
 };
 

@@ -54,7 +54,7 @@ pub enum Does {
     Deferred,
     /// The base filtering engine's service is stopped and started.
     Restart,
-    /// The process that has opened the flows exits, and another one of the same program gets its id.
+    /// The process that has opened the flows exits, and another one of the same program gets its id, if that is free.
     Succeed,
     /// Another process begins, and exits.
     Pass,
@@ -127,7 +127,14 @@ impl Case {
             Does::Restart => machine.stop_bfe().and_then(|()| machine.start_bfe()),
             Does::Succeed => {
                 owner.told.store(machine.processes().routines() > 0, Ordering::Relaxed);
-                machine.exit_process(owner.process, 0).and_then(|()| machine.start_process(&spec(Some(4242)))).map(drop)
+                machine.exit_process(owner.process, 0).and_then(|()| {
+                    // Whoever has looked it up keeps its id.
+                    if machine.processes().has(4242) {
+                        Ok(())
+                    } else {
+                        machine.start_process(&spec(Some(4242))).map(drop)
+                    }
+                })
             }
             Does::Pass => machine.start_process(&spec(None)).and_then(|process| machine.exit_process(process, 0)),
             Does::Load => return machine.start_service("flowtag").map(drop).map_err(|error| error.to_string()),

@@ -7,9 +7,7 @@ use flowtag_simulator::wfp::{
 use super::{
     case::{
         Case, Does,
-        Does::{
-            Again, Connect, Deferred, End, Load, Pass, Reauthorize, Receive, Restart, Send, Succeed, Unload,
-        },
+        Does::{Again, Connect, Deferred, End, Load, Pass, Reauthorize, Receive, Restart, Send, Succeed, Unload},
         Flow::{New, Oldest, Youngest},
         Windows,
     },

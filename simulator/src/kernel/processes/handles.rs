@@ -72,7 +72,11 @@ fn close(call: &Call<'_>) -> u64 {
         number.is_some()
     };
     if !closed {
-        call.bug_check(INVALID_KERNEL_HANDLE, [handle, 1, 0, 0], format!("ZwClose was given {handle:#x}, which is no handle"));
+        call.bug_check(
+            INVALID_KERNEL_HANDLE,
+            [handle, 1, 0, 0],
+            format!("ZwClose was given {handle:#x}, which is no handle"),
+        );
     }
     SUCCESS
 }

@@ -21,10 +21,7 @@ pub(super) const EXPORTS: &[Export] = &[Export {
     max_irql: Irql::PASSIVE,
     fails: Fails::Status(&[NOT_FOUND, INSUFFICIENT_RESOURCES]),
     run: locate,
-    inputs: &[
-        argument(0, "Process").used(NAMED),
-        argument(1, "pImageFileName").used(NAMED),
-    ],
+    inputs: &[argument(0, "Process").used(NAMED), argument(1, "pImageFileName").used(NAMED)],
 }];
 
 const NAMED: &str = "kernel::processes::tests::the_name_of_an_image_is_the_callers_to_free";

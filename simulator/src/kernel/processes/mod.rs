@@ -2,8 +2,8 @@
 //! creation, a parent and an image.
 
 mod handles;
-mod information;
 mod image_name;
+mod information;
 mod life;
 mod notify;
 mod object;
@@ -59,14 +59,15 @@ const EXPORTS: &[Export] = &[
         .with(&[argument(0, "Process").used("kernel::processes::tests::an_address_that_is_no_process_is_caught")]),
     row("PsGetProcessStartKey", |call| object(call, |object| object.process.key)).with(&[argument(0, "Process")
         .used("kernel::processes::tests::the_next_process_with_an_id_has_another_key_and_a_later_time")]),
-    row("PsGetProcessCreateTimeQuadPart", |call| object(call, |object| object.process.created)).with(&[argument(
-        0, "Process",
-    )
-    .used("kernel::processes::tests::the_next_process_with_an_id_has_another_key_and_a_later_time")]),
+    row("PsGetProcessCreateTimeQuadPart", |call| object(call, |object| object.process.created))
+        .with(&[argument(0, "Process")
+            .used("kernel::processes::tests::the_next_process_with_an_id_has_another_key_and_a_later_time")]),
     Export {
         max_irql: Irql::APC,
         ..row("PsGetProcessExitStatus", |call| object(call, |object| object.exit_status.into()))
-            .with(&[argument(0, "Process").used("kernel::processes::tests::a_process_that_runs_has_a_pending_exit_status")])
+            .with(&[
+                argument(0, "Process").used("kernel::processes::tests::a_process_that_runs_has_a_pending_exit_status")
+            ])
     },
     Export {
         max_irql: Irql::APC,
@@ -135,6 +136,12 @@ impl Processes {
     #[must_use]
     pub fn routines(&self) -> usize {
         self.state().routines.count()
+    }
+
+    /// Whether an id is somebody's: that of a process which runs, or of one that has exited and is kept.
+    #[must_use]
+    pub fn has(&self, pid: u64) -> bool {
+        self.state().number_of(pid).is_some()
     }
 
     /// Whether a process runs no more.

@@ -67,7 +67,12 @@ pub(super) const HANDED: &[Handed] = &[
     cited(INFO, "Flags", "1 with the name of the image, 2 for another subsystem", DDI),
     cited(INFO, "ParentProcessId", "the id of the parent", DDI),
     guessed(INFO, "CreatingThreadId", "the parent, and a thread of number 0", "the parent creates it"),
-    guessed(INFO, "FileObject", "an address that cannot be read, NULL for another subsystem", "no driver here follows it"),
+    guessed(
+        INFO,
+        "FileObject",
+        "an address that cannot be read, NULL for another subsystem",
+        "no driver here follows it",
+    ),
     cited(INFO, "ImageFileName", "the path, NULL for another subsystem", DDI),
     cited(INFO, "CommandLine", "NULL: it is not available", DDI),
     cited(INFO, "CreationStatus", "STATUS_SUCCESS; another one afterwards stops the machine", DDI),

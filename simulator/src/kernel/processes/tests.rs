@@ -226,7 +226,8 @@ fn a_handle_tells_the_parent() {
     let handle = opened(&machine, 4242);
     let basic = LentMemory::zeroed(52);
     let query = |handle, length| {
-        called(&machine, "ZwQueryInformationProcess", &[handle, 0, basic.address(), length, basic.address() + 48]).unwrap()
+        called(&machine, "ZwQueryInformationProcess", &[handle, 0, basic.address(), length, basic.address() + 48])
+            .unwrap()
     };
     assert_eq!(query(handle, 40), 0xC000_0004);
     assert_eq!((query(handle, 48), basic.get(0), basic.get(48)), (0, 0x103_u32, 48_u32));
@@ -285,7 +286,10 @@ extern "win64" fn note(process: u64, pid: u64, info: u64) {
 
 fn told_of(pid: u64) -> Vec<[u64; 4]> {
     let told = TOLD.lock().unwrap();
-    told.iter().filter(|told| told[0] == pid).map(|&[_, key, created, parent, flags]| [key, created, parent, flags]).collect()
+    told.iter()
+        .filter(|told| told[0] == pid)
+        .map(|&[_, key, created, parent, flags]| [key, created, parent, flags])
+        .collect()
 }
 
 fn set_routine(machine: &Machine, routine: u64, remove: u64) -> u64 {
