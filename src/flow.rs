@@ -13,7 +13,7 @@ use core::{
 
 use crate::{
     flow_ring::{self, Contexts, FlowRing, Occupant, Refused, Slot},
-    path::Path,
+    path::{Captured, Extent, Path, Unit},
     pool, print,
     references::References,
     side::Side,
@@ -46,7 +46,7 @@ pub struct Flow {
     references: References,
     slot: AtomicU32,
     opened_at: u64,
-    path_len: usize,
+    path: Extent,
     opened: AtomicBool,
     tag: Tag,
     /// Behind the rest: packets of both ways are counted on different processors, which must not share a cache line.
@@ -162,7 +162,8 @@ impl NewFlow {
     ///
     /// IRQL: that at which the authorization was entered, since the path may be pageable there
     pub fn allocate(tag: &Tag, path: &Path) -> Option<Self> {
-        let block = pool::allocate(size_of::<Flow>().wrapping_add(path.stored_len()), pool::FLOW)?;
+        let extent = path.extent();
+        let block = pool::allocate(size_of::<Flow>().wrapping_add(extent.bytes()), pool::FLOW)?;
         let flow = block.cast::<Flow>();
         let record = Flow {
             out: Side::new(flow.as_ptr(), Direction::Out, tag),
@@ -171,7 +172,7 @@ impl NewFlow {
             slot: AtomicU32::new(flow_ring::NONE),
             // The close line alone wants it.
             opened_at: if print::level() >= level::FLOWS { time::milliseconds() } else { 0 },
-            path_len: path.stored_len(),
+            path: extent,
             opened: AtomicBool::new(false),
             tag: *tag,
             r#in: Side::new(flow.as_ptr(), Direction::In, tag),
@@ -181,8 +182,8 @@ impl NewFlow {
         // SAFETY: the block goes on behind the record.
         let behind = unsafe { flow.add(1) };
         // SAFETY: for as many zeroed bytes as the path has.
-        let stored = unsafe { slice::from_raw_parts_mut(behind.cast().as_ptr(), path.stored_len()) };
-        path.write(stored);
+        let captured = unsafe { slice::from_raw_parts_mut(behind.cast::<Unit>().as_ptr(), extent.units()) };
+        path.write(captured);
         Some(Self(flow))
     }
 
@@ -222,11 +223,12 @@ impl FlowRef {
     /// The owner's path as it was captured. It lies behind the record, where a reference to the record does not reach.
     ///
     /// IRQL: any
-    pub fn path(&self) -> &[u8] {
+    pub fn path(&self) -> Captured<'_> {
         // SAFETY: the block goes on behind the record.
         let path = unsafe { self.0.add(1) };
         // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
-        unsafe { slice::from_raw_parts(path.cast().as_ptr(), self.path_len) }
+        let units = unsafe { slice::from_raw_parts(path.cast::<Unit>().as_ptr(), self.path.units()) };
+        Captured::new(units, self.path)
     }
 
     /// Takes a slot for the flow, unless its handle has one.

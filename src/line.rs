@@ -44,6 +44,21 @@ impl Line {
         }
     }
 
+    /// How many bytes still fit.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        Self::LONGEST.saturating_sub(self.len)
+    }
+
+    /// Appends the low byte of each UTF-16LE code unit.
+    pub fn low_bytes(&mut self, units: &[[u8; 2]]) {
+        let room = self.bytes.get_mut(self.len..Self::LONGEST).unwrap_or_default();
+        self.len = self.len.wrapping_add(room.len().min(units.len()));
+        for (place, [low, _]) in room.iter_mut().zip(units) {
+            *place = *low;
+        }
+    }
+
     /// Appends text, which is ASCII.
     pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
@@ -105,6 +120,22 @@ mod tests {
         let mut line = Line::empty();
         line.text(&"x".repeat(600));
         assert_eq!(line.bytes.last(), Some(&0));
+    }
+
+    #[test]
+    fn what_still_fits_is_what_is_not_written() {
+        let mut line = Line::empty();
+        line.text("abc");
+        assert_eq!(line.room(), Line::LONGEST - 3);
+        line.text(&"x".repeat(600));
+        assert_eq!(line.room(), 0);
+    }
+
+    #[test]
+    fn low_bytes_go_behind_what_is_written_as_far_as_they_fit() {
+        assert_eq!(written(|line| (line.text("a"), line.low_bytes(&[[b'b', 0], [b'c', 0]])).1), "abc");
+        let line = written(|line| line.low_bytes(&[[b'x', 0]; 600]));
+        assert_eq!(line, "x".repeat(Line::LONGEST));
     }
 
     proptest! {

@@ -2,8 +2,9 @@
 //!
 //! IRQL: any: nothing here calls the kernel
 use crate::{
-    address,
+    address, escape,
     line::Line,
+    path::Captured,
     tag::{Address, Direction, Endpoint, Given, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
 };
 
@@ -39,7 +40,7 @@ pub struct Traffic {
 }
 
 /// `open`: a flow has been tagged.
-pub fn open(line: &mut Line, tag: &Tag, path: &[u8]) {
+pub fn open(line: &mut Line, tag: &Tag, path: Captured) {
     start(line, "open", tag);
     line.text(" dir=");
     line.text(direction(tag.direction));
@@ -64,7 +65,11 @@ pub fn open(line: &mut Line, tag: &Tag, path: &[u8]) {
         Origin::Reauth => " origin=reauth",
     });
     line.text(" path=");
-    line.bytes(if path.is_empty() { b"-" } else { path });
+    if path.units().is_empty() {
+        line.byte(b'-');
+    } else {
+        escape::path(line, path);
+    }
     line.byte(b'\n');
 }
 
@@ -156,7 +161,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{path, tag::Family};
+    use crate::{
+        path::{LONGEST, Path, Unit},
+        tag::Family,
+    };
 
     const CURL: Tag = Tag {
         flow: 0x2a1,
@@ -175,8 +183,16 @@ mod tests {
         line.as_c_str().to_str().unwrap().to_owned()
     }
 
+    fn opened_by(tag: &Tag, path: &str) -> String {
+        let blob: Vec<u8> = path.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let path = Path::of(&blob);
+        let mut units = vec![[0; 2]; path.extent().units()];
+        path.write(&mut units);
+        written(|line| open(line, tag, Captured::new(&units, path.extent())))
+    }
+
     fn opened(tag: &Tag) -> String {
-        written(|line| open(line, tag, b"curl.exe"))
+        opened_by(tag, "curl.exe")
     }
 
     /// Asserts that the documentation shows this line.
@@ -187,8 +203,7 @@ mod tests {
 
     #[test]
     fn the_open_line_is_as_documented() {
-        let path = br"\device\harddiskvolume3\windows\curl.exe";
-        let line = written(|line| open(line, &CURL, path));
+        let line = opened_by(&CURL, r"\device\harddiskvolume3\windows\curl.exe");
         assert_eq!(
             line,
             concat!(
@@ -217,7 +232,7 @@ mod tests {
         local[1] = 0x80;
         local[15] = 2;
         let tag = Tag { local: Endpoint { address: Address::V6(local), ..tag.local }, ..tag };
-        let line = written(|line| open(line, &tag, b""));
+        let line = opened_by(&tag, "");
         assert_eq!(
             line,
             "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth path=-\n"
@@ -234,7 +249,7 @@ mod tests {
             protocol: Given::number(ICMP.into()),
             ..CURL
         };
-        let line = written(|line| open(line, &tag, b"System"));
+        let line = opened_by(&tag, "System");
         assert_eq!(
             line,
             "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new path=System\n"
@@ -303,8 +318,8 @@ mod tests {
                 origin: Origin::Reauth,
                 ..CURL
             };
-            let path = [b'p'; path::LONGEST];
-            assert!(written(|line| open(line, &tag, &path)).ends_with("p\n"));
+            let path = "p".repeat(LONGEST / size_of::<Unit>());
+            assert!(opened_by(&tag, &path).ends_with("p\n"));
         }
     }
 
@@ -328,10 +343,10 @@ mod tests {
         #[test]
         fn every_open_line_fits_and_ends(
             flow: u64, pid: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
-            path in prop::collection::vec(0x21..0x7f_u8, 0..=path::LONGEST),
+            path in ".{0,400}",
         ) {
             let tag = Tag { flow, pid, local, remote, protocol: protocol.into(), ..CURL };
-            let line = written(|line| open(line, &tag, &path));
+            let line = opened_by(&tag, &path);
             prop_assert!(line.len() <= Line::LONGEST && line.ends_with('\n'));
         }
     }

@@ -28,6 +28,8 @@ pub use machine::Machine;
 pub mod address;
 #[path = "../../../src/callouts/mod.rs"]
 pub mod callouts;
+#[path = "../../../src/escape.rs"]
+pub mod escape;
 #[path = "../../../src/failure.rs"]
 pub mod failure;
 #[path = "../../../src/flow.rs"]
