@@ -13,7 +13,7 @@ use flowtag_simulator::{
     kernel::{pool::PoolKind, registry::Value},
     referee::Watch,
     service::Config,
-    wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice},
+    wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice, Owner},
 };
 use flowtag_tests::windivert::{self, FlowLayer, Unavailable, WinDivert};
 
@@ -123,6 +123,7 @@ pub fn flow(path_length: usize) -> FlowSpec {
     FlowSpec {
         pid: Some(4242),
         path,
+        owner: Owner::default(),
         direction: Direction::Outbound,
         protocol: TCP,
         local: SocketAddr::from(([10, 0, 0, 5], 50123)),

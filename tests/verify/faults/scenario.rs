@@ -11,7 +11,7 @@ use flowtag_simulator::{
     kernel::registry::Value,
     service::ServiceError,
     wfp::{
-        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Packet, PathMemory, PendingAnswer,
+        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Owner, Packet, PathMemory, PendingAnswer,
         Removal, Switches, Verdict, WriteRight, layer::Field, status,
     },
 };
@@ -288,7 +288,7 @@ impl Scenario {
         // Some processes have no path.
         let path =
             (!self.opened.is_multiple_of(7)).then(|| path_blob(r"\device\harddiskvolume3\windows\system32\curl.exe"));
-        FlowSpec { pid: Some(4242), path, direction, protocol, local, remote }
+        FlowSpec { pid: Some(4242), path, owner: Owner::default(), direction, protocol, local, remote }
     }
 
     /// A flow of each family, protocol and direction, with its first packets.
