@@ -12,8 +12,13 @@ use core::{
 };
 
 use crate::{
-    flow_ring::{self, Contexts, FlowRing, Occupant, Refused, Slot},
-    path::{Captured, Extent, Path, Unit},
+    details::Details,
+    etw::{
+        self, Id,
+        fields::{self, History},
+    },
+    flow_ring::{self, BATCH, Contexts, FlowRing, Occupant, Refused, Slot},
+    path::{self, Extent, Path, Unit},
     pool, print,
     references::References,
     side::Side,
@@ -49,6 +54,7 @@ pub struct Flow {
     path: Extent,
     opened: AtomicBool,
     tag: Tag,
+    details: Details,
     /// Behind the rest: packets of both ways are counted on different processors, which must not share a cache line.
     r#in: Side,
 }
@@ -56,7 +62,7 @@ pub struct Flow {
 /// The larger of what processors are taken to have: 64 on x64, 128 on ARM64 (ntdef.h, `SYSTEM_CACHE_ALIGNMENT_SIZE`).
 const CACHE_LINE: usize = 128;
 
-const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= pool::ALIGNMENT);
+const _: () = assert!(size_of::<Flow>() <= 384 && align_of::<Flow>() <= pool::ALIGNMENT);
 // Wherever the block begins: the last line that `out` reaches into ends before `in` begins.
 const _: () = assert!(
     offset_of!(Flow, r#in) >= size_of::<Side>().next_multiple_of(pool::ALIGNMENT) + CACHE_LINE - pool::ALIGNMENT
@@ -66,6 +72,19 @@ impl Flow {
     /// What is known of the flow.
     pub const fn tag(&self) -> &Tag {
         &self.tag
+    }
+
+    /// What else is known of it.
+    pub const fn details(&self) -> &Details {
+        &self.details
+    }
+
+    /// What it has done so far.
+    ///
+    /// IRQL: any
+    pub fn history(&self) -> History {
+        let duration = time::units().saturating_sub(self.opened_at);
+        History { out: self.out.traffic(), r#in: self.r#in.traffic(), duration }
     }
 
     /// What names the flow's contexts.
@@ -161,7 +180,7 @@ impl NewFlow {
     /// Captures a flow. [`None`] when memory is short.
     ///
     /// IRQL: that at which the authorization was entered, since the path may be pageable there
-    pub fn allocate(tag: &Tag, path: &Path) -> Option<Self> {
+    pub fn allocate(tag: &Tag, details: Details, path: &Path) -> Option<Self> {
         let extent = path.extent();
         let block = pool::allocate(size_of::<Flow>().wrapping_add(extent.bytes()), pool::FLOW)?;
         let flow = block.cast::<Flow>();
@@ -170,11 +189,11 @@ impl NewFlow {
             noted: AtomicU64::new(0),
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
-            // The close line alone wants it.
-            opened_at: if print::level() >= level::FLOWS { time::milliseconds() } else { 0 },
+            opened_at: time::units(),
             path: extent,
             opened: AtomicBool::new(false),
             tag: *tag,
+            details,
             r#in: Side::new(flow.as_ptr(), Direction::In, tag),
         };
         // SAFETY: the block is large and aligned enough, and ours.
@@ -223,12 +242,12 @@ impl FlowRef {
     /// The owner's path as it was captured. It lies behind the record, where a reference to the record does not reach.
     ///
     /// IRQL: any
-    pub fn path(&self) -> Captured<'_> {
+    pub fn path(&self) -> path::Captured<'_> {
         // SAFETY: the block goes on behind the record.
         let path = unsafe { self.0.add(1) };
         // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
         let units = unsafe { slice::from_raw_parts(path.cast::<Unit>().as_ptr(), self.path.units()) };
-        Captured::new(units, self.path)
+        path::Captured::new(units, self.path)
     }
 
     /// Takes a slot for the flow, unless its handle has one.
@@ -312,15 +331,52 @@ impl Drop for FlowRef {
         let why = RING.lock().release(self.slot.load(Ordering::Relaxed));
         if self.opened.load(Ordering::Relaxed) {
             TOTALS.closed.count();
+            let history = self.history();
             print::flow(level::FLOWS, |line| {
-                let milliseconds = time::milliseconds().saturating_sub(self.opened_at);
-                trace::close(line, &self.tag, self.out.traffic(), self.r#in.traffic(), milliseconds, why);
+                let History { out, r#in, duration } = history;
+                trace::close(line, &self.tag, out, r#in, duration / time::UNITS_PER_MILLISECOND, why);
+            });
+            etw::write_with_path(Id::FlowClose, self.path(), |payload| {
+                fields::flow_close(payload, &self.tag, &self.details, history, why, self.path());
             });
         }
         // SAFETY: allocated with this tag, and this was the last reference.
         unsafe { pool::free(self.0.cast(), pool::FLOW) };
         // The very last act: at zero, unload goes on and takes this code away.
         LIVE.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Live flows, a few at a time, each with a reference: so they may be read without the ring's lock, which is never held for long.
+pub struct Captured {
+    flows: [Option<FlowRef>; BATCH as usize],
+    next: u32,
+}
+
+impl Captured {
+    /// The beginning of the ring.
+    pub const fn start() -> Self {
+        Self { flows: [const { None }; BATCH as usize], next: 0 }
+    }
+
+    /// Captures those of the next few slots. False at the end.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, without the ring's lock
+    pub fn next(&mut self, irql: &AtDispatch) -> bool {
+        let ring = RING.lock_raised(irql);
+        let mut places = self.flows.iter_mut();
+        ring.live(&mut self.next, |record| {
+            // SAFETY: the ring calls this, and its lock is held.
+            let flow = unsafe { record.keep() };
+            if let (Some(flow), Some(place)) = (flow, places.next()) {
+                *place = Some(flow);
+            }
+        })
+    }
+
+    /// The captured flows.
+    pub fn take(&mut self) -> impl Iterator<Item = FlowRef> {
+        self.flows.iter_mut().filter_map(Option::take)
     }
 }
 

@@ -54,8 +54,22 @@ impl<'a> Path<'a> {
         let tail = all.get(start..end).unwrap_or_default();
         // Half of a surrogate pair is no character.
         Self {
-            head: if let [before @ .., last] = head && is_high_surrogate(*last) { before } else { head },
-            tail: Some(if let [first, after @ ..] = tail && is_low_surrogate(*first) { after } else { tail }),
+            head: if let [before @ .., last] = head
+                && is_high_surrogate(*last)
+            {
+                before
+            } else {
+                head
+            },
+            tail: Some(
+                if let [first, after @ ..] = tail
+                    && is_low_surrogate(*first)
+                {
+                    after
+                } else {
+                    tail
+                },
+            ),
         }
     }
 
@@ -134,7 +148,7 @@ impl<'a> Captured<'a> {
     }
 }
 
-/// The driver's build makes one call of this, which loops over the bytes nowhere.
+/// Of which the compiler makes a call of `memcpy`, and no check of lengths that could fail.
 fn copy(from: &[Unit], to: &mut [Unit]) {
     for (place, unit) in to.iter_mut().zip(from) {
         *place = *unit;

@@ -2,7 +2,9 @@
 //!
 //! IRQL: any: nothing here calls the kernel
 use crate::{
-    address, escape,
+    address,
+    details::Details,
+    escape,
     line::Line,
     path::Captured,
     tag::{Address, Direction, Endpoint, Given, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
@@ -40,7 +42,7 @@ pub struct Traffic {
 }
 
 /// `open`: a flow has been tagged.
-pub fn open(line: &mut Line, tag: &Tag, path: Captured) {
+pub fn open(line: &mut Line, tag: &Tag, details: &Details, path: Captured) {
     start(line, "open", tag);
     line.text(" dir=");
     line.text(direction(tag.direction));
@@ -64,6 +66,13 @@ pub fn open(line: &mut Line, tag: &Tag, path: Captured) {
         Origin::New => " origin=new",
         Origin::Reauth => " origin=reauth",
     });
+    line.text(" svc=");
+    if details.service_tag == 0 {
+        line.byte(b'-');
+    } else {
+        line.text("0x");
+        line.hexadecimal(details.service_tag);
+    }
     line.text(" path=");
     if path.units().is_empty() {
         line.byte(b'-');
@@ -162,6 +171,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        details::Identity,
+        package::Package,
         path::{LONGEST, Path, Unit},
         tag::Family,
     };
@@ -183,12 +194,20 @@ mod tests {
         line.as_c_str().to_str().unwrap().to_owned()
     }
 
+    fn details(service_tag: u64) -> Details {
+        Details { service_tag, compartment: 1, interface: 12, package: Package::of(None), identity: Identity::UNKNOWN }
+    }
+
     fn opened_by(tag: &Tag, path: &str) -> String {
+        opened_for(0, tag, path)
+    }
+
+    fn opened_for(service_tag: u64, tag: &Tag, path: &str) -> String {
         let blob: Vec<u8> = path.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let path = Path::of(&blob);
         let mut units = vec![[0; 2]; path.extent().units()];
         path.write(&mut units);
-        written(|line| open(line, tag, Captured::new(&units, path.extent())))
+        written(|line| open(line, tag, &details(service_tag), Captured::new(&units, path.extent())))
     }
 
     fn opened(tag: &Tag) -> String {
@@ -208,7 +227,7 @@ mod tests {
             line,
             concat!(
                 "flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 ",
-                r"origin=new path=\device\harddiskvolume3\windows\curl.exe",
+                r"origin=new svc=- path=\device\harddiskvolume3\windows\curl.exe",
                 "\n"
             )
         );
@@ -232,10 +251,10 @@ mod tests {
         local[1] = 0x80;
         local[15] = 2;
         let tag = Tag { local: Endpoint { address: Address::V6(local), ..tag.local }, ..tag };
-        let line = opened_by(&tag, "");
+        let line = opened_for(0x55, &tag, "");
         assert_eq!(
             line,
-            "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth path=-\n"
+            "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth svc=0x55 path=-\n"
         );
         assert_documented(&line);
     }
@@ -252,7 +271,7 @@ mod tests {
         let line = opened_by(&tag, "System");
         assert_eq!(
             line,
-            "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new path=System\n"
+            "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new svc=- path=System\n"
         );
         assert_documented(&line);
     }
@@ -319,7 +338,7 @@ mod tests {
                 ..CURL
             };
             let path = "p".repeat(LONGEST / size_of::<Unit>());
-            assert!(opened_by(&tag, &path).ends_with("p\n"));
+            assert!(opened_for(u64::MAX, &tag, &path).ends_with("p\n"));
         }
     }
 
@@ -342,11 +361,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_open_line_fits_and_ends(
-            flow: u64, pid: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
+            flow: u64, pid: u64, service_tag: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
             path in ".{0,400}",
         ) {
             let tag = Tag { flow, pid, local, remote, protocol: protocol.into(), ..CURL };
-            let line = opened_by(&tag, &path);
+            let line = opened_for(service_tag, &tag, &path);
             prop_assert!(line.len() <= Line::LONGEST && line.ends_with('\n'));
         }
     }

@@ -7,7 +7,10 @@ use wdk_sys::{STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_OBJECT_NAME_EXI
 
 use super::{associate, go_on, remove};
 use crate::{
+    details::{Details, Identity},
+    etw::{self, Id, fields},
     flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
+    package::Package,
     path::Path,
     print,
     sync::{AtDispatch, Rundown},
@@ -16,10 +19,12 @@ use crate::{
     trace::{self, level},
     wfp::{
         ffi::{
-            FWP_CONDITION_FLAG_IS_REAUTHORIZE, FWPS_CLASSIFY_OUT0, FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS,
+            FWP_CONDITION_FLAG_IS_REAUTHORIZE, FWPS_CLASSIFY_OUT0, FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID,
+            FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS, FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX,
             FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_ADDRESS, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_PORT,
             FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS,
-            FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS,
+            FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID,
+            FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX,
             FWPS_INCOMING_METADATA_VALUES0, FWPS_INCOMING_VALUES0, FWPS_LAYER_ALE_AUTH_CONNECT_V4,
             FWPS_LAYER_ALE_AUTH_CONNECT_V6, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         },
@@ -102,7 +107,7 @@ fn describe(values: Values, metadata: Metadata, direction: Direction, family: Fa
         direction,
         origin: if reauthorized { Origin::Reauth } else { Origin::New },
     };
-    know_or_capture(&tag, metadata);
+    know_or_capture(&tag, values, metadata);
 }
 
 fn address(values: Values, family: Family, field: u32) -> Address {
@@ -119,10 +124,10 @@ fn address(values: Values, family: Family, field: u32) -> Address {
 ///
 /// IRQL: that at which the classify was entered
 #[inline(never)]
-fn know_or_capture(tag: &Tag, metadata: Metadata) {
+fn know_or_capture(tag: &Tag, values: Values, metadata: Metadata) {
     match flow::known(tag) {
         Some(known) => count_known(known),
-        None => capture(tag, metadata),
+        None => capture(tag, values, metadata),
     }
 }
 
@@ -132,11 +137,33 @@ fn know_or_capture(tag: &Tag, metadata: Metadata) {
 ///
 /// IRQL: that at which the classify was entered
 #[inline(never)]
-fn capture(tag: &Tag, metadata: Metadata) {
+fn capture(tag: &Tag, values: Values, metadata: Metadata) {
+    let details = details(tag.direction, values, metadata);
     let path = Path::of(metadata.process_path().unwrap_or_default());
-    match NewFlow::allocate(tag, &path) {
+    match NewFlow::allocate(tag, details, &path) {
         Some(flow) => tag_flow(flow),
         None => print::lost(&TOTALS.alloc_failed, "alloc_failed", None),
+    }
+}
+
+/// What else is told. The layers have these fields in different places, those of both families in the same ones.
+///
+/// IRQL: that at which the classify was entered
+fn details(direction: Direction, values: Values, metadata: Metadata) -> Details {
+    let (interface, package) = match direction {
+        Direction::Out => {
+            (FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX, FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID)
+        }
+        Direction::In => {
+            (FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID)
+        }
+    };
+    Details {
+        service_tag: metadata.service_tag(),
+        compartment: metadata.compartment(),
+        interface: values.u32(interface).unwrap_or_default(),
+        package: Package::of(values.sid(package)),
+        identity: Identity::UNKNOWN,
     }
 }
 
@@ -175,7 +202,11 @@ fn tag_flow(flow: NewFlow) {
     }
     flow.set_opened();
     TOTALS.opened.count();
-    print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.path()));
+    print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.details(), flow.path()));
+    // After the commit: a session that begins meanwhile and asks for all live flows gets this one here or there.
+    etw::write_with_path(Id::FlowOpen, flow.path(), |payload| {
+        fields::flow_open(payload, flow.tag(), flow.details(), flow.path());
+    });
 }
 
 /// Takes a slot, at the expense of another flow if need be; the ring knows of which.

@@ -14,7 +14,7 @@ use flowtag_simulator::{
     Machine, Options,
     kernel::registry::Value,
     service::{Config, ServiceError, State},
-    wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Packet, SecondContext, Switches},
+    wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Owner, Packet, SecondContext, Switches},
     windows::Release,
 };
 
@@ -70,6 +70,8 @@ impl Rig {
     /// The same on a machine with these options.
     pub fn with_options(options: Options, settings: &[(&str, u32)]) -> Self {
         let machine = Machine::new(Options { release: release(), ..options });
+        // The driver writes no lines that nobody sees.
+        machine.debug_print().show_everything();
         let config = Config { binary_path: image().display().to_string(), ..Config::default() };
         machine.create_service(SERVICE, config).unwrap();
         for &(name, value) in settings {
@@ -204,6 +206,7 @@ pub fn outbound() -> FlowSpec {
     FlowSpec {
         pid: Some(4242),
         path: Some(path_blob(r"\device\harddiskvolume3\windows\curl.exe")),
+        owner: Owner::default(),
         direction: Direction::Outbound,
         protocol: TCP,
         local: endpoint("10.0.0.5", port),
