@@ -3,7 +3,7 @@
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -94,6 +94,21 @@ impl Clock {
             ClockKind::Real => ticks(self.started.elapsed()),
         };
         self.turned.load(Ordering::Relaxed) + passed
+    }
+
+    /// The system time now, in 100 ns since 1601: with a virtual clock it is that which has passed, as if the machine had been
+    /// switched on in 1601.
+    #[must_use]
+    pub fn system_time(&self) -> u64 {
+        /// 1970 in that time: Win32 "Converting a `time_t` Value to a File Time".
+        const UNIX_TIME_BEGINS: u64 = 11_644_473_600 * TICKS_PER_SECOND;
+        match self.kind {
+            ClockKind::Virtual => self.now(),
+            ClockKind::Real => {
+                let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ticks);
+                UNIX_TIME_BEGINS + unix + self.turned.load(Ordering::Relaxed) - UP_AT_START
+            }
+        }
     }
 
     /// The time since the machine started.
