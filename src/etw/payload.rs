@@ -54,6 +54,7 @@ impl Payload {
     }
 
     /// Appends bytes that say themselves how many they are.
+    #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) {
         let room = self.bytes.get_mut(self.length..).unwrap_or_default();
         self.length = self.length.wrapping_add(room.len().min(bytes.len()));
@@ -76,6 +77,7 @@ impl Payload {
 
     /// Appends a socket address of this family: `SOCKADDR_IN` or `SOCKADDR_IN6` (ws2def.h, ws2ipdef.h), whose port is in
     /// network order. What is not known is zero.
+    #[inline(never)]
     pub fn socket_address(&mut self, family: Family, endpoint: Endpoint) {
         const AF_INET: u16 = 2;
         const AF_INET6: u16 = 23;

@@ -86,6 +86,7 @@ pub fn wants(id: Id) -> bool {
 /// Writes an event: its payload in two parts, both in memory that is not paged.
 ///
 /// IRQL: any (wdm.h, `EtwWriteTransfer`: <= `HIGH_LEVEL`)
+#[inline(never)]
 pub fn write(id: Id, payload: &[u8], rest: &[u8]) {
     let handle = HANDLE.load(Ordering::Relaxed);
     let Some(event) = EVENTS.get(id as usize) else { return };

@@ -12,6 +12,7 @@ use std::{
 
 use flowtag_simulator::{
     Machine, Options,
+    etw::{Event, Session, SessionId},
     kernel::registry::Value,
     service::{Config, ServiceError, State},
     wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Owner, Packet, SecondContext, Switches},
@@ -29,6 +30,11 @@ pub const ICMPV6: u8 = 58;
 
 /// The name of the service.
 pub const SERVICE: &str = "flowtag";
+
+/// The id of the provider `flowtag`, {d8e20169-7792-5d9c-6d0d-03a6ce9a1af2}, as it lies in memory.
+pub const PROVIDER: u128 = u128::from_le_bytes([
+    0x69, 0x01, 0xe2, 0xd8, 0x92, 0x77, 0x9c, 0x5d, 0x6d, 0x0d, 0x03, 0xa6, 0xce, 0x9a, 0x1a, 0xf2,
+]);
 
 /// The image under test.
 pub fn image() -> PathBuf {
@@ -122,6 +128,7 @@ impl Rig {
         assert_eq!(wfp.filters(), 0, "filters");
         assert_eq!(wfp.managed_objects(), 0, "objects in the filter engine");
         assert_eq!(wfp.sessions(), 0, "sessions");
+        assert_eq!(self.machine.etw().registrations(), 0, "providers of events");
         assert_eq!(self.machine.pool().live_count(), 0, "pool blocks: {:?}", self.machine.pool().live_blocks());
         assert_eq!(self.machine.query_service(SERVICE).unwrap().state, State::Stopped);
     }
@@ -180,6 +187,16 @@ impl Rig {
     /// One of the totals of the last unload.
     pub fn total(&self, name: &str) -> u64 {
         self.totals()[name]
+    }
+
+    /// Starts a session that wants events of the driver up to this level and with these keywords.
+    pub fn listen(&self, level: u8, keywords: u64) -> SessionId {
+        self.machine.start_session(Session::of(PROVIDER, level, keywords)).unwrap()
+    }
+
+    /// The events that a session has got since last time.
+    pub fn events(&self, session: SessionId) -> Vec<Event> {
+        self.machine.etw().events(session)
     }
 
     /// Makes the `nth` next call of an import fail.
