@@ -82,7 +82,7 @@ fn capture(flows: &mut Captured) -> bool {
     let more = flows.next(&irql);
     for flow in flows.take() {
         etw::write_with_path(Id::FlowRundown, flow.path(), |payload| {
-            fields::flow_rundown(payload, flow.tag(), flow.details(), flow.history(), flow.path());
+            fields::flow_rundown(payload, flow.told(), flow.history());
         });
     }
     more

@@ -2,8 +2,6 @@
 //! read only for a flow that is captured.
 //!
 //! IRQL: any: nothing here calls the kernel
-use crate::package::Package;
-
 /// Of a flow, and of who has it.
 #[derive(Clone, Copy)]
 pub struct Details {
@@ -14,8 +12,6 @@ pub struct Details {
     pub compartment: u32,
     /// Index of the local interface; zero, `IFI_UNSPECIFIED`, if it is not told.
     pub interface: u32,
-    /// The app container.
-    pub package: Package,
     /// Which process exactly.
     pub identity: Identity,
 }

@@ -15,9 +15,10 @@ use crate::{
     details::Details,
     etw::{
         self, Id,
-        fields::{self, History},
+        fields::{self, History, Told},
     },
     flow_ring::{self, BATCH, Contexts, FlowRing, Occupant, Refused, Slot},
+    package,
     path::{self, Extent, Path, Unit},
     pool, print,
     references::References,
@@ -52,6 +53,8 @@ pub struct Flow {
     slot: AtomicU32,
     opened_at: u64,
     path: Extent,
+    /// Bytes of its owner's package, which lie behind the path.
+    package: u8,
     opened: AtomicBool,
     tag: Tag,
     details: Details,
@@ -180,9 +183,11 @@ impl NewFlow {
     /// Captures a flow. [`None`] when memory is short.
     ///
     /// IRQL: that at which the authorization was entered, since the path may be pageable there
-    pub fn allocate(tag: &Tag, details: Details, path: &Path) -> Option<Self> {
+    pub fn allocate(tag: &Tag, details: Details, path: &Path, package: &[u8]) -> Option<Self> {
         let extent = path.extent();
-        let block = pool::allocate(size_of::<Flow>().wrapping_add(extent.bytes()), pool::FLOW)?;
+        let package = package.get(..package.len().min(package::LONGEST)).unwrap_or_default();
+        let behind = extent.bytes().wrapping_add(package.len());
+        let block = pool::allocate(size_of::<Flow>().wrapping_add(behind), pool::FLOW)?;
         let flow = block.cast::<Flow>();
         let record = Flow {
             out: Side::new(flow.as_ptr(), Direction::Out, tag),
@@ -191,6 +196,8 @@ impl NewFlow {
             slot: AtomicU32::new(flow_ring::NONE),
             opened_at: time::units(),
             path: extent,
+            #[expect(clippy::cast_possible_truncation, reason = "at most LONGEST")]
+            package: package.len() as u8,
             opened: AtomicBool::new(false),
             tag: *tag,
             details,
@@ -203,6 +210,12 @@ impl NewFlow {
         // SAFETY: for as many zeroed bytes as the path has.
         let captured = unsafe { slice::from_raw_parts_mut(behind.cast::<Unit>().as_ptr(), extent.units()) };
         path.write(captured);
+        if !package.is_empty() {
+            // SAFETY: the block goes on behind the path.
+            let behind = unsafe { behind.cast::<Unit>().add(extent.units()) };
+            // SAFETY: for as many bytes.
+            unsafe { behind.cast::<u8>().copy_from_nonoverlapping(NonNull::from(package).cast(), package.len()) };
+        }
         Some(Self(flow))
     }
 
@@ -248,6 +261,25 @@ impl FlowRef {
         // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
         let units = unsafe { slice::from_raw_parts(path.cast::<Unit>().as_ptr(), self.path.units()) };
         path::Captured::new(units, self.path)
+    }
+
+    /// The identifier of the owner's app container, which lies behind the path.
+    ///
+    /// IRQL: any
+    fn package(&self) -> &[u8] {
+        // SAFETY: the block goes on behind the record.
+        let path = unsafe { self.0.add(1) };
+        // SAFETY: and behind the path.
+        let package = unsafe { path.cast::<Unit>().add(self.path.units()) };
+        // SAFETY: `NewFlow::allocate` made room for so many bytes there, and wrote them.
+        package::of_stored(unsafe { slice::from_raw_parts(package.cast().as_ptr(), self.package.into()) })
+    }
+
+    /// What events tell of the flow.
+    ///
+    /// IRQL: any
+    pub fn told(&self) -> Told<'_> {
+        Told { tag: &self.tag, details: &self.details, package: self.package(), path: self.path() }
     }
 
     /// Takes a slot for the flow, unless its handle has one.
@@ -337,7 +369,7 @@ impl Drop for FlowRef {
                 trace::close(line, &self.tag, out, r#in, duration / time::UNITS_PER_MILLISECOND, why);
             });
             etw::write_with_path(Id::FlowClose, self.path(), |payload| {
-                fields::flow_close(payload, &self.tag, &self.details, history, why, self.path());
+                fields::flow_close(payload, self.told(), history, why);
             });
         }
         // SAFETY: allocated with this tag, and this was the last reference.

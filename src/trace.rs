@@ -172,7 +172,6 @@ mod tests {
     use super::*;
     use crate::{
         details::Identity,
-        package::Package,
         path::{LONGEST, Path, Unit},
         tag::Family,
     };
@@ -195,7 +194,7 @@ mod tests {
     }
 
     fn details(service_tag: u64) -> Details {
-        Details { service_tag, compartment: 1, interface: 12, package: Package::of(None), identity: Identity::UNKNOWN }
+        Details { service_tag, compartment: 1, interface: 12, identity: Identity::UNKNOWN }
     }
 
     fn opened_by(tag: &Tag, path: &str) -> String {

@@ -44,6 +44,8 @@ impl Subject {
 
     fn start(service: &str, image: &Path, settings: &[(&str, u32)]) -> Result<Self> {
         let machine = Machine::new(options());
+        // Lines that nobody sees cost nothing.
+        machine.debug_print().show_everything();
         call_at_passive_level(&machine);
         let config = Config { binary_path: image.display().to_string(), ..Config::default() };
         machine.create_service(service, config).map_err(|error| anyhow!("create the service: {error}"))?;

@@ -10,7 +10,7 @@ use crate::{
     details::{Details, Identity},
     etw::{self, Id, fields},
     flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
-    package::Package,
+    package,
     path::Path,
     print,
     sync::{AtDispatch, Rundown},
@@ -138,18 +138,18 @@ fn know_or_capture(tag: &Tag, values: Values, metadata: Metadata) {
 /// IRQL: that at which the classify was entered
 #[inline(never)]
 fn capture(tag: &Tag, values: Values, metadata: Metadata) {
-    let details = details(tag.direction, values, metadata);
+    let (details, package) = details(tag.direction, values, metadata);
     let path = Path::of(metadata.process_path().unwrap_or_default());
-    match NewFlow::allocate(tag, details, &path) {
+    match NewFlow::allocate(tag, details, &path, package) {
         Some(flow) => tag_flow(flow),
         None => print::lost(&TOTALS.alloc_failed, "alloc_failed", None),
     }
 }
 
-/// What else is told. The layers have these fields in different places, those of both families in the same ones.
+/// What else is told, and the app container of the owner. The layers have these fields in different places, those of both families in the same ones.
 ///
 /// IRQL: that at which the classify was entered
-fn details(direction: Direction, values: Values, metadata: Metadata) -> Details {
+fn details<'a>(direction: Direction, values: Values<'a>, metadata: Metadata) -> (Details, &'a [u8]) {
     let (interface, package) = match direction {
         Direction::Out => {
             (FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX, FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID)
@@ -158,13 +158,13 @@ fn details(direction: Direction, values: Values, metadata: Metadata) -> Details 
             (FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID)
         }
     };
-    Details {
+    let details = Details {
         service_tag: metadata.service_tag(),
         compartment: metadata.compartment(),
         interface: values.u32(interface).unwrap_or_default(),
-        package: Package::of(values.sid(package)),
         identity: Identity::UNKNOWN,
-    }
+    };
+    (details, package::stored(values.sid(package)))
 }
 
 /// Steps 3 to 7. The guards drop in the order that step 7 asks for: reference, rundown, IRQL.
@@ -205,7 +205,7 @@ fn tag_flow(flow: NewFlow) {
     print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.details(), flow.path()));
     // After the commit: a session that begins meanwhile and asks for all live flows gets this one here or there.
     etw::write_with_path(Id::FlowOpen, flow.path(), |payload| {
-        fields::flow_open(payload, flow.tag(), flow.details(), flow.path());
+        fields::flow_open(payload, flow.told());
     });
 }
 

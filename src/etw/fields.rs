@@ -10,6 +10,19 @@ use crate::{
     trace::{Traffic, Why},
 };
 
+/// What is told of a flow.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// What names it.
+    pub tag: &'a Tag,
+    /// What else its authorization has told.
+    pub details: &'a Details,
+    /// The identifier of its owner's app container.
+    pub package: &'a [u8],
+    /// Its owner's path.
+    pub path: Captured<'a>,
+}
+
 /// What a flow has done so far.
 #[derive(Clone, Copy)]
 pub struct History {
@@ -22,35 +35,35 @@ pub struct History {
 }
 
 /// What `FlowOpen` has before its path.
-pub fn flow_open(payload: &mut Payload, tag: &Tag, details: &Details, path: Captured) {
-    flow(payload, tag, details);
-    path_size(payload, path);
+pub fn flow_open(payload: &mut Payload, told: Told) {
+    flow(payload, told);
+    path_size(payload, told.path);
 }
 
 /// What `FlowRundown` has before its path.
-pub fn flow_rundown(payload: &mut Payload, tag: &Tag, details: &Details, history: History, path: Captured) {
-    flow(payload, tag, details);
+pub fn flow_rundown(payload: &mut Payload, told: Told, history: History) {
+    flow(payload, told);
     traffic(payload, history);
-    path_size(payload, path);
+    path_size(payload, told.path);
 }
 
 /// What `FlowClose` has before its path.
-pub fn flow_close(payload: &mut Payload, tag: &Tag, details: &Details, history: History, why: Why, path: Captured) {
-    flow(payload, tag, details);
+pub fn flow_close(payload: &mut Payload, told: Told, history: History, why: Why) {
+    flow(payload, told);
     traffic(payload, history);
     payload.u8(why as u8);
-    path_size(payload, path);
+    path_size(payload, told.path);
 }
 
 #[inline(never)]
-fn flow(payload: &mut Payload, tag: &Tag, details: &Details) {
+fn flow(payload: &mut Payload, Told { tag, details, package, .. }: Told) {
     payload.u64(tag.flow);
     payload.pid(tag.pid);
     payload.u64(details.identity.start_key);
     payload.u64(details.identity.created);
     payload.pid(details.identity.parent);
     payload.u64(details.service_tag);
-    payload.bytes(details.package.sid());
+    payload.bytes(package);
     payload.u8(direction(tag.direction));
     #[expect(clippy::cast_possible_truncation, reason = "it was made of 8 bits")]
     payload.u8(tag.protocol.get().unwrap_or_default() as u8);

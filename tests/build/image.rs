@@ -20,7 +20,7 @@ use object::{
         IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
         ImageOptionalHeader64,
     },
-    read::pe::PeFile64,
+    read::pe::{ImageThunkData, PeFile64},
 };
 use pdb_addr2line::{ContextPdbData, pdb::PDB};
 

@@ -12,10 +12,9 @@ use flowtag_tests::{
     details::{Details, Identity},
     etw::{
         event::{EVENTS, Id, PROVIDER as OUR_PROVIDER},
-        fields::{self, History},
+        fields::{self, History, Told},
         payload::Payload,
     },
-    package::Package,
     path::{Captured, Path},
     tag::{Address, Direction, Endpoint, Family, Given, Origin, TCP, Tag},
     totals::Totals,
@@ -148,9 +147,12 @@ fn details() -> Details {
         service_tag: 0x55,
         compartment: 3,
         interface: 12,
-        package: Package::of(Some(&SID)),
         identity: Identity { start_key: 0x0012_0000_0000_13b6, created: 134_404_292_967_890_000, parent: 812 },
     }
+}
+
+fn told<'a>(details: &'a Details, path: Captured<'a>) -> Told<'a> {
+    Told { tag: &TAG, details, package: &SID, path }
 }
 
 const HISTORY: History = History {
@@ -209,7 +211,7 @@ fn flow_open_is_as_microsofts_crate_writes_it() {
         str16("ProcessPath", &path().0)
     );
     let ours = with_path(|path, units| {
-        ours(Id::FlowOpen, units, |payload| fields::flow_open(payload, &TAG, &details(), path))
+        ours(Id::FlowOpen, units, |payload| fields::flow_open(payload, told(&details(), path)))
     });
     assert_eq!(ours, microsofts());
 }
@@ -245,7 +247,7 @@ fn flow_close_is_as_microsofts_crate_writes_it() {
     );
     let ours = with_path(|path, units| {
         ours(Id::FlowClose, units, |payload| {
-            fields::flow_close(payload, &TAG, &details(), HISTORY, Why::Evicted, path);
+            fields::flow_close(payload, told(&details(), path), HISTORY, Why::Evicted);
         })
     });
     assert_eq!(ours, microsofts());
@@ -281,7 +283,7 @@ fn flow_rundown_is_as_microsofts_crate_writes_it() {
     );
     let ours = with_path(|path, units| {
         ours(Id::FlowRundown, units, |payload| {
-            fields::flow_rundown(payload, &TAG, &details(), HISTORY, path);
+            fields::flow_rundown(payload, told(&details(), path), HISTORY);
         })
     });
     assert_eq!(ours, microsofts());

@@ -139,11 +139,11 @@ fn who_is_no_service_has_a_dash_for_a_service_tag() {
 #[test]
 fn what_cannot_be_a_package_is_not_read_as_one() {
     let rig = Rig::started();
-    // It ends where memory ends, and says that it has more sub-authorities than that, or than there can be.
+    // Without a path it ends where memory ends, and says that it has more sub-authorities than that, or than there can be.
     for package in [vec![1, 16, 0, 0, 0, 0, 0, 15], vec![9, 15, 0, 0, 0, 0, 0, 15]] {
         let owner = Owner { package: Some(package), ..Owner::default() };
-        rig.open(&FlowSpec { owner: owner.clone(), ..outbound() });
-        rig.open(&FlowSpec { owner, ..inbound() });
+        rig.open(&FlowSpec { owner: owner.clone(), path: None, ..outbound() });
+        rig.open(&FlowSpec { owner, path: None, ..inbound() });
     }
     rig.set(|switches| switches.empty_fields = vec![Field::PackageId, Field::InterfaceIndex]);
     rig.open(&outbound());

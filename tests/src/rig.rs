@@ -4,7 +4,7 @@
 #![expect(clippy::must_use_candidate, reason = "many a test only wants the flow to be there")]
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::atomic::{AtomicU16, Ordering},
@@ -203,6 +203,14 @@ impl Rig {
     pub fn fail(&self, import: &str, nth: u64, status: Option<u32>) {
         self.machine.faults().fail(import, nth, status);
     }
+}
+
+/// A flow of which a session has heard anything after its close, and that event. Where handles are used again, of the last flow
+/// that had the handle.
+pub fn told_of_after_its_end(events: &[Event]) -> Option<(u64, String)> {
+    let of_flows = events.iter().filter_map(|event| Some((event.find("FlowHandle")?.number()?, event.name())));
+    let last: BTreeMap<u64, &str> = of_flows.collect();
+    last.into_iter().find(|&(_, name)| name != "FlowClose").map(|(flow, name)| (flow, name.to_owned()))
 }
 
 /// The value of a field of a trace line.

@@ -101,7 +101,8 @@ impl Situation<'_> {
             }
             Field::PackageId => {
                 let sid = spec.owner.package.as_deref().unwrap_or(&NULL_SID);
-                of(data_type::SID, frame.place_at_guard(sid))
+                // One thing ends at the guard page: the path, if there is one.
+                of(data_type::SID, if path.is_some() { frame.place_all(sid) } else { frame.place_at_guard(sid) })
             }
             Field::ReauthorizeReason | Field::Unfilled => FwpValue::default(),
         }

@@ -1,9 +1,6 @@
 //! One run of a case: a fresh machine, the threads in an order of somebody's choice, and what must hold afterwards.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flowtag_simulator::{
     Options,
@@ -11,7 +8,7 @@ use flowtag_simulator::{
     service::State,
     wfp::status,
 };
-use flowtag_tests::rig::{Rig, outbound};
+use flowtag_tests::rig::{Rig, outbound, told_of_after_its_end};
 
 use super::case::{Case, Sessions};
 
@@ -92,9 +89,7 @@ fn after(rig: &Rig) -> Result<(), String> {
 /// The last that a session hears of a handle is that its flow is closed: nothing is told of a flow that has ended.
 fn every_flow_is_closed(rig: &Rig, sessions: &Sessions) -> Result<(), String> {
     for &session in sessions.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        let events = rig.events(session);
-        let last: BTreeMap<_, _> = events.iter().map(|event| (event.number("FlowHandle"), event.name())).collect();
-        if let Some((flow, name)) = last.into_iter().find(|&(_, name)| name != "FlowClose") {
+        if let Some((flow, name)) = told_of_after_its_end(&rig.events(session)) {
             return Err(format!("the last event of the flow {flow:#x} is {name}"));
         }
     }
