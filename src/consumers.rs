@@ -81,8 +81,9 @@ fn capture(flows: &mut Captured) -> bool {
     }
     let more = flows.next(&irql);
     for flow in flows.take() {
-        etw::write_with_path(Id::FlowRundown, flow.path(), |payload| {
-            fields::flow_rundown(payload, flow.told(), flow.history());
+        let told = flow.told();
+        etw::write_with_path(Id::FlowRundown, told.path, |payload| {
+            fields::flow_rundown(payload, told, flow.history());
         });
     }
     more

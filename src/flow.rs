@@ -18,7 +18,7 @@ use crate::{
         fields::{self, History, Told},
     },
     flow_ring::{self, BATCH, Contexts, FlowRing, Occupant, Refused, Slot},
-    package,
+    package::Stored,
     path::{self, Extent, Path, Unit},
     pool, print,
     references::References,
@@ -27,7 +27,7 @@ use crate::{
     tag::{Direction, Tag},
     time,
     totals::TOTALS,
-    trace::{self, level},
+    trace::{self, Why, level},
 };
 
 /// The flows that may have contexts.
@@ -52,12 +52,12 @@ pub struct Flow {
     references: References,
     slot: AtomicU32,
     opened_at: u64,
+    tag: Tag,
+    details: Details,
     path: Extent,
     /// Bytes of its owner's package, which lie behind the path.
     package: u8,
     opened: AtomicBool,
-    tag: Tag,
-    details: Details,
     /// Behind the rest: packets of both ways are counted on different processors, which must not share a cache line.
     r#in: Side,
 }
@@ -183,10 +183,10 @@ impl NewFlow {
     /// Captures a flow. [`None`] when memory is short.
     ///
     /// IRQL: that at which the authorization was entered, since the path may be pageable there
-    pub fn allocate(tag: &Tag, details: Details, path: &Path, package: &[u8]) -> Option<Self> {
-        let extent = path.extent();
-        let package = package.get(..package.len().min(package::LONGEST)).unwrap_or_default();
-        let behind = extent.bytes().wrapping_add(package.len());
+    pub fn allocate(tag: &Tag, details: Details, path: &Path, package: Stored) -> Option<Self> {
+        let units = path.units();
+        let package = package.bytes();
+        let behind = units.wrapping_mul(size_of::<Unit>()).wrapping_add(package.len());
         let block = pool::allocate(size_of::<Flow>().wrapping_add(behind), pool::FLOW)?;
         let flow = block.cast::<Flow>();
         let record = Flow {
@@ -195,8 +195,8 @@ impl NewFlow {
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
             opened_at: time::units(),
-            path: extent,
-            #[expect(clippy::cast_possible_truncation, reason = "at most LONGEST")]
+            path: path.extent(),
+            #[expect(clippy::cast_possible_truncation, reason = "as long as an identifier is at most")]
             package: package.len() as u8,
             opened: AtomicBool::new(false),
             tag: *tag,
@@ -208,11 +208,11 @@ impl NewFlow {
         // SAFETY: the block goes on behind the record.
         let behind = unsafe { flow.add(1) };
         // SAFETY: for as many zeroed bytes as the path has.
-        let captured = unsafe { slice::from_raw_parts_mut(behind.cast::<Unit>().as_ptr(), extent.units()) };
+        let captured = unsafe { slice::from_raw_parts_mut(behind.cast::<Unit>().as_ptr(), units) };
         path.write(captured);
         if !package.is_empty() {
             // SAFETY: the block goes on behind the path.
-            let behind = unsafe { behind.cast::<Unit>().add(extent.units()) };
+            let behind = unsafe { behind.cast::<Unit>().add(units) };
             // SAFETY: for as many bytes.
             unsafe { behind.cast::<u8>().copy_from_nonoverlapping(NonNull::from(package).cast(), package.len()) };
         }
@@ -255,7 +255,7 @@ impl FlowRef {
     /// The owner's path as it was captured. It lies behind the record, where a reference to the record does not reach.
     ///
     /// IRQL: any
-    pub fn path(&self) -> path::Captured<'_> {
+    fn path(&self) -> path::Captured<'_> {
         // SAFETY: the block goes on behind the record.
         let path = unsafe { self.0.add(1) };
         // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
@@ -272,7 +272,7 @@ impl FlowRef {
         // SAFETY: and behind the path.
         let package = unsafe { path.cast::<Unit>().add(self.path.units()) };
         // SAFETY: `NewFlow::allocate` made room for so many bytes there, and wrote them.
-        package::of_stored(unsafe { slice::from_raw_parts(package.cast().as_ptr(), self.package.into()) })
+        Stored::read(unsafe { slice::from_raw_parts(package.cast().as_ptr(), self.package.into()) }).sid()
     }
 
     /// What events tell of the flow.
@@ -356,26 +356,49 @@ impl Drop for FlowRef {
     /// Release.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, on any thread, also inside Associate or Remove
+    #[inline]
     fn drop(&mut self) {
-        if !self.references.give_back() {
-            return;
+        if self.references.give_back() {
+            self.end();
         }
+    }
+}
+
+impl FlowRef {
+    /// The last reference has been given back: frees the slot, then the record. Apart from the others, of which there are two for
+    /// each last one.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`, on any thread, also inside Associate or Remove
+    #[inline(never)]
+    fn end(&self) {
         let why = RING.lock().release(self.slot.load(Ordering::Relaxed));
         if self.opened.load(Ordering::Relaxed) {
             TOTALS.closed.count();
-            let history = self.history();
-            print::flow(level::FLOWS, |line| {
-                let History { out, r#in, duration } = history;
-                trace::close(line, &self.tag, out, r#in, duration / time::UNITS_PER_MILLISECOND, why);
-            });
-            etw::write_with_path(Id::FlowClose, self.path(), |payload| {
-                fields::flow_close(payload, self.told(), history, why);
-            });
+            if print::is_flow_seen(level::FLOWS) || etw::wants(Id::FlowClose) {
+                self.tell_of_end(why);
+            }
         }
         // SAFETY: allocated with this tag, and this was the last reference.
         unsafe { pool::free(self.0.cast(), pool::FLOW) };
         // The very last act: at zero, unload goes on and takes this code away.
         LIVE.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Writes the line and the event of a flow that has been let go of.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`
+    #[cold]
+    #[inline(never)]
+    fn tell_of_end(&self, why: Why) {
+        let history = self.history();
+        print::flow(level::FLOWS, |line| {
+            let History { out, r#in, duration } = history;
+            trace::close(line, &self.tag, out, r#in, duration / time::UNITS_PER_MILLISECOND, why);
+        });
+        if etw::wants(Id::FlowClose) {
+            let told = self.told();
+            etw::write_with_path(Id::FlowClose, told.path, |payload| fields::flow_close(payload, told, history, why));
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! IRQL: any: nothing here calls the kernel
 
+#[cfg(not(windows))]
 use core::ffi::CStr;
+use core::ffi::c_char;
 
 /// Bytes that `DbgPrintEx` passes on in one call.
 const CAPACITY: usize = 512;
@@ -23,7 +25,14 @@ impl Line {
         Self { bytes: [0; CAPACITY], len: 0 }
     }
 
-    /// What is written so far. The last byte of the buffer never is, so there is always a NUL.
+    /// The beginning of what is written so far. The last byte of the buffer never is, so there is always a NUL.
+    #[must_use]
+    pub const fn as_ptr(&self) -> *const c_char {
+        self.bytes.as_ptr().cast()
+    }
+
+    /// The same, as tests read it.
+    #[cfg(not(windows))]
     #[must_use]
     pub fn as_c_str(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
@@ -54,8 +63,11 @@ impl Line {
     pub fn low_bytes(&mut self, units: &[[u8; 2]]) {
         let room = self.bytes.get_mut(self.len..Self::LONGEST).unwrap_or_default();
         self.len = self.len.wrapping_add(room.len().min(units.len()));
-        for (place, [low, _]) in room.iter_mut().zip(units) {
-            *place = *low;
+        for (place, unit) in room.iter_mut().zip(units) {
+            // Taken from the whole unit: so the compiler makes eight at a time of it.
+            #[expect(clippy::cast_possible_truncation, reason = "the low byte is what is asked for")]
+            let low = u16::from_le_bytes(*unit) as u8;
+            *place = low;
         }
     }
 

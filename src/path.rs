@@ -24,6 +24,7 @@ const READ_FIRST: usize = 64;
 const READ_LAST: usize = 320;
 
 const CUT: Unit = [b'*', 0];
+const NUL: Unit = [0, 0];
 
 /// What is kept of a path: all of it, or its beginning and its end.
 pub struct Path<'a> {
@@ -40,7 +41,7 @@ impl<'a> Path<'a> {
         let all = bytes.as_chunks().0;
         // Nearly every path is short, and has a NUL at its end or nowhere.
         let text = if let [text @ .., [0, 0]] = all { text } else { all };
-        if text.len() <= UNITS && !has_nul(text) {
+        if text.len() <= UNITS {
             return Self { head: text, tail: None };
         }
         let end = end(all);
@@ -73,16 +74,20 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// How much [`Self::write`] writes, and where in it the cut is.
+    /// Code units that [`Self::write`] writes.
+    #[must_use]
+    pub const fn units(&self) -> usize {
+        match self.tail {
+            Some(tail) => self.head.len().wrapping_add(1).wrapping_add(tail.len()),
+            None => self.head.len(),
+        }
+    }
+
+    /// How many these are, and where among them the cut is.
     #[must_use]
     pub const fn extent(&self) -> Extent {
-        let head = self.head.len();
-        let (units, cut) = match self.tail {
-            Some(tail) => (head.wrapping_add(1).wrapping_add(tail.len()), head),
-            None => (head, NOWHERE as usize),
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "at most UNITS, or NOWHERE")]
-        Extent { units: units as u16, cut: cut as u16 }
+        #[expect(clippy::cast_possible_truncation, reason = "at most UNITS")]
+        Extent { units: self.units() as u16, cut: if self.tail.is_some() { self.head.len() as u16 } else { NOWHERE } }
     }
 
     /// Writes what is kept.
@@ -112,12 +117,6 @@ impl Extent {
     pub const fn units(self) -> usize {
         self.units as usize
     }
-
-    /// Bytes.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        self.units().wrapping_mul(size_of::<Unit>())
-    }
 }
 
 /// A path as it was captured.
@@ -128,10 +127,12 @@ pub struct Captured<'a> {
 }
 
 impl<'a> Captured<'a> {
-    /// What [`Path::write`] has written.
+    /// What [`Path::write`] has written. A NUL ends it: not looked for when it was captured, since not all that is captured is
+    /// ever shown.
     #[must_use]
-    pub const fn new(units: &'a [Unit], extent: Extent) -> Self {
-        Self { units, cut: extent.cut }
+    pub fn new(units: &'a [Unit], extent: Extent) -> Self {
+        let text = if has_nul(units) { units.split(|unit| *unit == NUL).next().unwrap_or_default() } else { units };
+        Self { units: text, cut: extent.cut }
     }
 
     /// All of it, with a `*` where it was cut.
@@ -157,7 +158,7 @@ fn copy(from: &[Unit], to: &mut [Unit]) {
 
 /// One pass without a branch, which the compiler turns into one over eight code units at a time.
 fn has_nul(text: &[Unit]) -> bool {
-    let count = |nuls: u16, unit: &Unit| nuls.wrapping_add(u16::from(u16::from_le_bytes(*unit) == 0));
+    let count = |nuls: u16, unit: &Unit| nuls.wrapping_add(u16::from(*unit == NUL));
     text.iter().fold(0, count) != 0
 }
 
@@ -166,7 +167,7 @@ fn end(all: &[Unit]) -> usize {
     let second = all.len().saturating_sub(READ_LAST).max(READ_FIRST);
     let nul_from = |start: usize, until: usize| {
         let range = all.get(start..until.min(all.len()))?;
-        range.iter().position(|unit| *unit == [0, 0]).map(|index| index.wrapping_add(start))
+        range.iter().position(|unit| *unit == NUL).map(|index| index.wrapping_add(start))
     };
     nul_from(0, READ_FIRST).or_else(|| nul_from(second, all.len())).unwrap_or(all.len())
 }
@@ -195,8 +196,9 @@ mod tests {
         let extent = path.extent();
         let mut units = vec![[0; 2]; extent.units()];
         path.write(&mut units);
-        let cut = Captured::new(&units, extent).around_the_cut().map(|(head, _)| head.len());
-        (units.into_iter().map(u16::from_le_bytes).collect(), cut)
+        let captured = Captured::new(&units, extent);
+        let cut = captured.around_the_cut().map(|(head, _)| head.len());
+        (captured.units().iter().map(|unit| u16::from_le_bytes(*unit)).collect(), cut)
     }
 
     fn kept(bytes: &[u8]) -> String {
@@ -332,7 +334,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_blob_is_kept_longer_than_the_limit(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-            prop_assert!(Path::of(&bytes).extent().bytes() <= LONGEST);
+            prop_assert!(Path::of(&bytes).units() * 2 <= LONGEST);
         }
 
         #[test]

@@ -45,9 +45,16 @@ pub fn quiet() {
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 pub fn flow(least_level: u32, write: impl FnOnce(&mut Line)) {
-    if level() >= least_level && !QUIET.load(Ordering::Relaxed) && is_seen() {
+    if is_flow_seen(least_level) {
         print(DPFLTR_INFO_LEVEL, write);
     }
+}
+
+/// Whether as much about flows is traced, and anybody sees it.
+///
+/// IRQL: any
+pub fn is_flow_seen(least_level: u32) -> bool {
+    level() >= least_level && !QUIET.load(Ordering::Relaxed) && is_seen()
 }
 
 /// Whether lines about flows are seen: else all the work for one would be for nothing. Neither a debugger nor a callback for debug
@@ -91,5 +98,5 @@ fn print(level: u32, write: impl FnOnce(&mut Line)) {
     let mut line = Line::empty();
     write(&mut line);
     // SAFETY: both strings end with NUL, and the format asks for the one that is passed.
-    unsafe { DbgPrintEx(COMPONENT, level, c"%s".as_ptr(), line.as_c_str().as_ptr()) };
+    unsafe { DbgPrintEx(COMPONENT, level, c"%s".as_ptr(), line.as_ptr()) };
 }

@@ -43,12 +43,9 @@ pub struct Traffic {
 
 /// `open`: a flow has been tagged.
 pub fn open(line: &mut Line, tag: &Tag, details: &Details, path: Captured) {
-    start(line, "open", tag);
-    line.text(" dir=");
+    start(line, "flowtag: open flow=0x", tag);
     line.text(direction(tag.direction));
-    line.text(" proto=");
     protocol(line, tag.protocol);
-    line.byte(b' ');
     if tag.is_icmp() {
         bare(line, tag.local.address);
         line.text(" -> ");
@@ -66,14 +63,13 @@ pub fn open(line: &mut Line, tag: &Tag, details: &Details, path: Captured) {
         Origin::New => " origin=new",
         Origin::Reauth => " origin=reauth",
     });
-    line.text(" svc=");
     if details.service_tag == 0 {
-        line.byte(b'-');
+        line.text(" svc=- path=");
     } else {
-        line.text("0x");
+        line.text(" svc=0x");
         line.hexadecimal(details.service_tag);
+        line.text(" path=");
     }
-    line.text(" path=");
     if path.units().is_empty() {
         line.byte(b'-');
     } else {
@@ -84,8 +80,7 @@ pub fn open(line: &mut Line, tag: &Tag, details: &Details, path: Captured) {
 
 /// `first` or `packet`: a packet has passed.
 pub fn packet(line: &mut Line, first: bool, tag: &Tag, way: Direction, bytes: u32) {
-    start(line, if first { "first" } else { "packet" }, tag);
-    line.text(" dir=");
+    start(line, if first { "flowtag: first flow=0x" } else { "flowtag: packet flow=0x" }, tag);
     line.text(direction(way));
     line.text(" bytes=");
     line.decimal(bytes);
@@ -94,7 +89,7 @@ pub fn packet(line: &mut Line, first: bool, tag: &Tag, way: Direction, bytes: u3
 
 /// `close`: the driver has let go of a flow.
 pub fn close(line: &mut Line, tag: &Tag, out: Traffic, r#in: Traffic, milliseconds: u64, why: Why) {
-    start(line, "close", tag);
+    start(line, "flowtag: close flow=0x", tag);
     line.text(" packets=");
     line.decimal(out.packets);
     line.byte(b'/');
@@ -112,10 +107,8 @@ pub fn close(line: &mut Line, tag: &Tag, out: Traffic, r#in: Traffic, millisecon
     });
 }
 
-fn start(line: &mut Line, event: &str, tag: &Tag) {
-    line.text("flowtag: ");
-    line.text(event);
-    line.text(" flow=0x");
+fn start(line: &mut Line, start: &str, tag: &Tag) {
+    line.text(start);
     line.hexadecimal(tag.flow);
     line.text(" pid=");
     line.decimal(tag.pid);
@@ -123,18 +116,22 @@ fn start(line: &mut Line, event: &str, tag: &Tag) {
 
 const fn direction(direction: Direction) -> &'static str {
     match direction {
-        Direction::Out => "out",
-        Direction::In => "in",
+        Direction::Out => " dir=out",
+        Direction::In => " dir=in",
     }
 }
 
 fn protocol(line: &mut Line, protocol: Given) {
     match protocol.get().map(u8::try_from) {
-        Some(Ok(ICMP)) => line.text("icmp"),
-        Some(Ok(TCP)) => line.text("tcp"),
-        Some(Ok(UDP)) => line.text("udp"),
-        Some(Ok(ICMPV6)) => line.text("icmpv6"),
-        _ => number(line, protocol),
+        Some(Ok(ICMP)) => line.text(" proto=icmp "),
+        Some(Ok(TCP)) => line.text(" proto=tcp "),
+        Some(Ok(UDP)) => line.text(" proto=udp "),
+        Some(Ok(ICMPV6)) => line.text(" proto=icmpv6 "),
+        _ => {
+            line.text(" proto=");
+            number(line, protocol);
+            line.byte(b' ');
+        }
     }
 }
 

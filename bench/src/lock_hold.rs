@@ -11,6 +11,7 @@ use flowtag_on_host::{
     details::{Details, Identity},
     flow::{Flow, FlowRef, InSlot, NewFlow, NoSlot, RING},
     flow_ring::{FlowRing, LOOKS, Slot},
+    package::Stored,
     path::Path,
     side::Side,
     sync::AtDispatch,
@@ -187,7 +188,7 @@ fn newcomer(handle: u64) -> Result<FlowRef> {
         origin: Origin::New,
     };
     let details = Details { service_tag: 0, compartment: 1, interface: 12, identity: Identity::UNKNOWN };
-    let flow = NewFlow::allocate(&tag, details, &Path::of(&[]), &[]).context("no memory for a record")?;
+    let flow = NewFlow::allocate(&tag, details, &Path::of(&[]), Stored::of(None)).context("no memory for a record")?;
     Ok(flow.bring_to_life())
 }
 

@@ -17,10 +17,7 @@ const _: () = assert!((FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID as usize) <
 
 /// The values of one classify call.
 #[derive(Clone, Copy)]
-pub struct Values<'a> {
-    layer: u16,
-    list: &'a [FWP_VALUE0; READ],
-}
+pub struct Values<'a>(&'a [FWP_VALUE0; READ]);
 
 impl<'a> Values<'a> {
     /// Wraps what the filter engine passed.
@@ -36,18 +33,12 @@ impl<'a> Values<'a> {
         } else {
             const { &[FWP_VALUE0::EMPTY; READ] }
         };
-        Self { layer: values.layerId, list }
-    }
-
-    /// Run-time id of the layer that classifies.
-    #[must_use]
-    pub const fn layer(self) -> u16 {
-        self.layer
+        Self(list)
     }
 
     /// A value, if it is there and of this type.
     fn of_type(self, field: u32, r#type: u32) -> Option<&'a FWP_VALUE0> {
-        self.list.get(field as usize).filter(|value| value.r#type == r#type)
+        self.0.get(field as usize).filter(|value| value.r#type == r#type)
     }
 
     /// An 8-bit value.
