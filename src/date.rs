@@ -14,11 +14,11 @@ const DAYS_IN_A_YEAR: u64 = 365;
 const LATEST: u64 = (21 * DAYS_IN_400_YEARS - DAYS_IN_A_YEAR - 1) * MILLISECONDS_PER_DAY * UNITS_PER_MILLISECOND - 1;
 
 /// Appends a point in time, given in units of 100 ns since the beginning of 1601, or `-` for one that has no year of four digits.
-pub fn write(line: &mut Line, time: i64) {
-    let Some(time) = u64::try_from(time).ok().filter(|time| *time <= LATEST) else {
+pub fn write(line: &mut Line, time: u64) {
+    if time > LATEST {
         line.byte(b'-');
         return;
-    };
+    }
     let milliseconds = time / UNITS_PER_MILLISECOND;
     let (year, month, day) = date_of(milliseconds / MILLISECONDS_PER_DAY);
     padded(line, year, 4);
@@ -75,9 +75,9 @@ mod tests {
     use super::*;
 
     /// 1 January 1970 (Win32, "Converting a time_t value to a FILETIME").
-    const UNIX: i64 = 116_444_736_000_000_000;
+    const UNIX: u64 = 116_444_736_000_000_000;
 
-    fn written(time: i64) -> String {
+    fn written(time: u64) -> String {
         let mut line = Line::empty();
         write(&mut line, time);
         line.as_c_str().to_str().unwrap().to_owned()
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_no_calendar_has_is_a_dash() {
-        assert_eq!([written(-1), written(i64::MIN), written(i64::MAX)], ["-"; 3]);
+        assert_eq!([written(i64::MAX.cast_unsigned()), written(u64::MAX)], ["-"; 2]);
     }
 
     /// The day after this one, as children learn it.

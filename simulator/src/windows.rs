@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     computer::{Handed, Imports, Machine, Subsystem, machine::Settings},
+    etw::Etw,
     image::{Image, LoadError},
     kernel::{Configuration, Kernel, Version, pool::PoolKind, registry::Registry, time::ClockKind},
     kmdf::Kmdf,
@@ -140,6 +141,7 @@ fn booted(options: Options, registry: Registry, boots: u64) -> Machine {
         Box::new(kernel),
         Box::new(Wfp::new(watch, release.callout_flags)),
         Box::new(Ndis::default()),
+        Box::new(Etw::default()),
         Box::new(Kmdf::new(release.kmdf_minor)),
         Box::new(Services::default()),
         Box::new(Installed { options, boots }),

@@ -52,7 +52,9 @@ impl Steps {
             // What start has given back itself is no part of teardown.
             steps.clear();
         }
-        let known = TABLE.iter().any(|(_, _, release, _)| *release == call.name()) || BEFORE.contains(&call.name());
+        let known = TABLE.iter().any(|(_, _, release, _)| *release == call.name())
+            || BEFORE.contains(&call.name())
+            || call.name() == NO_MORE_EVENTS;
         let registers = call.name() == BEFORE[3] && call.arg_u8(2) == 0;
         if known && !registers {
             steps.push(step(call.name(), call.arg_u32(0).into()));
@@ -79,9 +81,17 @@ fn alone() -> Vec<String> {
     [BEFORE[1], BEFORE[0], BEFORE[1], BEFORE[3]].map(str::to_owned).to_vec()
 }
 
+/// Start begins with the provider of events, so that there are some for what fails. It goes when nothing is left of which there are
+/// any, captures having ended, and before the memory that these read.
+const NO_MORE_EVENTS: &str = "EtwUnregister";
+
 /// What gives back the first `count` acquisitions, the last one first.
 fn releases(count: usize) -> Vec<String> {
-    acquisitions().into_iter().take(count).rev().map(|(_, release, _)| release).collect()
+    let mut releases: Vec<_> = acquisitions().into_iter().take(count).rev().map(|(_, release, _)| release).collect();
+    // The device, the ring and the table go last.
+    let memory = releases.len() - count.min(3);
+    releases.splice(memory..memory, [BEFORE[1], NO_MORE_EVENTS].map(str::to_owned));
+    releases
 }
 
 #[test]
@@ -118,7 +128,9 @@ fn a_start_that_fails_releases_what_it_has_in_the_reverse_order() {
         steps.retain(|step| step != BEFORE[1]);
         let subscribed = if *failing == "FwpmEngineOpen0" { vec![BEFORE[0].to_owned()] } else { Vec::new() };
         let watching = if count > 1 { vec![BEFORE[3].to_owned()] } else { Vec::new() };
-        assert_eq!(steps, [subscribed, watching, releases(count)].concat(), "{failing}, call {nth}");
+        let mut expected = [subscribed, watching, releases(count)].concat();
+        expected.retain(|step| step != BEFORE[1]);
+        assert_eq!(steps, expected, "{failing}, call {nth}");
         rig.assert_clean();
     }
 }

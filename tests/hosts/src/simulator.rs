@@ -9,7 +9,7 @@ use flowtag_simulator::{
         registry::Value,
     },
     service::ServiceError,
-    wfp::{Direction, FlowHandle, FlowSpec, Packet},
+    wfp::{Direction, FlowHandle, FlowSpec, Owner, Packet},
 };
 use flowtag_tests::rig::{Rig, SERVICE, path_blob};
 
@@ -104,6 +104,7 @@ fn spec(connection: &Connection) -> FlowSpec {
     FlowSpec {
         pid: Some(connection.pid),
         path: Some(path_blob(&connection.path)),
+        owner: Owner::default(),
         direction: if connection.outbound { Direction::Outbound } else { Direction::Inbound },
         protocol: connection.protocol,
         local: connection.local,

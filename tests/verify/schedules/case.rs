@@ -1,13 +1,17 @@
 //! What a case is.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use flowtag_simulator::{
     Machine,
+    etw::{Session, SessionId},
     kernel::processes::{Process, ProcessSpec},
     wfp::{Direction, FlowHandle, Packet, Switches},
 };
-use flowtag_tests::rig::{TCP, outbound};
+use flowtag_tests::rig::{PROVIDER, TCP, outbound};
 
 /// A machine with flows, and threads that do something to them at once.
 #[derive(Clone)]
@@ -60,8 +64,20 @@ pub enum Does {
     Pass,
     /// `sc start`: the driver does not run before.
     Load,
+    /// A session begins that wants events of flows.
+    Listen,
+    /// The same, and it asks for the live ones.
+    Capture,
     /// `sc stop`.
     Unload,
+}
+
+/// What all threads of a run know.
+pub struct Known {
+    /// Who has opened the flows.
+    pub owner: Owner,
+    /// The sessions that were begun.
+    pub sessions: Sessions,
 }
 
 /// Who has opened the flows of a case.
@@ -86,6 +102,9 @@ impl Owner {
 fn spec(pid: Option<u64>) -> ProcessSpec {
     ProcessSpec { pid, ..ProcessSpec::program(IMAGE) }
 }
+
+/// The sessions that a case has begun.
+pub type Sessions = Mutex<Vec<SessionId>>;
 
 /// A flow of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +133,13 @@ impl Case {
     }
 
     /// Does it. What the service control manager or the referee says is the error.
-    pub fn perform(&self, machine: &Machine, owner: &Owner, does: Does) -> Result<(), String> {
+    pub fn perform(&self, machine: &Machine, known: &Known, does: Does) -> Result<(), String> {
+        let Known { owner, sessions } = known;
+        let listen = || {
+            let session = machine.start_session(Session::of(PROVIDER, 4, 1))?;
+            sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+            Ok(session)
+        };
         let packet = Packet::new(TCP, 100);
         let done = match does {
             Does::Connect => machine.open_flow(&outbound()).map(drop),
@@ -138,6 +163,8 @@ impl Case {
             }
             Does::Pass => machine.start_process(&spec(None)).and_then(|process| machine.exit_process(process, 0)),
             Does::Load => return machine.start_service("flowtag").map(drop).map_err(|error| error.to_string()),
+            Does::Listen => listen().map(drop),
+            Does::Capture => listen().and_then(|session| machine.capture_state(session)),
             Does::Unload => return machine.stop_service("flowtag").map(drop).map_err(|error| error.to_string()),
         };
         done.map_err(|bug_check| bug_check.to_string())

@@ -173,6 +173,17 @@ impl Pool {
         self.table().blocks.values().filter(|block| block.freed_by.is_none()).cloned().collect()
     }
 
+    /// Whether `address` lies in a live block of paged pool.
+    pub(crate) fn is_paged(&self, address: u64) -> bool {
+        let table = self.table();
+        let near = table.blocks.range(..=address).next_back().map(|(_, block)| block);
+        near.is_some_and(|block| {
+            block.paged
+                && block.freed_by.is_none()
+                && (block.address..block.address + block.size as u64).contains(&address)
+        })
+    }
+
     /// The live blocks in words, those of one place and tag together; `None` when there are none.
     pub(crate) fn leaks(&self, places: Places<'_>) -> Option<String> {
         let mut groups: BTreeMap<(Tag, u64), (usize, usize)> = BTreeMap::new();
