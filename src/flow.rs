@@ -13,9 +13,9 @@ use core::{
 
 use crate::{
     flow_ring::{self, Contexts, FlowRing, Occupant, Refused, Slot},
+    identity::Identity,
     path::Path,
     pool, print, processes,
-    processes::table::Identity,
     references::References,
     side::Side,
     sync::{AtDispatch, DispatchMutex},

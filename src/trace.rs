@@ -3,8 +3,8 @@
 //! IRQL: any: nothing here calls the kernel
 use crate::{
     address, date,
+    identity::Identity,
     line::Line,
-    processes::table::Identity,
     shorten,
     tag::{Address, Direction, Endpoint, Given, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
 };
