@@ -23,10 +23,11 @@ use wdk_sys::{
 use self::{
     ffi::PS_CREATE_NOTIFY_INFO,
     stored::StoredPath,
-    table::{Identity, Inserted, Slot, Table},
+    table::{Inserted, Slot, Table},
 };
 use crate::{
     failure::Failure,
+    identity::Identity,
     life, pool, print,
     sync::{AtDispatch, DispatchMutex},
     totals::TOTALS,

@@ -12,6 +12,8 @@
 //! IRQL: `DISPATCH_LEVEL`, under the lock
 use core::{iter, num::NonZeroU64};
 
+use crate::identity::Identity;
+
 /// The id of the System process, which lives for as long as Windows does: so nobody else ever has it. (Guess, though everybody
 /// relies on it: no page of the kernel's says so.)
 pub const SYSTEM: u64 = 4;
@@ -29,19 +31,6 @@ pub struct Process<P> {
     pub parent: Option<NonZeroU64>,
     /// Its image; [`None`] for one that has none, or if memory was short.
     pub path: Option<P>,
-}
-
-/// Which process it is, without doubt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Its start key.
-    pub key: NonZeroU64,
-    /// When it was created, in units of 100 ns since 1601, UTC.
-    pub created: i64,
-    /// The id that its parent had.
-    pub parent: Option<NonZeroU64>,
-    /// The start key of its parent, if that is known.
-    pub parent_key: Option<NonZeroU64>,
 }
 
 /// What has become of a process that was to be inserted. Whoever holds a path drops it, which must not happen under the lock.

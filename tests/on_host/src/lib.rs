@@ -49,6 +49,8 @@ pub mod failure;
 pub mod flow;
 #[path = "../../../src/flow_ring.rs"]
 pub mod flow_ring;
+#[path = "../../../src/identity.rs"]
+pub mod identity;
 #[path = "../../../src/life.rs"]
 pub mod life;
 #[path = "../../../src/line.rs"]

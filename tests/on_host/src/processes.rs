@@ -8,9 +8,12 @@ use std::num::NonZeroU64;
 
 use self::{
     stored::StoredPath,
-    table::{Identity, Process, Slot, Table},
+    table::{Process, Slot, Table},
 };
-use crate::sync::{AtDispatch, DispatchMutex};
+use crate::{
+    identity::Identity,
+    sync::{AtDispatch, DispatchMutex},
+};
 
 static PROCESSES: DispatchMutex<Table<'static, StoredPath>> = DispatchMutex::new(Table::empty());
 

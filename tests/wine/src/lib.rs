@@ -10,6 +10,7 @@
 pub mod fault;
 pub mod image;
 pub mod kmdf;
+pub mod list;
 pub mod lock;
 pub mod missing;
 pub mod nt;

@@ -9,10 +9,10 @@ use core::{
 
 use crate::{
     complain,
+    list::List,
     lock::Lock,
     nt::{self, INFO_LENGTH_MISMATCH, INVALID_PARAMETER, NOT_FOUND, NOT_SUPPORTED, SUCCESS, Status, UnicodeString},
     text::Text,
-    wfp::List,
 };
 
 /// `STATUS_INVALID_CID`.
@@ -64,8 +64,7 @@ struct State {
     opened: Option<Process>,
 }
 
-static STATE: Lock<State> =
-    Lock::new(State { all: List::new(), made: 1, routine: None, references: 0, opened: None });
+static STATE: Lock<State> = Lock::new(State { all: List::new(), made: 1, routine: None, references: 0, opened: None });
 
 impl State {
     /// The one at an address. Nothing that the driver may do leads to another address.
@@ -82,7 +81,11 @@ impl State {
     }
 
     fn with_id(&self, pid: u64) -> Option<u64> {
-        if pid == SYSTEM { Some(1) } else { self.all.iter().find(|process| process.pid == pid).map(|found| found.number) }
+        if pid == SYSTEM {
+            Some(1)
+        } else {
+            self.all.iter().find(|process| process.pid == pid).map(|found| found.number)
+        }
     }
 }
 

@@ -10,9 +10,8 @@ use super::{
     abi::{Blob, ClassifyFn, ClassifyOut, Metadata, NetBuffer, NetBufferList, Value, Values},
     flow::Flow,
     layer::{Layer, Point, field},
-    list::List,
 };
-use crate::{complain, nt};
+use crate::{complain, list::List, nt};
 
 const EMPTY: Value = Value { kind: 0, value: 0 };
 /// What is in a member whose bit is not set.

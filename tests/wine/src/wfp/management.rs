@@ -3,10 +3,10 @@ use super::{
     PLATFORM,
     abi::{Display, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
     layer::{self, Layer},
-    list::List,
 };
 use crate::{
     complain,
+    list::List,
     nt::{INVALID_PARAMETER, NOT_SUPPORTED, SUCCESS, Status},
 };
 

@@ -8,7 +8,6 @@ mod classify;
 mod contexts;
 mod flow;
 mod layer;
-mod list;
 mod management;
 mod script;
 
@@ -16,21 +15,20 @@ pub use abi::{Callout, ChangeFn, Guid, NewCallout, NewFilter, NewProvider, NewSu
 pub use bfe::{state, subscribe, unsubscribe};
 pub use callouts::{register, unregister};
 pub use contexts::{associate, remove};
-pub use list::List;
 pub use management::{
     abort, add_callout, add_filter, add_provider, add_sublayer, begin, close, commit, delete_callout, delete_filter,
     delete_provider, delete_sublayer, open,
 };
 pub use script::act;
 
-use crate::{complain, lock::Lock};
+use crate::{complain, list::List, lock::Lock};
 
 /// Everything that the platform knows.
 struct Platform {
     service: bfe::Service,
     management: management::Management,
-    callouts: list::List<callouts::Registered, 16>,
-    flows: list::List<flow::Flow, 32>,
+    callouts: List<callouts::Registered, 16>,
+    flows: List<flow::Flow, 32>,
     /// Run-time ids and flow handles come from here.
     numbers: u32,
     /// Whether Associate answers `STATUS_SUCCESS` for a flow that has a context, and keeps the old one: its sibling
@@ -41,8 +39,8 @@ struct Platform {
 static PLATFORM: Lock<Platform> = Lock::new(Platform {
     service: bfe::Service::new(),
     management: management::Management::new(),
-    callouts: list::List::new(),
-    flows: list::List::new(),
+    callouts: List::new(),
+    flows: List::new(),
     numbers: 0x100,
     folds: false,
 });

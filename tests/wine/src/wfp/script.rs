@@ -1,8 +1,8 @@
 //! Acts out the lines of a script between a start and a stop (tests/hosts/README.md says what they mean).
 use core::net::SocketAddr;
 
-use super::{PLATFORM, bfe, classify, contexts, flow::Flow, list::List};
-use crate::{complain, nt::UnicodeString, processes, text::Text, utf16};
+use super::{PLATFORM, bfe, classify, contexts, flow::Flow};
+use crate::{complain, list::List, nt::UnicodeString, processes, text::Text, utf16};
 
 /// The lines to act out.
 const FILE: UnicodeString = utf16!("\\??\\C:\\flowtag\\script");
