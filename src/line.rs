@@ -38,12 +38,6 @@ impl Line {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 
-    /// Bytes that still fit.
-    #[must_use]
-    pub const fn room(&self) -> usize {
-        Self::LONGEST.saturating_sub(self.len)
-    }
-
     /// Appends one byte.
     pub fn byte(&mut self, byte: u8) {
         self.bytes(&[byte]);
