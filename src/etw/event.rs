@@ -159,9 +159,13 @@ impl Wanted {
         let level = if level == 0 { u8::MAX } else { level };
         let any = if any == 0 { u64::MAX } else { any };
         let mut wanted = 0;
-        for (index, event) in EVENTS.iter().enumerate() {
+        let mut bit: u32 = 1;
+        for event in &EVENTS {
             let passes = event.level <= level && event.keyword & any != 0 && event.keyword & all == all;
-            wanted |= u32::from(passes).wrapping_shl(index as u32);
+            if passes {
+                wanted |= bit;
+            }
+            bit = bit.wrapping_shl(1);
         }
         Self(wanted)
     }

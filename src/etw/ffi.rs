@@ -1,6 +1,7 @@
 //! The part of ETW's kernel ABI that this driver uses, by hand as WFP's is ([`crate::wfp::ffi`]): the names and layouts of wdm.h and
 //! evntprov.h.
 #![expect(non_snake_case, non_upper_case_globals, reason = "the names of the Windows headers")]
+#![expect(clippy::upper_case_acronyms, reason = "as above")]
 
 use core::{
     ffi::c_void,

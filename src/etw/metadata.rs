@@ -1,6 +1,6 @@
-//! How an event describes itself: the metadata of TraceLogging, made when the driver is compiled.
+//! How an event describes itself: the metadata of `TraceLogging`, made when the driver is compiled.
 //!
-//! The format is that of the comment "TraceLogging encoding format" in Microsoft's TraceLoggingProvider.h: a size of two bytes
+//! The format is that of the comment on its encoding format in Microsoft's TraceLoggingProvider.h: a size of two bytes
 //! that counts itself; tags, of which we have none; the event's name with a NUL; and for each field its name with a NUL and
 //! its type. A test holds the bytes against those of Microsoft's crate `tracelogging`.
 

@@ -1,4 +1,4 @@
-//! Events for programs: a TraceLogging provider of Event Tracing for Windows (ETW), `flowtag`.
+//! Events for programs: a `TraceLogging` provider of Event Tracing for Windows (ETW), `flowtag`.
 //!
 //! An event is written if a session wants it, which is one load and one bit, and costs nothing else where nobody does. What the
 //! events are is docs/events.md; who hears of sessions is [`crate::consumers`].

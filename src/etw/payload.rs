@@ -47,7 +47,7 @@ impl Payload {
         self.all(number.to_le_bytes());
     }
 
-    /// Appends a process id. Windows' are no longer than this (EVENT_HEADER of evntcons.h has them so).
+    /// Appends a process id. Windows' are no longer than this (`EVENT_HEADER` of evntcons.h has them so).
     pub fn pid(&mut self, pid: u64) {
         #[expect(clippy::cast_possible_truncation, reason = "as said above")]
         self.u32(pid as u32);

@@ -21,6 +21,9 @@ static ID: GUID = GUID::new(0xd8e2_0169, 0x7792, 0x5d9c, 0x6d0d_03a6_ce9a_1af2);
 /// `WINEVENT_CHANNEL_TRACELOGGING`.
 const CHANNEL: u8 = 11;
 
+#[expect(clippy::cast_possible_truncation, reason = "a few bytes")]
+const TRAITS_SIZE: u32 = size_of_val(&PROVIDER) as u32;
+
 /// What the registration is known by; zero while there is none.
 static HANDLE: AtomicU64 = AtomicU64::new(0);
 
@@ -41,12 +44,7 @@ pub fn register(enabled: ETWENABLECALLBACK) -> NTSTATUS {
     // Consumers find the name in each event as well, and Microsoft's header ignores what this answers, too.
     // SAFETY: the handle was made just now, and the metadata is as long as it says.
     unsafe {
-        EtwSetInformation(
-            HANDLE.load(Ordering::Relaxed),
-            EventProviderSetTraits,
-            PROVIDER.as_ptr().cast(),
-            size_of_val(&PROVIDER) as u32,
-        )
+        EtwSetInformation(HANDLE.load(Ordering::Relaxed), EventProviderSetTraits, PROVIDER.as_ptr().cast(), TRAITS_SIZE)
     };
     status
 }

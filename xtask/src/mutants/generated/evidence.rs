@@ -20,8 +20,8 @@ use crate::floors::{attributes, is_for_tests};
 const BUILD: [&str; 7] = [".cargo", "Cargo.lock", "Cargo.toml", "build", "build.rs", "open-wdk", "rust-toolchain.toml"];
 /// What scenarios and tests of the image share.
 const SUITE: [&str; 4] = ["simulator", "tests/Cargo.toml", "tests/data", "tests/src"];
-/// The driver's source, with its unit tests, and the page that these look into.
-const UNITS: [&str; 2] = ["docs/traces.md", "src"];
+/// The driver's source, with its unit tests, and the pages that these look into.
+const UNITS: [&str; 3] = ["docs/events.md", "docs/traces.md", "src"];
 /// What the driver's source runs on, on this machine.
 const ON_HOST: [&str; 2] = ["src", "tests/on_host"];
 const INTERLEAVINGS: [&str; 2] = ["tests/interleavings", "tests/verify/report.rs"];
@@ -134,6 +134,7 @@ mod tests {
             "Cargo.lock",
             "Cargo.toml",
             "build.rs",
+            "docs/events.md",
             "docs/traces.md",
             "rust-toolchain.toml",
             "tests/Cargo.toml",
