@@ -2,7 +2,7 @@
 
 speakeasy's own: DbgPrintEx, ExFreePoolWithTag, KeDelayExecutionThread, RtlCopyUnicodeString, memcpy, memset, the pool,
 the IRQL. Ours: ExAllocatePool2 (on speakeasy's pool), KfRaiseIrql and KeLowerIrql (on speakeasy's IRQL), rundown
-protection, and a clock that goes on by a millisecond whenever it is read.
+protection, event tracing with nobody who listens, and a clock that goes on by a millisecond whenever it is read.
 """
 
 import speakeasy.winenv.defs.nt.ddk as ddk
@@ -14,6 +14,8 @@ apihook = Ntoskrnl.apihook
 
 POOL_FLAG_NON_PAGED = 0x40
 MILLISECOND = 10_000  # in units of 100 ns
+ETW_HANDLE = 0xE7E7
+SET_TRAITS = 2  # EventProviderSetTraits
 
 
 class Kernel(Ntoskrnl):
@@ -21,6 +23,7 @@ class Kernel(Ntoskrnl):
         self.lines = []
         self.pool = {}
         self.rundowns = {}
+        self.provider_registered = False
         self.time = 0
         super().__init__(emu)
 
@@ -97,3 +100,34 @@ class Kernel(Ntoskrnl):
         require(argv[0] in self.rundowns, "ExWaitForRundownProtectionRelease of a block that was not initialized")
         require(not self.rundowns[argv[0]], "ExWaitForRundownProtectionRelease would wait for ever: there is one thread")
         self.rundowns[argv[0]] = None
+
+    @apihook("EtwRegister", argc=4)
+    def EtwRegister(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwRegister")
+        require(not self.provider_registered, "a second provider is not modelled")
+        self.provider_registered = True
+        self.mem_write(argv[3], ETW_HANDLE.to_bytes(8, "little"))
+        return STATUS_SUCCESS
+
+    @apihook("EtwSetInformation", argc=4)
+    def EtwSetInformation(self, emu, argv, ctx={}):
+        self._require_provider(argv[0], "EtwSetInformation")
+        require(argv[1] == SET_TRAITS, f"EtwSetInformation with class {argv[1]} is not modelled")
+        return STATUS_SUCCESS
+
+    @apihook("EtwUnregister", argc=1)
+    def EtwUnregister(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwUnregister")
+        self._require_provider(argv[0], "EtwUnregister")
+        self.provider_registered = False
+        return STATUS_SUCCESS
+
+    @apihook("EtwWriteTransfer", argc=6)
+    def EtwWriteTransfer(self, emu, argv, ctx={}):
+        self._require_provider(argv[0], "EtwWriteTransfer")
+        return STATUS_SUCCESS
+
+    def _require_provider(self, handle, function):
+        """No call falls outside the code between EtwRegister and EtwUnregister (its page)."""
+        held = self.provider_registered and handle == ETW_HANDLE
+        require(held, f"{function} with the handle {handle:#x}, while no provider has it")

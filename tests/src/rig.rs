@@ -12,6 +12,7 @@ use std::{
 
 use flowtag_simulator::{
     Machine, Options,
+    etw::{Event, Session, SessionId},
     kernel::registry::Value,
     service::{Config, ServiceError, State},
     wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Packet, SecondContext, Switches},
@@ -120,6 +121,7 @@ impl Rig {
         assert_eq!(wfp.filters(), 0, "filters");
         assert_eq!(wfp.managed_objects(), 0, "objects in the filter engine");
         assert_eq!(wfp.sessions(), 0, "sessions");
+        assert_eq!(self.machine.etw().registrations(), 0, "providers of events");
         assert_eq!(self.machine.pool().live_count(), 0, "pool blocks: {:?}", self.machine.pool().live_blocks());
         assert_eq!(self.machine.query_service(SERVICE).unwrap().state, State::Stopped);
     }
@@ -166,6 +168,22 @@ impl Rig {
         let mut lines: Vec<_> = self.lines().into_iter().filter(|line| line.starts_with(&start)).collect();
         assert_eq!(lines.len(), 1, "lines `{start}…` in:\n{}", self.lines().join("\n"));
         lines.remove(0)
+    }
+
+    /// Starts a session that gets all events.
+    pub fn listen(&self) -> SessionId {
+        self.listen_to(Session::default())
+    }
+
+    /// Starts a session.
+    pub fn listen_to(&self, session: Session) -> SessionId {
+        self.machine.start_session(session).unwrap()
+    }
+
+    /// What a session has got since this was asked last; it must have lost nothing.
+    pub fn events(&self, session: SessionId) -> Vec<Event> {
+        assert_eq!(self.machine.etw().lost(session), 0, "events were lost");
+        self.machine.etw().events(session)
     }
 
     /// The totals of the last unload.

@@ -6,6 +6,7 @@ use core::{
 };
 
 use crate::{
+    etw,
     nt::{self, UnicodeString},
     utf16,
 };
@@ -19,7 +20,7 @@ struct Function {
     stand_in: *const (),
 }
 
-const FUNCTIONS: [Function; 6] = [
+const FUNCTIONS: [Function; 10] = [
     Function { name: c"ExAllocatePool2", asked: Some(utf16!("ExAllocatePool2")), stand_in: allocate_pool as *const () },
     Function {
         name: c"KeQueryUnbiasedInterruptTime",
@@ -30,6 +31,10 @@ const FUNCTIONS: [Function; 6] = [
     Function { name: c"ExAcquireRundownProtection", asked: None, stand_in: acquire as *const () },
     Function { name: c"ExReleaseRundownProtection", asked: None, stand_in: release as *const () },
     Function { name: c"ExWaitForRundownProtectionRelease", asked: None, stand_in: wait as *const () },
+    Function { name: c"EtwRegister", asked: None, stand_in: etw::register as *const () },
+    Function { name: c"EtwSetInformation", asked: None, stand_in: etw::set_information as *const () },
+    Function { name: c"EtwUnregister", asked: None, stand_in: etw::unregister as *const () },
+    Function { name: c"EtwWriteTransfer", asked: None, stand_in: etw::write as *const () },
 ];
 
 /// What to put in the place of an import; [`None`] where Wine's own stays.
