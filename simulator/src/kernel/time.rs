@@ -199,8 +199,8 @@ mod tests {
         let clock = Clock::new(ClockKind::Real);
         clock.advance(Duration::from_hours(1));
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
-        let since_1601 = unix + Duration::from_secs(11_644_473_600);
-        assert!(since_1601.abs_diff(Duration::from_micros(clock.system_time() / 10)) < Duration::from_secs(60));
+        let since_1601 = unix + Duration::from_hours(11_644_473_600 / 3600);
+        assert!(since_1601.abs_diff(Duration::from_micros(clock.system_time() / 10)) < Duration::from_mins(1));
     }
 
     #[test]
