@@ -44,6 +44,12 @@ pub fn failed(line: &mut Line, step: &str, status: i32) {
     step_of(line, step, status);
 }
 
+/// Nobody gets events.
+pub fn no_events(line: &mut Line, status: i32) {
+    line.text("flowtag: no events");
+    step_of(line, "EtwRegister", status);
+}
+
 /// A callout had to be registered without some of the offload flags.
 pub fn without_flags(line: &mut Line, callout: usize, status: i32) {
     line.text("flowtag: offload flags refused");
@@ -215,6 +221,12 @@ mod tests {
             |line| failed(line, "FwpsCalloutRegister2", status),
             "flowtag: load failed step=FwpsCalloutRegister2 status=0xc0220009",
         );
+    }
+
+    #[test]
+    fn the_line_of_a_driver_without_events_is_as_documented() {
+        let status = 0xc000_009a_u32.cast_signed();
+        assert_line(|line| no_events(line, status), "flowtag: no events step=EtwRegister status=0xc000009a");
     }
 
     #[test]

@@ -8,8 +8,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use flowtag_on_host::{
+    details::{Details, Identity},
     flow::{Flow, FlowRef, InSlot, NewFlow, NoSlot, RING},
     flow_ring::{FlowRing, LOOKS, Slot},
+    package::Stored,
     path::Path,
     side::Side,
     sync::AtDispatch,
@@ -185,7 +187,8 @@ fn newcomer(handle: u64) -> Result<FlowRef> {
         direction: Direction::Out,
         origin: Origin::New,
     };
-    let flow = NewFlow::allocate(&tag, &Path::of(&[])).context("no memory for a record")?;
+    let details = Details { service_tag: 0, compartment: 1, interface: 12, identity: Identity::UNKNOWN };
+    let flow = NewFlow::allocate(&tag, details, &Path::of(&[]), Stored::of(None)).context("no memory for a record")?;
     Ok(flow.bring_to_life())
 }
 

@@ -13,7 +13,7 @@ use flowtag_simulator::{
     kernel::{pool::PoolKind, registry::Value},
     referee::Watch,
     service::Config,
-    wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice},
+    wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice, Owner},
 };
 use flowtag_tests::windivert::{self, FlowLayer, Unavailable, WinDivert};
 
@@ -44,6 +44,8 @@ impl Subject {
 
     fn start(service: &str, image: &Path, settings: &[(&str, u32)]) -> Result<Self> {
         let machine = Machine::new(options());
+        // Lines that nobody sees cost nothing.
+        machine.debug_print().show_everything();
         call_at_passive_level(&machine);
         let config = Config { binary_path: image.display().to_string(), ..Config::default() };
         machine.create_service(service, config).map_err(|error| anyhow!("create the service: {error}"))?;
@@ -123,6 +125,7 @@ pub fn flow(path_length: usize) -> FlowSpec {
     FlowSpec {
         pid: Some(4242),
         path,
+        owner: Owner::default(),
         direction: Direction::Outbound,
         protocol: TCP,
         local: SocketAddr::from(([10, 0, 0, 5], 50123)),

@@ -14,8 +14,6 @@ POOL_ALIGNMENT = 16
 TICK = 10_000
 # Waits of one unload before it is taken for one that does not end.
 PATIENCE = 200
-# The handle of the one provider of events that there may be.
-PROVIDER = 0xE7E7
 
 
 class Kernel:
@@ -24,8 +22,8 @@ class Kernel:
         self.blocks = {}  # by address: tag, first page, size of the pages
         self.next_block = POOL
         self.rundowns = {}  # by address: how many hold it; None once it runs down
-        self.provider_registered = False
         self.lines = []
+        self.providers = 0
         self.time = 10**9
         self.waits = 0
 
@@ -34,9 +32,8 @@ class Kernel:
             "DbgPrintEx": self.debug_print,
             "DbgQueryDebugFilterState": lambda component, level: 1,
             "EtwRegister": self.register_provider,
-            "EtwSetInformation": self.set_traits,
+            "EtwSetInformation": lambda handle, kind, information, length: number("STATUS_SUCCESS"),
             "EtwUnregister": self.unregister_provider,
-            "EtwWriteTransfer": self.write_event,
             "ExAcquireRundownProtection": self.acquire_rundown,
             "ExAllocatePool2": self.allocate,
             "ExFreePoolWithTag": self.free,
@@ -57,7 +54,7 @@ class Kernel:
     def left_behind(self):
         held = sum(1 for count in self.rundowns.values() if count)
         left = [f"{len(self.blocks)} blocks of pool"] if self.blocks else []
-        left += ["a provider of events that is registered"] if self.provider_registered else []
+        left += [f"{self.providers} providers of events"] if self.providers else []
         return left + ([f"{held} rundown protections that are held"] if held else [])
 
     def forget(self):
@@ -114,31 +111,6 @@ class Kernel:
         require(address in self.rundowns, "a rundown protection that was not initialized")
         return self.rundowns[address]
 
-    # Event tracing, with nobody who listens
-
-    def register_provider(self, _id, _callback, _context, handle):
-        require(not self.provider_registered, "a second provider of events is not modelled here")
-        self.provider_registered = True
-        self.machine.write(handle, PROVIDER.to_bytes(8, "little"))
-        return number("STATUS_SUCCESS")
-
-    def set_traits(self, handle, kind, _traits, _size):
-        self._provider(handle)
-        require(kind & 0xFFFFFFFF == number("EventProviderSetTraits"), f"EtwSetInformation with class {kind} is not modelled here")
-        return number("STATUS_SUCCESS")
-
-    def unregister_provider(self, handle):
-        self._provider(handle)
-        self.provider_registered = False
-        return number("STATUS_SUCCESS")
-
-    def write_event(self, handle, _descriptor, _activity, _related, _count, _data):
-        self._provider(handle)
-        return number("STATUS_SUCCESS")
-
-    def _provider(self, handle):
-        require(self.provider_registered and handle == PROVIDER, f"the handle {handle:#x}, which no provider has")
-
     # IRQL
 
     def raise_irql(self, new):
@@ -172,6 +144,18 @@ class Kernel:
         text = self.machine.string(text)
         require(text == "%s", f"DbgPrintEx with the format {text!r} is not modelled here")
         self.lines.append(self.machine.string(argument))
+        return number("STATUS_SUCCESS")
+
+    # Event tracing. No session is ever interested, so that nothing may be written.
+
+    def register_provider(self, _provider, _callback, _context, handle):
+        self.providers += 1
+        self.machine.write(handle, self.providers.to_bytes(8, "little"))
+        return number("STATUS_SUCCESS")
+
+    def unregister_provider(self, handle):
+        require(handle == self.providers, f"EtwUnregister of {handle:#x}, which is no provider")
+        self.providers -= 1
         return number("STATUS_SUCCESS")
 
     # Memory and strings

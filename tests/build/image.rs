@@ -20,7 +20,7 @@ use object::{
         IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
         ImageOptionalHeader64,
     },
-    read::pe::PeFile64,
+    read::pe::{ImageThunkData, PeFile64},
 };
 use pdb_addr2line::{ContextPdbData, pdb::PDB};
 
@@ -78,6 +78,82 @@ fn the_image_imports_only_from_the_kernel_kmdf_and_wfp() {
     let modules: BTreeSet<_> = imports::of(&image()).into_iter().map(|(module, _)| module).collect();
     let known = ["ntoskrnl.exe", "WDFLDR.SYS", "fwpkclnt.sys"].map(str::to_owned);
     assert!(modules.iter().all(|module| known.contains(module)), "{modules:?}");
+}
+
+/// Of these the driver makes use; what `FxDriverEntry` and the compiler need is among them.
+const OF_THE_KERNEL: [&str; 21] = [
+    "DbgPrintEx",
+    "DbgQueryDebugFilterState",
+    "EtwRegister",
+    "EtwSetInformation",
+    "EtwUnregister",
+    "EtwWriteTransfer",
+    "ExAcquireRundownProtection",
+    "ExAllocatePool2",
+    "ExFreePoolWithTag",
+    "ExInitializeRundownProtection",
+    "ExReleaseRundownProtection",
+    "ExWaitForRundownProtectionRelease",
+    "KeDelayExecutionThread",
+    "KeLowerIrql",
+    "KeQueryUnbiasedInterruptTime",
+    "KfRaiseIrql",
+    "RtlCopyUnicodeString",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "memset",
+];
+
+#[test]
+fn the_image_imports_no_other_functions_of_the_kernel() {
+    let imports = imports::of(&image()).into_iter().filter(|(module, _)| module == "ntoskrnl.exe");
+    let others: Vec<_> = imports.map(|(_, name)| name).filter(|name| !OF_THE_KERNEL.contains(&name.as_str())).collect();
+    assert_eq!(others, Vec::<String>::new());
+}
+
+/// Where the loader puts the address of an import, relative to the image.
+fn slot_of(image: &PeFile64, import: &str) -> u32 {
+    let table = image.import_table().expect("a readable import table").expect("an import table");
+    let mut modules = table.descriptors().expect("modules");
+    while let Some(module) = modules.next().expect("a module") {
+        let mut names = table.thunks(module.original_first_thunk.get(LE)).expect("names");
+        let mut slot = module.first_thunk.get(LE);
+        while let Some(name) = names.next::<ImageNtHeaders64>().expect("a name") {
+            if table.hint_name(name.address()).expect("a name").1 == import.as_bytes() {
+                return slot;
+            }
+            slot += 8;
+        }
+    }
+    panic!("the image does not import {import}")
+}
+
+/// How often an import is called, and how often it is jumped to: instructions `ff 15` and `ff 25` with the distance to its slot.
+fn calls_and_jumps(image: &PeFile64, import: &str) -> (usize, usize) {
+    let slot = i64::from(slot_of(image, import));
+    let mut found = (0, 0);
+    for section in image.section_table().iter() {
+        let start = i64::from(section.virtual_address.get(LE));
+        let bytes = section.pe_data(image.data()).expect("a section lies in the file");
+        for (at, instruction) in bytes.windows(6).enumerate() {
+            let distance = i32::from_le_bytes(instruction[2..].try_into().expect("four bytes"));
+            let leads_there = start + at as i64 + 6 + i64::from(distance) == slot;
+            match instruction[..2] {
+                [0xff, 0x15] if leads_there => found.0 += 1,
+                [0xff, 0x25] if leads_there => found.1 += 1,
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn etw_unregister_returns_to_the_function_that_calls_it() {
+    // Driver Verifier takes a driver that is not at the return address for one that has not called it (0xC4, 0xDD).
+    let bytes = image();
+    assert_eq!(calls_and_jumps(&parse(&bytes), "EtwUnregister"), (1, 0));
 }
 
 #[test]

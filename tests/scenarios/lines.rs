@@ -34,7 +34,7 @@ fn expected([closed, open]: [FlowHandle; 2], trace_level: u32) -> Vec<String> {
             1,
             format!(
                 "flowtag: open flow={closed:#x} pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 \
-                 origin=new path={path}"
+                 origin=new svc=- path={path}"
             ),
         ),
         (2, format!("flowtag: first flow={closed:#x} pid=4242 dir=out bytes=517")),
@@ -44,7 +44,7 @@ fn expected([closed, open]: [FlowHandle; 2], trace_level: u32) -> Vec<String> {
         (
             1,
             format!(
-                "flowtag: open flow={open:#x} pid=4242 dir=in proto=tcp [fe80::2]:80 -> [2001:db8::1]:443 origin=new path=-"
+                "flowtag: open flow={open:#x} pid=4242 dir=in proto=tcp [fe80::2]:80 -> [2001:db8::1]:443 origin=new svc=- path=-"
             ),
         ),
         (0, "flowtag: stopping live=1".to_owned()),
@@ -74,7 +74,7 @@ fn described(spec: &FlowSpec) -> String {
     let line = rig.line("open", flow);
     rig.stop();
     let start = format!("flowtag: open flow={:#x} pid=4242 dir=out ", flow.0);
-    let end = r" origin=new path=\device\harddiskvolume3\windows\curl.exe";
+    let end = r" origin=new svc=- path=\device\harddiskvolume3\windows\curl.exe";
     let described = line.strip_prefix(&start).and_then(|line| line.strip_suffix(end));
     described.unwrap_or_else(|| panic!("{line}")).to_owned()
 }

@@ -7,6 +7,8 @@ mod associate;
 mod authorize;
 mod bfe;
 mod cost;
+mod events;
+mod events_late;
 mod fail_open;
 mod flood;
 mod guard;

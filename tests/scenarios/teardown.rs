@@ -46,7 +46,9 @@ impl Steps {
     }
 
     fn note(&self, call: &Call<'_>) {
-        let known = TABLE.iter().any(|(.., release)| *release == call.name()) || BEFORE.contains(&call.name());
+        let known = TABLE.iter().any(|(.., release)| *release == call.name())
+            || BEFORE.contains(&call.name())
+            || call.name() == NO_MORE_EVENTS;
         if known {
             let step = step(call.name(), call.arg_u32(0).into());
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(step);
@@ -68,9 +70,16 @@ fn alone() -> Vec<String> {
     [BEFORE[1], BEFORE[0], BEFORE[1]].map(str::to_owned).to_vec()
 }
 
+/// Start begins with the provider of events, so that there are some for what fails. It goes when nothing is left of which there are
+/// any, captures having ended, and before the memory that these read.
+const NO_MORE_EVENTS: &str = "EtwUnregister";
+
 /// What gives back the first `count` acquisitions, the last one first.
 fn releases(count: usize) -> Vec<String> {
-    acquisitions().into_iter().take(count).rev().map(|(_, release)| release).collect()
+    let mut releases: Vec<_> = acquisitions().into_iter().take(count).rev().map(|(_, release)| release).collect();
+    let memory = releases.len() - count.min(2);
+    releases.splice(memory..memory, [BEFORE[1], NO_MORE_EVENTS].map(str::to_owned));
+    releases
 }
 
 #[test]
@@ -106,7 +115,9 @@ fn a_start_that_fails_releases_what_it_has_in_the_reverse_order() {
         let mut steps = steps.take();
         steps.retain(|step| step != BEFORE[1]);
         let subscribed = if *failing == "FwpmEngineOpen0" { vec![BEFORE[0].to_owned()] } else { Vec::new() };
-        assert_eq!(steps, [subscribed, releases(count)].concat(), "{failing}, call {nth}");
+        let mut expected = [subscribed, releases(count)].concat();
+        expected.retain(|step| step != BEFORE[1]);
+        assert_eq!(steps, expected, "{failing}, call {nth}");
         rig.assert_clean();
     }
 }

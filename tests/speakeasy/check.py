@@ -239,7 +239,6 @@ def check_nothing_left(checks, host):
     checks.equal("devices left", len(kmdf.wdf_devices), 0)
     checks.equal("device inits left", len(kmdf.inits), 0)
     checks.equal("registry keys left", len(kmdf.keys), 0)
-    checks.equal("a provider of events left", kernel.provider_registered, False)
     checks.equal("bound to KMDF", kmdf.bound, False)
     checks.equal("pool left", list(map(hex, kernel.pool)), [])
     blocks = [block for block in host.emu.get_mem_maps() if "api.pool." in (block.tag or "") and not block.free]

@@ -2,7 +2,7 @@
 
 speakeasy's own: DbgPrintEx, ExFreePoolWithTag, KeDelayExecutionThread, RtlCopyUnicodeString, memcpy, memset, the pool,
 the IRQL. Ours: ExAllocatePool2 (on speakeasy's pool), KfRaiseIrql and KeLowerIrql (on speakeasy's IRQL), rundown
-protection, event tracing with nobody who listens, and a clock that goes on by a millisecond whenever it is read.
+protection, a debug print filter that lets everything pass, event tracing without sessions, and a clock that goes on by a millisecond whenever it is read.
 """
 
 import speakeasy.winenv.defs.nt.ddk as ddk
@@ -14,8 +14,6 @@ apihook = Ntoskrnl.apihook
 
 POOL_FLAG_NON_PAGED = 0x40
 MILLISECOND = 10_000  # in units of 100 ns
-ETW_HANDLE = 0xE7E7
-SET_TRAITS = 2  # EventProviderSetTraits
 
 
 class Kernel(Ntoskrnl):
@@ -23,8 +21,8 @@ class Kernel(Ntoskrnl):
         self.lines = []
         self.pool = {}
         self.rundowns = {}
-        self.provider_registered = False
         self.time = 0
+        self.providers = 0
         super().__init__(emu)
 
     @apihook("DbgPrintEx", argc=Ntoskrnl.DbgPrintEx.__apihook__[2], conv=Ntoskrnl.DbgPrintEx.__apihook__[3])
@@ -32,6 +30,33 @@ class Kernel(Ntoskrnl):
         super().DbgPrintEx(emu, argv, ctx)
         self.lines.append(argv[2].rstrip("\n"))
         return STATUS_SUCCESS
+
+    @apihook("DbgQueryDebugFilterState", argc=2)
+    def DbgQueryDebugFilterState(self, emu, argv, ctx={}):
+        return 1
+
+    @apihook("EtwRegister", argc=4)
+    def EtwRegister(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwRegister")
+        self.providers += 1
+        self.mem_write(argv[3], self.providers.to_bytes(8, "little"))
+        return STATUS_SUCCESS
+
+    @apihook("EtwSetInformation", argc=4)
+    def EtwSetInformation(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwSetInformation")
+        return STATUS_SUCCESS
+
+    @apihook("EtwUnregister", argc=1)
+    def EtwUnregister(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwUnregister")
+        require(argv[0] == self.providers, f"EtwUnregister of {argv[0]:#x}, which is no provider")
+        self.providers -= 1
+        return STATUS_SUCCESS
+
+    @apihook("EtwWriteTransfer", argc=6)
+    def EtwWriteTransfer(self, emu, argv, ctx={}):
+        require(False, "EtwWriteTransfer, though no session is interested")
 
     @apihook("ExAllocatePool2", argc=3)
     def ExAllocatePool2(self, emu, argv, ctx={}):
@@ -100,34 +125,3 @@ class Kernel(Ntoskrnl):
         require(argv[0] in self.rundowns, "ExWaitForRundownProtectionRelease of a block that was not initialized")
         require(not self.rundowns[argv[0]], "ExWaitForRundownProtectionRelease would wait for ever: there is one thread")
         self.rundowns[argv[0]] = None
-
-    @apihook("EtwRegister", argc=4)
-    def EtwRegister(self, emu, argv, ctx={}):
-        require_irql(emu, PASSIVE_LEVEL, "EtwRegister")
-        require(not self.provider_registered, "a second provider is not modelled")
-        self.provider_registered = True
-        self.mem_write(argv[3], ETW_HANDLE.to_bytes(8, "little"))
-        return STATUS_SUCCESS
-
-    @apihook("EtwSetInformation", argc=4)
-    def EtwSetInformation(self, emu, argv, ctx={}):
-        self._require_provider(argv[0], "EtwSetInformation")
-        require(argv[1] == SET_TRAITS, f"EtwSetInformation with class {argv[1]} is not modelled")
-        return STATUS_SUCCESS
-
-    @apihook("EtwUnregister", argc=1)
-    def EtwUnregister(self, emu, argv, ctx={}):
-        require_irql(emu, PASSIVE_LEVEL, "EtwUnregister")
-        self._require_provider(argv[0], "EtwUnregister")
-        self.provider_registered = False
-        return STATUS_SUCCESS
-
-    @apihook("EtwWriteTransfer", argc=6)
-    def EtwWriteTransfer(self, emu, argv, ctx={}):
-        self._require_provider(argv[0], "EtwWriteTransfer")
-        return STATUS_SUCCESS
-
-    def _require_provider(self, handle, function):
-        """No call falls outside the code between EtwRegister and EtwUnregister (its page)."""
-        held = self.provider_registered and handle == ETW_HANDLE
-        require(held, f"{function} with the handle {handle:#x}, while no provider has it")

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use flowtag_tests::{
     pages::prompt_lines,
+    rig::PROVIDER,
     settings::{MAX_FLOWS, Setting, TRACE_LEVEL},
     totals::Totals,
 };
@@ -83,6 +84,25 @@ fn the_filter_value_is_that_of_the_drivers_first_line() {
     assert!(guide.contains(&format!(r#"\Debug Print Filter" /v {name} /t REG_DWORD /d {mask} /f"#)), "{name} {mask}");
     let digit = mask.trim_start_matches("0x");
     assert!(quoted(&guide).contains(format!("ed nt!Kd_{name}_Mask {digit}").as_str()));
+}
+
+#[test]
+fn the_provider_of_events_has_the_same_id_everywhere_and_buffers_that_are_not_paged() {
+    let [data1, data2, data3, data4] = {
+        let bytes = PROVIDER.to_le_bytes();
+        let number =
+            |range: std::ops::Range<usize>| bytes[range].iter().rev().map(|byte| format!("{byte:02x}")).collect();
+        let last: String = bytes[8..].iter().map(|byte| format!("{byte:02x}")).collect();
+        [number(0..4), number(4..6), number(6..8), last]
+    };
+    let id = format!("{data1}-{data2}-{data3}-{}-{}", &data4[..4], &data4[4..]);
+    for name in ["windows.md", "events.md", "flowtag.wprp"] {
+        assert!(files::text(&files::x64().join(name)).contains(&id), "{name} lacks {id}");
+    }
+    let profile = files::text(&files::x64().join("flowtag.wprp"));
+    let providers: Vec<_> = profile.lines().filter(|line| line.contains("<EventProvider ")).collect();
+    assert_eq!(providers.len(), 2);
+    assert!(providers.iter().all(|provider| provider.contains(&id) && provider.contains("NonPagedMemory=\"true\"")));
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Model {
         };
         let (id, pid, local, remote) = (flow.id, flow.pid.unwrap_or_default(), flow.local, flow.remote);
         let path = flow.path.as_deref().unwrap_or("-").replace('/', "\\");
-        self.print(format!("flowtag: open flow={id:#x} pid={pid} dir={direction} proto={protocol} {local} -> {remote} origin={origin} path={path}"));
+        self.print(format!("flowtag: open flow={id:#x} pid={pid} dir={direction} proto={protocol} {local} -> {remote} origin={origin} svc=- path={path}"));
     }
 
     fn untag(&self, entry: &mut Entry, why: &str) {

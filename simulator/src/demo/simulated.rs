@@ -91,6 +91,7 @@ impl Sink for Simulated {
         let spec = engine::FlowSpec {
             pid: flow.pid.map(u64::from),
             path: flow.path.as_deref().map(device_path),
+            owner: engine::Owner::default(),
             direction: direction(flow.direction),
             protocol: flow.protocol,
             local: flow.local,

@@ -93,7 +93,7 @@ fn counted<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Option<Counted> {
 mod tests {
     use super::*;
 
-    const OPEN: &str = r"flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> [::1]:443 origin=new path=\device\my disk\curl.exe";
+    const OPEN: &str = r"flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> [::1]:443 origin=new svc=- path=\device\my disk\curl.exe";
     const CLOSE: &str = "flowtag: close flow=0x2a1 pid=4242 packets=12/9 bytes=1830/52011 ms=840 why=deleted";
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn an_icmp_flow_has_no_ends() {
         let flows = read([
-            "flowtag: open flow=0x1 pid=4 dir=out proto=icmp 10.0.0.5 -> 10.0.0.6 type=8 code=0 origin=new path=-",
+            "flowtag: open flow=0x1 pid=4 dir=out proto=icmp 10.0.0.5 -> 10.0.0.6 type=8 code=0 origin=new svc=- path=-",
         ]);
 
         assert_eq!((flows[0].protocol, flows[0].ends), (None, None));

@@ -23,6 +23,7 @@ pub(super) fn of(call: &Call<'_>) -> Option<Touches> {
         | "KeLowerIrql"
         | "KeQueryUnbiasedInterruptTime"
         | "DbgPrintEx"
+        | "DbgQueryDebugFilterState"
         | "ExAllocatePool2"
         | "KeDelayExecutionThread"
         | "ExWaitForRundownProtectionRelease" => return None,

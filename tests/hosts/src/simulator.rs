@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use flowtag_simulator::{
     kernel::registry::Value,
     service::ServiceError,
-    wfp::{Direction, FlowHandle, FlowSpec, Packet},
+    wfp::{Direction, FlowHandle, FlowSpec, Owner, Packet},
 };
 use flowtag_tests::rig::{Rig, SERVICE, path_blob};
 
@@ -91,6 +91,7 @@ fn spec(connection: &Connection) -> FlowSpec {
     FlowSpec {
         pid: Some(connection.pid),
         path: Some(path_blob(&connection.path)),
+        owner: Owner::default(),
         direction: if connection.outbound { Direction::Outbound } else { Direction::Inbound },
         protocol: connection.protocol,
         local: connection.local,

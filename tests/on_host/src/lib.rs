@@ -2,8 +2,8 @@
 //!
 //! Miri, `ThreadSanitizer`, `AddressSanitizer` and libFuzzer cannot look inside `flowtag.sys`. So here the files of `src/`
 //! are compiled once more, unchanged, all but the three that talk to KMDF and to WFP's management (`driver.rs`,
-//! `kmdf.rs`, `engine.rs`). [`kernel`] stands in for the kernel and [`filter_engine`] for the run-time part of WFP: each
-//! as little as the driver needs, and with as few locks as can be, since every lock orders threads and so hides races.
+//! `kmdf.rs`, `engine.rs`). [`kernel`] stands in for the kernel, [`filter_engine`] for the run-time part of WFP and
+//! [`event_tracing`] for ETW: each as little as the driver needs, and with as few locks as can be, since every lock orders threads and so hides races.
 //! What the kernel really does, and whether the driver keeps its rules, is the simulator's matter.
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how the stand-ins say that a rule was broken")]
@@ -17,6 +17,7 @@ use core::sync::atomic;
 extern crate self as wdk;
 extern crate self as wdk_sys;
 
+pub mod event_tracing;
 pub mod filter_engine;
 pub mod kernel;
 pub mod machine;
@@ -28,6 +29,17 @@ pub use machine::Machine;
 pub mod address;
 #[path = "../../../src/callouts/mod.rs"]
 pub mod callouts;
+#[path = "../../../src/consumers.rs"]
+pub mod consumers;
+#[path = "../../../src/demand.rs"]
+pub mod demand;
+#[path = "../../../src/details.rs"]
+pub mod details;
+#[path = "../../../src/escape.rs"]
+pub mod escape;
+#[path = "../../../src/etw/mod.rs"]
+#[expect(missing_docs, reason = "the documentation of the Windows names is Microsoft's")]
+pub mod etw;
 #[path = "../../../src/failure.rs"]
 pub mod failure;
 #[path = "../../../src/flow.rs"]
@@ -38,6 +50,8 @@ pub mod flow_ring;
 pub mod life;
 #[path = "../../../src/line.rs"]
 pub mod line;
+#[path = "../../../src/package.rs"]
+pub mod package;
 #[path = "../../../src/path.rs"]
 pub mod path;
 #[path = "../../../src/pool.rs"]

@@ -11,7 +11,7 @@ use flowtag_simulator::{
     kernel::registry::Value,
     service::ServiceError,
     wfp::{
-        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Packet, PathMemory, PendingAnswer,
+        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Owner, Packet, PathMemory, PendingAnswer,
         Removal, Switches, Verdict, WriteRight, layer::Field, status,
     },
 };
@@ -111,15 +111,17 @@ impl Scenario {
         self.stop();
     }
 
-    /// Windows does as documented; it is an older one, without the newer offload flags.
+    /// Windows does as documented; it is an older one, without the newer offload flags. A session wants all events.
     fn documented_life(&mut self) {
         self.rig.set(|switches| switches.known_callout_flags = 0x1 | 0x2 | 0x40);
+        let session = self.rig.listen(0, 0);
         self.start();
         self.exchange_packets(); // reauthorizes the older flows
         for _ in 0..6 {
             self.open_each_kind();
             self.exchange_packets();
         }
+        self.rig.machine.capture_state(session).unwrap();
         self.reauthorize_all(); // with the ring full
         self.close_every_second();
         self.reauthorize_all();
@@ -134,6 +136,8 @@ impl Scenario {
         self.open_each_kind();
         self.probe();
         self.stop();
+        self.rig.machine.stop_session(session).unwrap();
+        drop(self.rig.events(session));
     }
 
     /// Windows does what it may do at its worst.
@@ -288,7 +292,7 @@ impl Scenario {
         // Some processes have no path.
         let path =
             (!self.opened.is_multiple_of(7)).then(|| path_blob(r"\device\harddiskvolume3\windows\system32\curl.exe"));
-        FlowSpec { pid: Some(4242), path, direction, protocol, local, remote }
+        FlowSpec { pid: Some(4242), path, owner: Owner::default(), direction, protocol, local, remote }
     }
 
     /// A flow of each family, protocol and direction, with its first packets.

@@ -1,10 +1,13 @@
 //! What a case is.
 
+use std::sync::{Mutex, PoisonError};
+
 use flowtag_simulator::{
     Machine,
+    etw::{Session, SessionId},
     wfp::{Direction, FlowHandle, Packet, Switches},
 };
-use flowtag_tests::rig::{TCP, outbound};
+use flowtag_tests::rig::{PROVIDER, TCP, outbound};
 
 /// A machine with flows, and threads that do something to them at once.
 #[derive(Clone)]
@@ -51,9 +54,16 @@ pub enum Does {
     Deferred,
     /// The base filtering engine's service is stopped and started.
     Restart,
+    /// A session begins that wants events of flows.
+    Listen,
+    /// The same, and it asks for the live ones.
+    Capture,
     /// `sc stop`.
     Unload,
 }
+
+/// The sessions that a case has begun.
+pub type Sessions = Mutex<Vec<SessionId>>;
 
 /// A flow of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +87,12 @@ impl Case {
     }
 
     /// Does it. What the service control manager or the referee says is the error.
-    pub fn perform(&self, machine: &Machine, does: Does) -> Result<(), String> {
+    pub fn perform(&self, machine: &Machine, sessions: &Sessions, does: Does) -> Result<(), String> {
+        let listen = || {
+            let session = machine.start_session(Session::of(PROVIDER, 4, 1))?;
+            sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+            Ok(session)
+        };
         let packet = Packet::new(TCP, 100);
         let done = match does {
             Does::Connect => machine.open_flow(&outbound()).map(drop),
@@ -88,6 +103,8 @@ impl Case {
             Does::End(flow) => machine.close_flow(self.handle(flow)),
             Does::Deferred => machine.run_deferred_deletes().map(drop),
             Does::Restart => machine.stop_bfe().and_then(|()| machine.start_bfe()),
+            Does::Listen => listen().map(drop),
+            Does::Capture => listen().and_then(|session| machine.capture_state(session)),
             Does::Unload => return machine.stop_service("flowtag").map(drop).map_err(|error| error.to_string()),
         };
         done.map_err(|bug_check| bug_check.to_string())

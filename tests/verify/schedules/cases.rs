@@ -7,7 +7,7 @@ use flowtag_simulator::wfp::{
 use super::{
     case::{
         Case, Does,
-        Does::{Again, Connect, Deferred, End, Reauthorize, Receive, Restart, Send, Unload},
+        Does::{Again, Capture, Connect, Deferred, End, Listen, Reauthorize, Receive, Restart, Send, Unload},
         Flow::{New, Oldest, Youngest},
         Windows,
     },
@@ -102,6 +102,12 @@ fn pairs() -> Vec<(&'static str, u64, Threads)> {
         ("evict a flow that is classified twice", full, vec![vec![Connect], vec![Again(Oldest)]]),
         ("connect while a flow ends", 1, vec![vec![Connect], vec![End(Oldest)]]),
         ("evict a flow whose handle is used again", full, vec![vec![Connect], vec![End(Oldest), Connect]]),
+        ("a session begins while unloading", 1, vec![vec![Listen], vec![Unload]]),
+        ("a session captures while unloading", 1, vec![vec![Capture], vec![Unload]]),
+        ("a session captures a flow that ends", 1, vec![vec![Capture], vec![End(Oldest)]]),
+        ("a session captures while a flow connects", 0, vec![vec![Capture], vec![Connect]]),
+        ("a session captures while a flow is evicted", full, vec![vec![Capture], vec![Connect]]),
+        ("two sessions capture at once", 1, vec![vec![Capture], vec![Capture]]),
     ]
 }
 
@@ -109,6 +115,9 @@ fn pairs() -> Vec<(&'static str, u64, Threads)> {
 fn triples() -> Vec<(&'static str, u64, Threads)> {
     let full = u64::from(RING);
     vec![
+        ("a session captures a flow that ends, unload", 1, vec![vec![Capture], vec![End(Oldest)], vec![Unload]]),
+        ("a session captures, connect, unload", 0, vec![vec![Capture], vec![Connect], vec![Unload]]),
+        ("two sessions capture while unloading", 1, vec![vec![Capture], vec![Capture], vec![Unload]]),
         ("connect, its flow ends, unload", 0, vec![vec![Connect], vec![End(New)], vec![Unload]]),
         ("connect, its flow sends and ends", 0, vec![vec![Connect], vec![Send(New)], vec![End(New)]]),
         ("connect, its flow sends, unload", 0, vec![vec![Connect], vec![Send(New)], vec![Unload]]),

@@ -1,6 +1,6 @@
 //! One run of a case: a fresh machine, the threads in an order of somebody's choice, and what must hold afterwards.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flowtag_simulator::{
     Options,
@@ -8,9 +8,9 @@ use flowtag_simulator::{
     service::State,
     wfp::status,
 };
-use flowtag_tests::rig::{Rig, outbound};
+use flowtag_tests::rig::{Rig, outbound, told_of_after_its_end};
 
-use super::case::Case;
+use super::case::{Case, Sessions};
 
 /// How many flows the ring holds: as few as it can be told.
 pub const RING: u32 = 16;
@@ -22,16 +22,17 @@ pub fn play(case: &Case, crew: &Crew, strategy: Arc<Mutex<dyn Strategy>>, waits:
     if let Err(error) = prepare(case, &rig) {
         return Run { steps: Vec::new(), failure: Some(format!("before the threads began: {error}")) };
     }
+    let sessions = Arc::new(Sessions::default());
     let jobs = case.threads.iter().map(|thread| -> Job {
-        let (case, thread, machine) = (case.clone(), thread.clone(), machine.clone());
-        Box::new(move || thread.iter().try_for_each(|&does| case.perform(&machine, does)))
+        let (case, thread, machine, sessions) = (case.clone(), thread.clone(), machine.clone(), Arc::clone(&sessions));
+        Box::new(move || thread.iter().try_for_each(|&does| case.perform(&machine, &sessions, does)))
     });
     let watched = machine.clone();
     let memory: Box<dyn Fn() -> u64 + Send> = Box::new(move || watched.driver_memory());
     let plan = Plan { strategy, memory: Some(memory), waits, seed: 1 };
     let mut run = crew.run(plan, jobs.collect());
     if run.failure.is_none() {
-        run.failure = after(&rig).err();
+        run.failure = after(&rig).and_then(|()| every_flow_is_closed(&rig, &sessions)).err();
     }
     run
 }
@@ -69,6 +70,7 @@ fn after(rig: &Rig) -> Result<(), String> {
         ("callouts", wfp.callouts() as u64),
         ("filters", wfp.filters() as u64),
         ("sessions", wfp.sessions() as u64),
+        ("providers of events", machine.etw().registrations() as u64),
         ("blocks of pool", machine.pool().live_count() as u64),
     ];
     if let Some((what, count)) = left.into_iter().find(|&(_, count)| count > 0) {
@@ -80,6 +82,16 @@ fn after(rig: &Rig) -> Result<(), String> {
     let (opened, closed) = (rig.total("opened"), rig.total("closed"));
     if opened != closed {
         return Err(format!("the driver counted {opened} opened flows and {closed} closed ones"));
+    }
+    Ok(())
+}
+
+/// The last that a session hears of a handle is that its flow is closed: nothing is told of a flow that has ended.
+fn every_flow_is_closed(rig: &Rig, sessions: &Sessions) -> Result<(), String> {
+    for &session in sessions.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if let Some((flow, name)) = told_of_after_its_end(&rig.events(session)) {
+            return Err(format!("the last event of the flow {flow:#x} is {name}"));
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flowtag_simulator::{
     Machine,
-    wfp::{Direction, FlowHandle, FlowSpec, Packet, Verdict},
+    wfp::{Direction, FlowHandle, FlowSpec, Owner, Packet, Verdict},
 };
 use flowtag_tests::rig::{ICMP, TCP, UDP, endpoint, path_blob};
 use rand::{RngExt, SeedableRng};
@@ -109,6 +109,7 @@ fn spec(random: &mut ChaCha8Rng) -> FlowSpec {
     FlowSpec {
         pid: Some(random.random_range(4..100_000)),
         path: (folders > 2).then(|| path_blob(&path)),
+        owner: Owner::default(),
         direction: if random.random() { Direction::Outbound } else { Direction::Inbound },
         protocol: [TCP, UDP, ICMP][random.random_range(0..3)],
         local: endpoint(local, random.random()),

@@ -1,5 +1,5 @@
 //! What Wine lacks to run `flowtag.sys`: KMDF's loader and framework, the kernel client of the filtering platform, and
-//! ten functions of the kernel.
+//! eleven functions of the kernel.
 //!
 //! It shares no code with the driver or the simulator, so that an error of theirs is none of this. Each rule names its
 //! source: *KMDF* is Microsoft's published framework (github.com/microsoft/Windows-Driver-Frameworks, below
@@ -7,7 +7,6 @@
 //! in a line that begins with `stand-in:`, and whoever reads the lines takes that for a failure.
 #![no_std]
 
-pub mod etw;
 pub mod fault;
 pub mod image;
 pub mod kmdf;

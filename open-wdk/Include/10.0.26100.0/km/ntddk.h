@@ -64,6 +64,7 @@ typedef enum _DPFLTR_TYPE {
 
 ULONG DbgPrint(PCSTR Format, ...);
 ULONG DbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, ...);
+NTSTATUS DbgQueryDebugFilterState(ULONG ComponentId, ULONG Level);
 
 // ---- Strings
 
