@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
+use super::events::EventFile;
 use crate::{
     demo::{
         command::Ended,
@@ -44,6 +45,9 @@ pub struct Args {
     /// Keep what happens in a file that --recorded can replay
     #[arg(long, value_name = "FILE", conflicts_with = "recorded")]
     record: Option<PathBuf>,
+    /// Write the driver's events to a file, one line of JSON for each
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// Replay a recording instead of starting programs: the one that comes with flowtag, or FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     #[expect(clippy::option_option, reason = "this is how clap says: absent, without a value, with one")]
@@ -59,6 +63,8 @@ pub struct Args {
 /// The driver or the probes cannot be used, or a program is missing or fails.
 pub fn run(arguments: &Args) -> Result<ExitCode> {
     let driver = Simulated::new(&arguments.driver)?;
+    let events = arguments.events.as_deref().map(EventFile::create).transpose()?;
+    let listening = events.is_some().then(|| driver.listen()).transpose()?;
     let image = fs::read(&arguments.driver).with_context(|| format!("read {}", arguments.driver.display()))?;
     let sha256 = Sha256::digest(&image).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let recorder = arguments.record.as_deref().map(Recorder::create).transpose()?;
@@ -79,6 +85,10 @@ pub fn run(arguments: &Args) -> Result<ExitCode> {
         Mode::Recorded
     };
     let judged = run.judge(mode, sha256)?;
+    if let (Some(mut events), Some(listening)) = (events, listening) {
+        events.write(&driver.events(listening))?;
+        events.finish(driver.events_lost(listening))?;
+    }
     tell(arguments, &judged)
 }
 

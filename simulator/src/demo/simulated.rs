@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     BugCheck, Machine, Options,
+    etw::{Event, Session, SessionId},
     image::LoadError,
     kernel::{registry::Value, time::ClockKind},
     service::{Config, ServiceError},
@@ -57,6 +58,28 @@ impl Simulated {
             }
         });
         Ok(Self { machine, image: image.to_owned(), lines })
+    }
+
+    /// Starts a session that gets all events of the driver.
+    ///
+    /// # Errors
+    /// The machine has stopped already.
+    pub fn listen(&self) -> Result<SessionId, BugCheck> {
+        // Nobody reads before the run is over: there is room for what a long one writes.
+        const BUFFERS: u32 = 1 << 16;
+        self.machine.start_session(Session { buffers: BUFFERS, ..Session::default() })
+    }
+
+    /// The events that a session has got.
+    #[must_use]
+    pub fn events(&self, session: SessionId) -> Vec<Event> {
+        self.machine.etw().events(session)
+    }
+
+    /// How many it has lost.
+    #[must_use]
+    pub fn events_lost(&self, session: SessionId) -> u64 {
+        self.machine.etw().lost(session)
     }
 }
 

@@ -96,7 +96,7 @@ impl Subsystem for Etw {
         notify::tell_all(cpu);
     }
 
-    /// Bug check 0xC4, 0xDD: "An attempt was made to unload a driver without calling EtwUnregister".
+    /// Bug check 0xC4, 0xDD: "An attempt was made to unload a driver without calling `EtwUnregister`".
     fn left(&self, machine: &Machine) -> Vec<Leaving> {
         let image = machine.image().map_or(0, |image| image.range().start);
         let left = |handle, caller, reason: &str| Leaving {
@@ -209,4 +209,4 @@ impl Machine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -41,7 +41,9 @@ pub(super) fn tell(cpu: &Cpu, handle: u64) {
 /// Tells everybody.
 pub(super) fn tell_all(cpu: &Cpu) {
     let untold = cpu.machine().etw().state().untold();
-    untold.into_iter().for_each(|handle| tell(cpu, handle));
+    for handle in untold {
+        tell(cpu, handle);
+    }
 }
 
 /// A session changes something, and providers hear of it.

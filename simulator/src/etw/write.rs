@@ -154,7 +154,7 @@ fn all_data(call: &Call<'_>, count: u32) -> Vec<Data> {
     .collect()
 }
 
-/// TraceLoggingProvider.h, "How to send a TraceLogging event to ETW": the provider's metadata, the event's, and the data.
+/// TraceLoggingProvider.h, "How to send a `TraceLogging` event to ETW": the provider's metadata, the event's, and the data.
 fn check_kinds(call: &Call<'_>, provider: Data, event: Data, payload: &[Data]) {
     let all = [(provider, PROVIDER_METADATA), (event, EVENT_METADATA)].into_iter();
     let all = all.chain(payload.iter().map(|&data| (data, PAYLOAD)));

@@ -197,6 +197,15 @@ mod tests {
     }
 
     #[test]
+    fn system_time_is_the_hosts_with_a_real_clock_and_can_be_turned() {
+        let clock = Clock::new(ClockKind::Real);
+        clock.advance(Duration::from_hours(1));
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
+        let since_1601 = unix + Duration::from_hours(11_644_473_600 / 3600);
+        assert!(since_1601.abs_diff(Duration::from_micros(clock.system_time() / 10)) < Duration::from_mins(1));
+    }
+
+    #[test]
     fn real_time_passes_by_itself_and_can_be_turned() {
         let clock = Clock::new(ClockKind::Real);
         let before = clock.now();

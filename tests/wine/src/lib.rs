@@ -1,5 +1,5 @@
 //! What Wine lacks to run `flowtag.sys`: KMDF's loader and framework, the kernel client of the filtering platform, and
-//! eighteen functions of the kernel, most of them about processes.
+//! twenty-three functions of the kernel, twelve of them about processes.
 //!
 //! It shares no code with the driver or the simulator, so that an error of theirs is none of this. Each rule names its
 //! source: *KMDF* is Microsoft's published framework (github.com/microsoft/Windows-Driver-Frameworks, below

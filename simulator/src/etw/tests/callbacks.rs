@@ -1,10 +1,10 @@
-use std::{
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{sync::mpsc, time::Duration};
 
 use super::*;
-use crate::etw::switches::{AllLevels, AtRegistration, Unregister};
+use crate::{
+    etw::switches::{AllLevels, AtRegistration, Unregister},
+    interleave::{Crew, Explores, Job, Plan, Waits, explore::Explorer},
+};
 
 #[test]
 fn a_provider_hears_that_a_session_wants_it() {
@@ -93,7 +93,7 @@ fn the_callback_runs_at_passive_level() {
 }
 
 /// The circumstances of the callback of a provider that a session wants already.
-fn registered_with_a_session(at_registration: AtRegistration) -> (Driver, Vec<(u64, ThreadId)>) {
+fn registered_with_a_session(at_registration: AtRegistration) -> (Arc<Driver>, Vec<(u64, ThreadId)>) {
     let driver = Driver::new();
     driver.machine.etw().set(|switches| switches.at_registration = at_registration);
     driver.start(Session::of(ID, 5, 1));
@@ -152,17 +152,19 @@ fn what_happens_while_the_callback_runs_is_told_behind_it() {
 
 /// A driver whose callback runs on another thread until it is told to go on: that thread, and by what it goes on.
 fn with_a_callback_that_runs(unregister: Unregister) -> (Arc<Driver>, thread::JoinHandle<()>, mpsc::Sender<()>) {
-    let driver = Arc::new(Driver::registered());
+    let driver = Driver::registered();
     driver.machine.etw().set(|switches| switches.unregister = unregister);
     let (go_on, wait) = mpsc::channel();
-    let (begin, begun) = mpsc::channel();
+    let (started, has_started) = mpsc::channel();
     *driver.deed.lock().unwrap() = Some(Box::new(move |_| {
-        begin.send(()).unwrap();
+        started.send(()).unwrap();
         wait.recv().unwrap();
     }));
     let other = Arc::clone(&driver);
-    let session = thread::spawn(move || drop(other.start(Session::of(ID, 5, 1))));
-    begun.recv().unwrap();
+    let session = thread::spawn(move || {
+        other.start(Session::of(ID, 5, 1));
+    });
+    has_started.recv().unwrap();
     (driver, session, go_on)
 }
 
@@ -201,10 +203,48 @@ fn or_the_image_does_not_wait_either() {
     session.join().unwrap();
 }
 
+/// Whether in some order of threads a registration has ended while its callback runs.
+fn is_overtaken_in_some_order(unregister: Unregister) -> bool {
+    let explorer = Arc::new(Mutex::new(Explorer::default()));
+    let crew = Crew::new(2);
+    let mut overtaken = false;
+    loop {
+        let driver = Driver::registered();
+        driver.machine.etw().set(|switches| switches.unregister = unregister);
+        let (listening, leaving) = (Arc::clone(&driver), Arc::clone(&driver));
+        let runs = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&runs);
+        let listen: Job = Box::new(move || {
+            listening.start(Session::default());
+            Ok(())
+        });
+        let leave: Job = Box::new(move || {
+            leaving.unregister().unwrap();
+            let running = leaving.machine.etw().state().runs_on(leaving.handle()).is_some();
+            seen.store(running.into(), Ordering::Relaxed);
+            Ok(())
+        });
+        let plan = Plan { strategy: explorer.clone(), memory: None, waits: Waits::Early(1), seed: 0 };
+        assert_eq!(crew.run(plan, vec![listen, leave]).failure, None);
+        overtaken |= runs.load(Ordering::Relaxed) != 0;
+        if !explorer.lock().unwrap().next_run() {
+            return overtaken;
+        }
+    }
+}
+
+#[test]
+fn in_no_order_of_threads_is_a_callback_overtaken_unless_it_is_to_be() {
+    assert!(!is_overtaken_in_some_order(Unregister::Waits));
+    assert!(is_overtaken_in_some_order(Unregister::Overtakes));
+}
+
 #[test]
 fn unregistering_inside_the_callback_would_wait_for_ever() {
     let driver = Driver::registered();
-    *driver.deed.lock().unwrap() = Some(Box::new(|driver| drop(driver.import("EtwUnregister", [driver.handle()]))));
+    *driver.deed.lock().unwrap() = Some(Box::new(|driver| {
+        driver.import("EtwUnregister", [driver.handle()]);
+    }));
     let outcome = driver.machine.start_session(Session::of(ID, 5, 1));
     assert_violation(outcome, "inside the enable callback");
 }

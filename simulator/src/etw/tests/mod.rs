@@ -8,7 +8,7 @@ mod writing;
 use std::{
     mem,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
@@ -81,19 +81,33 @@ fn event_descriptor(level: u8, keyword: u64) -> [u64; 2] {
     [11 << 24 | u64::from(level) << 32, keyword]
 }
 
+/// A provider comes, writes an event and goes.
+pub(crate) fn write_an_event(machine: &Machine) {
+    let driver = Driver::on(machine.clone());
+    driver.register();
+    driver.set_traits(TRAITS).unwrap();
+    driver.hello(INFORMATION, 1, 7);
+    driver.unregister().unwrap();
+}
+
 impl Driver {
-    fn new() -> Self {
-        Self {
-            machine: Machine::new(Options::default()),
+    fn new() -> Arc<Self> {
+        Self::on(Machine::new(Options::default()))
+    }
+
+    /// It stays where it is: its callback has the address.
+    fn on(machine: Machine) -> Arc<Self> {
+        Arc::new(Self {
+            machine,
             handle: AtomicU64::new(0),
             heard: Mutex::default(),
             circumstances: Mutex::default(),
             deed: Mutex::default(),
-        }
+        })
     }
 
     /// One that is registered and has said who it is.
-    fn registered() -> Self {
+    fn registered() -> Arc<Self> {
         let driver = Self::new();
         driver.register();
         driver.set_traits(TRAITS).unwrap();

@@ -135,7 +135,7 @@ fn one_that_is_unregistered_is_not_left() {
 }
 
 /// Has an image unregister the provider, by a call or by a jump as its last deed.
-fn unregistered_by_an_image(by_a_jump: bool) -> Driver {
+fn unregistered_by_an_image(by_a_jump: bool) -> Arc<Driver> {
     let driver = Driver::registered();
     let path = std::env::temp_dir().join(format!("flowtag-etw-{}-{by_a_jump}.sys", std::process::id()));
     std::fs::write(&path, sample::forwarding(("ntoskrnl.exe", "EtwUnregister"), by_a_jump)).unwrap();

@@ -96,8 +96,7 @@ fn an_event_has_at_most_128_descriptors() {
 #[test]
 fn descriptors_come_in_their_order() {
     let number = [0; 4];
-    let (provider, event, payload): ((&[u8], u32), (&[u8], u32), (&[u8], u32)) =
-        ((TRAITS, 2), (HELLO, 1), (&number, 0));
+    let [provider, event, payload]: [(&[u8], u32); 3] = [(TRAITS, 2), (HELLO, 1), (&number, 0)];
     for (parts, what) in [
         (vec![event, provider, payload], "a descriptor 0 of type 1; 2 belongs there"),
         (vec![provider, payload, event], "a descriptor 1 of type 0; 1 belongs there"),
@@ -155,6 +154,8 @@ fn an_event_that_is_too_large_is_lost() {
 
 #[test]
 fn an_event_is_written_at_any_irql_but_not_from_paged_pool() {
+    const NON_PAGED: u64 = 0x40;
+    const PAGED: u64 = 0x100;
     let number = |driver: &Driver, flags| {
         let block = driver.call("ExAllocatePool2", &[flags, 4, u32::from_le_bytes(*b"Test").into()]).unwrap();
         // SAFETY: a live block of four bytes.
@@ -165,8 +166,6 @@ fn an_event_is_written_at_any_irql_but_not_from_paged_pool() {
         let number = number(&driver, flags);
         driver.write_at(irql, (4, 1), &[(TRAITS, 2), (HELLO, 1), (number, 0)])
     };
-    const NON_PAGED: u64 = 0x40;
-    const PAGED: u64 = 0x100;
     assert_eq!(written(NON_PAGED, Irql::HIGH).unwrap(), 0);
     assert_eq!(written(PAGED, Irql::APC).unwrap(), 0);
     let outcome = written(PAGED, Irql::DISPATCH).unwrap_err();
@@ -183,12 +182,11 @@ fn memory_that_is_paged_out_is_reported() {
     let number = unsafe { std::slice::from_raw_parts(page as *const u8, 4) };
     let outcome = driver.machine.run(|cpu| {
         cpu.page_out_at_dispatch(page..page + 4096);
-        let written = driver.write_at(Irql::DISPATCH, (4, 1), &[(TRAITS, 2), (HELLO, 1), (number, 0)]);
-        cpu.page_in(&(page..page + 4096));
-        written
+        driver.write_at(Irql::DISPATCH, (4, 1), &[(TRAITS, 2), (HELLO, 1), (number, 0)])
     });
-    drop(outcome);
-    assert_eq!(driver.machine.referee().verdict().map(|bug_check| bug_check.code()), Some(0x50));
+    // The page stays out, since the machine stops.
+    mem::forget(pages);
+    assert_eq!(outcome.unwrap_err().code(), 0x50);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! A reader of the TraceLogging format, which knows no driver: what an event's metadata says, and its payload by that.
+//! A reader of the `TraceLogging` format, which knows no driver: what an event's metadata says, and its payload by that.
 //!
-//! The format is that of TraceLoggingProvider.h of the Windows SDK 10.0.26100 ("This comment defines the TraceLogging encoding
+//! The format is that of TraceLoggingProvider.h of the Windows SDK 10.0.26100 ("This comment defines the `TraceLogging` encoding
 //! format", `TlgIn_t`, `TlgOut_t`). It is stricter than Windows, which copies what it is given, and no decoder may ever see it:
 //! whatever does not fit is an error here. Arrays and structures, which the format has, are errors, too (ours): tools that read
 //! fields by their names do without.

@@ -1,6 +1,9 @@
 //! The fields' values: what the payload holds, taken apart as the metadata says.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::{
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+};
 
 use super::{
     Malformed,
@@ -142,7 +145,7 @@ fn sid(reader: &mut Reader<'_>, name: &str) -> Result<String, Malformed> {
     let authority = authority.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
     let mut text = format!("S-{revision}-{authority}");
     for _ in 0..count {
-        text.push_str(&format!("-{}", u32::from_le_bytes(reader.array(name)?)));
+        write!(text, "-{}", u32::from_le_bytes(reader.array(name)?)).expect("a String takes all");
     }
     Ok(text)
 }

@@ -30,7 +30,7 @@ fn built(builder: &mut EventBuilder) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Reads what the builder has made with one field, which `add` adds.
-fn field(add: impl FnOnce(&mut EventBuilder)) -> Result<Value, Malformed> {
+fn field(add: impl FnOnce(&mut EventBuilder) -> &mut EventBuilder) -> Result<Value, Malformed> {
     let mut builder = EventBuilder::new();
     builder.reset("Event", Level::Informational, 1, 0);
     add(&mut builder);
@@ -43,7 +43,7 @@ fn field(add: impl FnOnce(&mut EventBuilder)) -> Result<Value, Malformed> {
 }
 
 #[track_caller]
-fn assert_reads(add: impl FnOnce(&mut EventBuilder), expected: Value) {
+fn assert_reads(add: impl FnOnce(&mut EventBuilder) -> &mut EventBuilder, expected: Value) {
     assert_eq!(field(add), Ok(expected));
 }
 
@@ -85,42 +85,42 @@ fn a_tag_has_as_many_bytes_as_it_needs() {
 
 #[test]
 fn numbers() {
-    assert_reads(|b| drop(b.add_i8("Field", -2, Shown::Default, 0)), Value::Signed(-2));
-    assert_reads(|b| drop(b.add_u8("Field", 200, Shown::Default, 0)), Value::Unsigned(200));
-    assert_reads(|b| drop(b.add_i16("Field", -300, Shown::Default, 0)), Value::Signed(-300));
-    assert_reads(|b| drop(b.add_u16("Field", 40_000, Shown::Default, 0)), Value::Unsigned(40_000));
-    assert_reads(|b| drop(b.add_i32("Field", -70_000, Shown::Default, 0)), Value::Signed(-70_000));
-    assert_reads(|b| drop(b.add_u32("Field", 3 << 30, Shown::Default, 0)), Value::Unsigned(3 << 30));
-    assert_reads(|b| drop(b.add_i64("Field", i64::MIN, Shown::Default, 0)), Value::Signed(i64::MIN));
-    assert_reads(|b| drop(b.add_u64("Field", u64::MAX, Shown::Default, 0)), Value::Unsigned(u64::MAX));
-    assert_reads(|b| drop(b.add_f32("Field", 0.5, Shown::Default, 0)), Value::Float(0.5));
-    assert_reads(|b| drop(b.add_f64("Field", -0.25, Shown::Default, 0)), Value::Float(-0.25));
+    assert_reads(|b| b.add_i8("Field", -2, Shown::Default, 0), Value::Signed(-2));
+    assert_reads(|b| b.add_u8("Field", 200, Shown::Default, 0), Value::Unsigned(200));
+    assert_reads(|b| b.add_i16("Field", -300, Shown::Default, 0), Value::Signed(-300));
+    assert_reads(|b| b.add_u16("Field", 40_000, Shown::Default, 0), Value::Unsigned(40_000));
+    assert_reads(|b| b.add_i32("Field", -70_000, Shown::Default, 0), Value::Signed(-70_000));
+    assert_reads(|b| b.add_u32("Field", 3 << 30, Shown::Default, 0), Value::Unsigned(3 << 30));
+    assert_reads(|b| b.add_i64("Field", i64::MIN, Shown::Default, 0), Value::Signed(i64::MIN));
+    assert_reads(|b| b.add_u64("Field", u64::MAX, Shown::Default, 0), Value::Unsigned(u64::MAX));
+    assert_reads(|b| b.add_f32("Field", 0.5, Shown::Default, 0), Value::Float(0.5));
+    assert_reads(|b| b.add_f64("Field", -0.25, Shown::Default, 0), Value::Float(-0.25));
 }
 
 #[test]
 fn numbers_shown_otherwise() {
-    assert_reads(|b| drop(b.add_hex32("Field", 0xABCD, Shown::Default, 0)), Value::Hex(0xABCD));
-    assert_reads(|b| drop(b.add_hex64("Field", u64::MAX, Shown::Default, 0)), Value::Hex(u64::MAX));
-    assert_reads(|b| drop(b.add_u16("Field", 0xABCD, Shown::Hex, 0)), Value::Hex(0xABCD));
-    assert_reads(|b| drop(b.add_u32("Field", 4242, Shown::Pid, 0)), Value::Unsigned(4242));
-    assert_reads(|b| drop(b.add_u32("Field", 0xC000_0022, Shown::NtStatus, 0)), Value::Hex(0xC000_0022));
-    assert_reads(|b| drop(b.add_i32("Field", -2_147_024_891, Shown::HResult, 0)), Value::Hex(0x8007_0005));
-    assert_reads(|b| drop(b.add_u32("Field", 5, Shown::Win32Error, 0)), Value::Unsigned(5));
-    assert_reads(|b| drop(b.add_u8("Field", 2, Shown::Boolean, 0)), Value::Bool(true));
-    assert_reads(|b| drop(b.add_bool32("Field", 0, Shown::Default, 0)), Value::Bool(false));
-    assert_reads(|b| drop(b.add_u8("Field", b'A', Shown::String, 0)), Value::Text("A".into()));
-    assert_reads(|b| drop(b.add_u16("Field", 0x3A9, Shown::String, 0)), Value::Utf16(vec![0x3A9]));
+    assert_reads(|b| b.add_hex32("Field", 0xABCD, Shown::Default, 0), Value::Hex(0xABCD));
+    assert_reads(|b| b.add_hex64("Field", u64::MAX, Shown::Default, 0), Value::Hex(u64::MAX));
+    assert_reads(|b| b.add_u16("Field", 0xABCD, Shown::Hex, 0), Value::Hex(0xABCD));
+    assert_reads(|b| b.add_u32("Field", 4242, Shown::Pid, 0), Value::Unsigned(4242));
+    assert_reads(|b| b.add_u32("Field", 0xC000_0022, Shown::NtStatus, 0), Value::Hex(0xC000_0022));
+    assert_reads(|b| b.add_i32("Field", -2_147_024_891, Shown::HResult, 0), Value::Hex(0x8007_0005));
+    assert_reads(|b| b.add_u32("Field", 5, Shown::Win32Error, 0), Value::Unsigned(5));
+    assert_reads(|b| b.add_u8("Field", 2, Shown::Boolean, 0), Value::Bool(true));
+    assert_reads(|b| b.add_bool32("Field", 0, Shown::Default, 0), Value::Bool(false));
+    assert_reads(|b| b.add_u8("Field", b'A', Shown::String, 0), Value::Text("A".into()));
+    assert_reads(|b| b.add_u16("Field", 0x3A9, Shown::String, 0), Value::Utf16(vec![0x3A9]));
 }
 
 #[test]
 fn addresses_are_in_network_order() {
-    assert_reads(|b| drop(b.add_u16("Field", 443u16.to_be(), Shown::Port, 0)), Value::Unsigned(443));
+    assert_reads(|b| b.add_u16("Field", 443u16.to_be(), Shown::Port, 0), Value::Unsigned(443));
     let address = u32::from_ne_bytes([10, 0, 0, 5]);
-    assert_reads(|b| drop(b.add_u32("Field", address, Shown::IPv4, 0)), Value::Address("10.0.0.5".parse().unwrap()));
+    assert_reads(|b| b.add_u32("Field", address, Shown::IPv4, 0), Value::Address("10.0.0.5".parse().unwrap()));
     let address: std::net::Ipv6Addr = "2001:db8::1".parse().unwrap();
     let read = Value::Address(address.into());
-    assert_reads(|b| drop(b.add_binary("Field", address.octets(), Shown::IPv6, 0)), read.clone());
-    assert_reads(|b| drop(b.add_binaryc("Field", address.octets(), Shown::IPv6, 0)), read);
+    assert_reads(|b| b.add_binary("Field", address.octets(), Shown::IPv6, 0), read.clone());
+    assert_reads(|b| b.add_binaryc("Field", address.octets(), Shown::IPv6, 0), read);
 }
 
 /// A `SOCKADDR_IN` or `SOCKADDR_IN6`.
@@ -140,46 +140,46 @@ fn socket_addresses() {
     for written in ["10.0.0.5:49152", "[fe80::2%7]:443", "[2001:db8::1]:0"] {
         let address: SocketAddr = written.parse().unwrap();
         let bytes = sockaddr(address);
-        let read = field(|b| drop(b.add_binary("Field", &bytes, Shown::SocketAddress, 0))).unwrap();
+        let read = field(|b| b.add_binary("Field", &bytes, Shown::SocketAddress, 0)).unwrap();
         assert_eq!(read, Value::Socket(address));
         assert_eq!(serde_json::to_string(&read).unwrap(), format!("\"{written}\""));
     }
-    assert_reads(|b| drop(b.add_binary("Field", [], Shown::SocketAddress, 0)), Value::Nothing);
+    assert_reads(|b| b.add_binary("Field", [], Shown::SocketAddress, 0), Value::Nothing);
 }
 
 #[test]
 fn strings() {
     let wide: Vec<u16> = "Ω\\device".encode_utf16().collect();
     let lone = [0x5C, 0xD800, 0x41];
-    assert_reads(|b| drop(b.add_str16("Field", &wide, Shown::Default, 0)), Value::Utf16(wide.clone()));
-    assert_reads(|b| drop(b.add_str16("Field", lone, Shown::Default, 0)), Value::Utf16(lone.to_vec()));
-    assert_reads(|b| drop(b.add_str16("Field", [], Shown::Default, 0)), Value::Utf16(vec![]));
-    assert_reads(|b| drop(b.add_cstr16("Field", &wide, Shown::Default, 0)), Value::Utf16(wide.clone()));
-    assert_reads(|b| drop(b.add_str8("Field", "Ωx", Shown::Utf8, 0)), Value::Text("Ωx".into()));
-    assert_reads(|b| drop(b.add_str8("Field", [0xE4], Shown::Default, 0)), Value::Text("ä".into()));
-    assert_reads(|b| drop(b.add_cstr8("Field", "plain", Shown::Default, 0)), Value::Text("plain".into()));
+    assert_reads(|b| b.add_str16("Field", &wide, Shown::Default, 0), Value::Utf16(wide.clone()));
+    assert_reads(|b| b.add_str16("Field", lone, Shown::Default, 0), Value::Utf16(lone.to_vec()));
+    assert_reads(|b| b.add_str16("Field", [], Shown::Default, 0), Value::Utf16(vec![]));
+    assert_reads(|b| b.add_cstr16("Field", &wide, Shown::Default, 0), Value::Utf16(wide.clone()));
+    assert_reads(|b| b.add_str8("Field", "Ωx", Shown::Utf8, 0), Value::Text("Ωx".into()));
+    assert_reads(|b| b.add_str8("Field", [0xE4], Shown::Default, 0), Value::Text("ä".into()));
+    assert_reads(|b| b.add_cstr8("Field", "plain", Shown::Default, 0), Value::Text("plain".into()));
     assert_eq!(Value::Utf16(lone.to_vec()).text().unwrap(), "\\\u{FFFD}A");
 }
 
 #[test]
 fn times_guids_and_identifiers() {
-    assert_reads(|b| drop(b.add_filetime("Field", 77, Shown::DateTimeUtc, 0)), Value::Time(77));
+    assert_reads(|b| b.add_filetime("Field", 77, Shown::DateTimeUtc, 0), Value::Time(77));
     let parts = [2026, 11, 1, 30, 7, 45, 51, 123];
-    let read = field(|b| drop(b.add_systemtime("Field", &parts, Shown::Default, 0))).unwrap();
+    let read = field(|b| b.add_systemtime("Field", &parts, Shown::Default, 0)).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), r#""2026-11-30T07:45:51.1230000Z""#);
     let guid = Guid::from_fields(0xd8e2_0169, 0x7792, 0x5d9c, [0x6d, 0x0d, 0x03, 0xa6, 0xce, 0x9a, 0x1a, 0xf2]);
-    let read = field(|b| drop(b.add_guid("Field", &guid, Shown::Default, 0))).unwrap();
+    let read = field(|b| b.add_guid("Field", &guid, Shown::Default, 0)).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), r#""d8e20169-7792-5d9c-6d0d-03a6ce9a1af2""#);
     let package = [1, 2, 0, 0, 0, 0, 0, 15, 2, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
-    assert_reads(|b| drop(b.add_sid("Field", package, Shown::Default, 0)), Value::Sid("S-1-15-2-4294967295".into()));
-    assert_reads(|b| drop(b.add_binary("Field", [1, 0xAB], Shown::Default, 0)), Value::Binary(vec![1, 0xAB]));
+    assert_reads(|b| b.add_sid("Field", package, Shown::Default, 0), Value::Sid("S-1-15-2-4294967295".into()));
+    assert_reads(|b| b.add_binary("Field", [1, 0xAB], Shown::Default, 0), Value::Binary(vec![1, 0xAB]));
 }
 
 #[test]
 fn arrays_and_structures_are_refused() {
-    let sequence = field(|b| drop(b.add_u8_sequence("Field", &[1, 2], Shown::Default, 0)));
+    let sequence = field(|b| b.add_u8_sequence("Field", &[1, 2], Shown::Default, 0));
     assert!(sequence.unwrap_err().0.contains("Field is an array"));
-    let structure = field(|b| drop(b.add_struct("Field", 1, 0).add_u8("Inner", 1, Shown::Default, 0)));
+    let structure = field(|b| b.add_struct("Field", 1, 0).add_u8("Inner", 1, Shown::Default, 0));
     assert!(structure.unwrap_err().0.contains("Field is a structure"));
 }
 
