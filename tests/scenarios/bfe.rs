@@ -375,6 +375,18 @@ fn states_that_are_told_late_end_with_the_filters_in_the_engine() {
 }
 
 #[test]
+fn an_engine_that_has_the_filters_is_not_asked_again() {
+    let rig = Rig::started();
+    rig.set(|switches| switches.bfe_told = Told::Later);
+    restart(&rig.machine);
+    let before = rig.machine.faults().calls("FwpmEngineOpen0");
+    rig.machine.tell_bfe_states().unwrap();
+    let asked = rig.machine.faults().calls("FwpmEngineOpen0") - before;
+    assert_eq!(asked, 3, "the two states of a stop and the first of a start may mean that all is gone; that it runs does not");
+    rig.stop();
+}
+
+#[test]
 fn a_callout_that_is_registered_anew_in_name_only_is_still_unregistered_at_unload() {
     for hollow in [status::PENDING, status::OBJECT_NAME_EXISTS] {
         let rig = Rig::started();
