@@ -382,7 +382,10 @@ fn an_engine_that_has_the_filters_is_not_asked_again() {
     let before = rig.machine.faults().calls("FwpmEngineOpen0");
     rig.machine.tell_bfe_states().unwrap();
     let asked = rig.machine.faults().calls("FwpmEngineOpen0") - before;
-    assert_eq!(asked, 3, "the two states of a stop and the first of a start may mean that all is gone; that it runs does not");
+    assert_eq!(
+        asked, 3,
+        "the two states of a stop and the first of a start may mean that all is gone; that it runs does not"
+    );
     rig.stop();
 }
 
