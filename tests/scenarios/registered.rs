@@ -206,6 +206,8 @@ fn a_callout_whose_newer_flags_are_refused_is_registered_again_without_them_and_
     let mut calls = start(&rig);
     calls.retain(|call| call.starts_with("registered"));
     assert_eq!(calls, registrations(&[OFFLOADS | NEW_OFFLOADS, OFFLOADS]));
+    let said = (0..8).rev().map(|n| format!("flowtag: offload flags refused callout={n} status=0xc000000d"));
+    assert_eq!(rig.lines_of("offload"), said.collect::<Vec<_>>());
 }
 
 #[test]

@@ -55,6 +55,21 @@ fn a_start_that_fails_says_its_step_and_returns_what_windows_answered() {
 }
 
 #[test]
+fn a_start_that_fails_says_that_it_begins_then_why_it_ends_then_the_totals() {
+    for (import, times) in STEPS {
+        let rig = Rig::installed(&[]);
+        rig.fail(import, times, (import != "ExAllocatePool2").then_some(status::FWP_TIMEOUT));
+        rig.start().expect_err(import);
+        let lines = rig.lines();
+        let starts = ["flowtag: loading ", "flowtag: load failed ", "flowtag: totals "];
+        assert_eq!(lines.len(), starts.len(), "{import}: {lines:?}");
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{import}: {lines:?}");
+        }
+    }
+}
+
+#[test]
 fn a_step_that_gives_nothing_fails_for_want_of_memory() {
     for import in ["WdfControlDeviceInitAllocate", "ExAllocatePool2"] {
         let rig = Rig::installed(&[]);
