@@ -55,8 +55,8 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     tested.and(verified).and(sampled).and(within_budget).and(editor::check_if_possible())
 }
 
-/// Runs the scenarios in all other ways at once, each in one thread: threads of one process that change mappings hold each other up,
-/// and two take longer than one.
+/// Runs the scenarios in all other ways at once, each in one thread: threads of one process that change mappings hold each other
+/// up.
 fn in_other_ways(image: &Path, arguments: &[OsString]) -> Result<()> {
     let ways = OTHER_WAYS.into_par_iter().map(|(name, value)| {
         let mut scenarios = workspace::host_programs("test");
