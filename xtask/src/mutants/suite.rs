@@ -85,6 +85,18 @@ impl Suite {
         Ok(Self { tests, noticed: Mutex::default(), arm64 })
     }
 
+    /// Tests that are programs: a name each, and what runs.
+    #[cfg(test)]
+    pub fn of_programs(tests: &[(&str, &str)]) -> Self {
+        let test = |&(path, binary): &(&str, &str)| Test {
+            program: BINARIES[0],
+            binary: binary.into(),
+            path: path.to_owned(),
+            takes: Duration::ZERO,
+        };
+        Self { tests: tests.iter().map(test).collect(), arm64: PathBuf::new() }
+    }
+
     /// Runs every test on the sound driver, two at once, and puts the quick ones first. Fails when one fails. What was learned
     /// is kept for as long as neither tests nor driver change.
     pub fn learn(&mut self, sound: &Path) -> Result<()> {
