@@ -109,13 +109,13 @@ fn search(mutant: &Mutant, image: &Path, suite: &Suite) -> Result<Search> {
     let Mutant { caught_by, try_first, .. } = mutant;
     let mut tried = 0;
     if let Some(first) = try_first {
-        let search = suite.first_failure(image, Some(first), 1)?;
+        let search = suite.first_failure(image, Some(first))?;
         if search.failed.is_some() {
             return Ok(search);
         }
         tried = search.runs;
     }
-    let search = suite.first_failure(image, caught_by.as_deref(), 1)?;
+    let search = suite.first_failure(image, caught_by.as_deref())?;
     Ok(Search { runs: tried + search.runs, ..search })
 }
 

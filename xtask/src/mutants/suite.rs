@@ -92,9 +92,9 @@ impl Suite {
             program: BINARIES[0],
             binary: binary.into(),
             path: path.to_owned(),
-            takes: Duration::ZERO,
+            takes: None,
         };
-        Self { tests: tests.iter().map(test).collect(), arm64: PathBuf::new() }
+        Self { tests: tests.iter().map(test).collect(), noticed: Mutex::default(), arm64: PathBuf::new() }
     }
 
     /// Runs every test on the sound driver, two at once, and puts the quick ones first. Fails when one fails. What was learned
@@ -136,8 +136,8 @@ impl Suite {
         Ok(hash(parts))
     }
 
-    /// Looks for a test that fails on `image`, `at_once` of them at once, or sees whether the `only` one does.
-    pub fn first_failure(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Search> {
+    /// Looks for a test that fails on `image`, one at a time, or sees whether the `only` one does.
+    pub fn first_failure(&self, image: &Path, only: Option<&str>) -> Result<Search> {
         let order = match only {
             Some(only) => {
                 let found = self.tests.iter().position(|test| test.path == only);
@@ -145,7 +145,7 @@ impl Suite {
             }
             None => self.all(),
         };
-        let Runs { failed, took } = self.run(image, &order, at_once)?;
+        let Runs { failed, took } = self.run(image, &order, 1)?;
         Ok(self.search(failed, took.len()))
     }
 
