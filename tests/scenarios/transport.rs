@@ -126,6 +126,17 @@ fn of_a_batch_that_is_a_flow_s_first_the_first_packet_is_the_flow_s_first() {
 }
 
 #[test]
+fn the_first_packet_is_the_first_though_it_is_empty() {
+    let rig = Rig::with_settings(&[("TraceLevel", 2)]);
+    let flow = rig.open(&outbound());
+    for payload in [0, 0, 517] {
+        rig.send(flow, payload);
+    }
+    assert_eq!(rig.lines_of("first"), [format!("flowtag: first flow={:#x} pid=4242 dir=out bytes=0", flow.0)]);
+    rig.stop();
+}
+
+#[test]
 fn nothing_about_flows_is_traced_at_level_0() {
     let rig = Rig::with_settings(&[("TraceLevel", 0)]);
     let flow = rig.open(&outbound());
