@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use flowtag_simulator::{
@@ -176,6 +177,31 @@ fn an_engine_that_restarts_while_filters_are_added_anew_gets_them_once_more() {
 }
 
 #[test]
+fn no_two_add_filters_at_once_however_often_the_engine_restarts() {
+    let rig = Rig::started();
+    let [adds, inside, met] = [0; 3].map(|none| Arc::new(AtomicU64::new(none)));
+    let hooked = [&adds, &inside, &met].map(Arc::clone);
+    rig.machine.on_import(move |call| {
+        let [adds, inside, met] = &hooked;
+        match call.name() {
+            "FwpmEngineOpen0" => drop(met.fetch_add(inside.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed)),
+            "FwpmEngineClose0" => drop(inside.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        // Each restart tells four states, and each of them may be heard while filters are added.
+        if call.name() == "FwpmFilterAdd0" && adds.fetch_add(1, Ordering::Relaxed) < 3 {
+            let machine = call.machine.clone();
+            thread::scope(|scope| scope.spawn(|| restart(&machine)).join().unwrap());
+        }
+    });
+    restart(&rig.machine);
+    assert!(adds.load(Ordering::Relaxed) > 3, "restarted in the middle");
+    assert_eq!(met.load(Ordering::Relaxed), 0, "somebody came in while another one was there");
+    assert_tags(&rig);
+    rig.stop();
+}
+
+#[test]
 fn filters_that_a_running_engine_refuses_are_said_and_added_at_its_next_start() {
     let rig = Rig::started();
     rig.fail("FwpmTransactionBegin0", 1, Some(status::FWP_TIMEOUT));
@@ -220,6 +246,27 @@ fn a_subscription_that_does_not_end_is_ended_for_as_long_as_it_takes_with_a_line
     assert!(lines.iter().all(|line| field(line, "status") == "0xc0000001"), "{lines:?}");
     let times: Vec<u64> = lines.iter().map(|line| field(line, "ms").parse().unwrap()).collect();
     assert!(times[0] >= 1_000 && times.windows(2).all(|pair| pair[1] > pair[0]), "{times:?}");
+}
+
+#[test]
+fn a_line_about_a_subscription_is_about_a_try_that_has_failed() {
+    for failures in 1..=10 {
+        let rig = Rig::started();
+        rig.machine.faults().fail_times("FwpmBfeStateUnsubscribeChanges0", 1, failures, Some(status::UNSUCCESSFUL));
+        let (began, ended) = (rig.machine.clock().since_start(), Arc::new(Mutex::new(Duration::ZERO)));
+        let hooked = Arc::clone(&ended);
+        rig.machine.on_import(move |call| {
+            if call.name() == "FwpmBfeStateUnsubscribeChanges0" {
+                *hooked.lock().unwrap() = call.machine.clock().since_start();
+            }
+        });
+        rig.stop();
+        let took = *ended.lock().unwrap() - began;
+        for line in rig.lines_of("unsubscribing") {
+            let said = Duration::from_millis(field(&line, "ms").parse().unwrap());
+            assert!(said < took, "{failures} failures: the one after {took:?} succeeded: {line}");
+        }
+    }
 }
 
 /// Starts the engine on another processor, and holds that one up in its `nth` call of an import until this one, which unloads the
@@ -324,6 +371,21 @@ fn states_that_are_told_late_end_with_the_filters_in_the_engine() {
         rig.machine.tell_bfe_states().unwrap();
         assert_tags(&rig);
     }
+    rig.stop();
+}
+
+#[test]
+fn an_engine_that_has_the_filters_is_not_asked_again() {
+    let rig = Rig::started();
+    rig.set(|switches| switches.bfe_told = Told::Later);
+    restart(&rig.machine);
+    let before = rig.machine.faults().calls("FwpmEngineOpen0");
+    rig.machine.tell_bfe_states().unwrap();
+    let asked = rig.machine.faults().calls("FwpmEngineOpen0") - before;
+    assert_eq!(
+        asked, 3,
+        "the two states of a stop and the first of a start may mean that all is gone; that it runs does not"
+    );
     rig.stop();
 }
 

@@ -31,6 +31,10 @@ fn stop(rig: &Rig) -> Duration {
     rig.machine.clock().since_start().saturating_sub(began)
 }
 
+fn milliseconds(line: &str) -> u64 {
+    field(line, "ms").parse().unwrap()
+}
+
 /// A driver that was stopped while its filters could not be deleted.
 fn left_behind() -> Rig {
     const DELETE: &str = "FwpmFilterDeleteByKey0";
@@ -111,9 +115,26 @@ fn a_step_that_keeps_failing_is_given_up_after_five_seconds_and_said_to_be_tried
         let tries = rig.lines_of("closing");
         assert!((3..=5).contains(&tries.len()), "{step}: {tries:?}");
         assert!(tries.iter().all(|line| field(line, "step") == step), "{tries:?}");
+        assert!(
+            tries.iter().all(|line| milliseconds(line) < 5_000),
+            "the last try is given up, and said once: {tries:?}"
+        );
         let given_up = format!("flowtag: engine not closed step={step} status=0xc002001b");
         assert_eq!(rig.lines_of("engine not closed"), [given_up]);
         assert_eq!((rig.machine.wfp().contexts(), rig.machine.wfp().callouts()), (0, 0));
+    }
+}
+
+#[test]
+fn a_line_about_leaving_is_about_a_try_that_has_failed() {
+    for failures in 1..=10 {
+        let rig = Rig::started();
+        rig.machine.faults().fail_times("FwpmTransactionBegin0", 1, failures, Some(status::RPC_CALL_FAILED));
+        let took = stop(&rig);
+        for line in rig.lines_of("closing") {
+            let said = Duration::from_millis(milliseconds(&line));
+            assert!(said < took, "{failures} failures: the try after {took:?} succeeded: {line}");
+        }
     }
 }
 
@@ -190,6 +211,7 @@ fn leftovers_that_cannot_be_deleted_make_start_fail_with_that_step() {
     let error = rig.start().unwrap_err();
     assert!(matches!(error, ServiceError::Entry(status::FWP_WRONG_SESSION)), "{error}");
     assert_eq!(rig.lines_of("load failed"), ["flowtag: load failed step=FwpmCalloutDeleteByKey0 status=0xc022000c"]);
+    assert_eq!(rig.lines_of("leftovers"), ["flowtag: leftovers found"]);
     rig.assert_clean();
 }
 

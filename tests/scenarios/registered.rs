@@ -206,6 +206,8 @@ fn a_callout_whose_newer_flags_are_refused_is_registered_again_without_them_and_
     let mut calls = start(&rig);
     calls.retain(|call| call.starts_with("registered"));
     assert_eq!(calls, registrations(&[OFFLOADS | NEW_OFFLOADS, OFFLOADS]));
+    let said = (0..8).rev().map(|n| format!("flowtag: offload flags refused callout={n} status=0xc000000d"));
+    assert_eq!(rig.lines_of("offload"), said.collect::<Vec<_>>());
 }
 
 #[test]
@@ -233,4 +235,27 @@ fn one_transaction_of_one_session_adds_provider_sublayer_callouts_and_filters() 
     }));
     expected.push("commit".to_owned());
     assert_eq!(calls, expected);
+}
+
+#[test]
+fn the_device_of_the_callouts_is_one_for_networks_and_its_initialization_is_finished_before_they_are_registered() {
+    /// wdm.h.
+    const FILE_DEVICE_NETWORK: u32 = 0x12;
+    let rig = Rig::installed(&[]);
+    let calls = Calls::default();
+    let seen = Arc::clone(&calls);
+    rig.machine.on_import(move |call| {
+        let name = call.name();
+        let described = match name {
+            "WdfDeviceInitSetDeviceType" => format!("{name} {:#x}", call.arg_u32(2)),
+            "WdfDeviceCreate" | "WdfControlFinishInitializing" | "FwpsCalloutRegister2" => name.to_owned(),
+            _ => return,
+        };
+        seen.lock().unwrap_or_else(PoisonError::into_inner).push(described);
+    });
+    rig.start().unwrap();
+    let first: Vec<_> = calls.lock().unwrap().iter().take(4).cloned().collect();
+    let device_type = format!("WdfDeviceInitSetDeviceType {FILE_DEVICE_NETWORK:#x}");
+    assert_eq!(first, [&device_type, "WdfDeviceCreate", "WdfControlFinishInitializing", "FwpsCalloutRegister2"]);
+    rig.stop();
 }

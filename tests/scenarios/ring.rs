@@ -54,6 +54,17 @@ fn a_flow_that_received_something_lately_is_not_evicted() {
 }
 
 #[test]
+fn a_flow_that_sent_as_much_as_it_received_lately_is_not_evicted() {
+    let rig = Rig::with_small_ring();
+    let flows = fill(&rig);
+    rig.send(flows[0], 100);
+    rig.receive(flows[0], 100);
+    rig.open(&outbound());
+    assert_eq!(evicted(&rig), handle(flows[1]));
+    rig.stop();
+}
+
+#[test]
 fn a_flow_that_sent_something_before_half_the_ring_was_younger_is_evicted() {
     let rig = Rig::with_small_ring();
     let first = rig.open(&outbound());

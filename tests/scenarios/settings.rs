@@ -48,6 +48,20 @@ fn without_a_parameters_key_the_defaults_hold() {
 }
 
 #[test]
+fn a_parameters_key_that_kmdf_has_not_made_is_no_complaint_and_one_that_does_not_open_is() {
+    let (not_found, denied) = (0xC000_0034, 0xC000_0022);
+    for (status, complaints) in [(not_found, 0), (denied, 2)] {
+        let rig = Rig::installed(&[]);
+        rig.fail("WdfDriverOpenParametersRegistryKey", 1, Some(status));
+        rig.start().unwrap();
+        let loaded = rig.lines_of("loaded").remove(0);
+        assert_eq!((field(&loaded, "trace_level"), field(&loaded, "max_flows")), ("2", "65536"), "{status:#x}");
+        assert_eq!(rig.lines_of("setting refused").len(), complaints, "{status:#x}: {:?}", rig.lines());
+        rig.stop();
+    }
+}
+
+#[test]
 fn a_trace_level_in_range_is_used() {
     let (loaded, refused) = loaded_with("TraceLevel", Value::Dword(3));
     assert_eq!((field(&loaded, "trace_level"), refused.len()), ("3", 0));

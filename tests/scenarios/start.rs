@@ -55,6 +55,21 @@ fn a_start_that_fails_says_its_step_and_returns_what_windows_answered() {
 }
 
 #[test]
+fn a_start_that_fails_says_that_it_begins_then_why_it_ends_then_the_totals() {
+    for (import, times) in STEPS {
+        let rig = Rig::installed(&[]);
+        rig.fail(import, times, (import != "ExAllocatePool2").then_some(status::FWP_TIMEOUT));
+        rig.start().expect_err(import);
+        let lines = rig.lines();
+        let starts = ["flowtag: loading ", "flowtag: load failed ", "flowtag: totals "];
+        assert_eq!(lines.len(), starts.len(), "{import}: {lines:?}");
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{import}: {lines:?}");
+        }
+    }
+}
+
+#[test]
 fn a_step_that_gives_nothing_fails_for_want_of_memory() {
     for import in ["WdfControlDeviceInitAllocate", "ExAllocatePool2"] {
         let rig = Rig::installed(&[]);
@@ -82,6 +97,17 @@ fn assert_hollow_success_fails(import: &str) {
 #[test]
 fn an_engine_that_opens_without_a_session_makes_start_fail() {
     assert_hollow_success_fails("FwpmEngineOpen0");
+}
+
+#[test]
+fn an_engine_that_opens_and_gives_no_session_makes_start_fail_before_anybody_uses_it() {
+    let rig = Rig::installed(&[]);
+    rig.fail("FwpmEngineOpen0", 1, Some(0));
+    let error = rig.start().unwrap_err();
+    assert!(matches!(error, ServiceError::Entry(status::UNSUCCESSFUL)), "{error}");
+    assert_eq!(rig.lines_of("load failed"), ["flowtag: load failed step=FwpmEngineOpen0 status=0xc0000001"]);
+    let calls = |import| rig.machine.faults().calls(import);
+    assert_eq!((calls("FwpmTransactionBegin0"), calls("FwpmEngineClose0")), (0, 0));
 }
 
 #[test]

@@ -112,6 +112,31 @@ fn every_packet_is_traced_at_level_3() {
 }
 
 #[test]
+fn of_a_batch_that_is_a_flow_s_first_the_first_packet_is_the_flow_s_first() {
+    for (level, first, packets) in [(1, 0, 0), (2, 1, 0), (3, 1, 2)] {
+        let rig = Rig::with_settings(&[("TraceLevel", level)]);
+        let flow = rig.open(&outbound());
+        let batch = Packet { payloads: vec![100, 200, 300], transport_header: 32 };
+        rig.machine.transport(flow, Direction::Outbound, &batch).unwrap();
+        let lines = |event| rig.lines_of(event);
+        assert_eq!((lines("first").len(), lines("packet").len()), (first, packets), "level {level}: {:?}", rig.lines());
+        assert!(lines("first").iter().all(|line| field(line, "bytes") == "100"), "level {level}");
+        rig.stop();
+    }
+}
+
+#[test]
+fn the_first_packet_is_the_first_though_it_is_empty() {
+    let rig = Rig::with_settings(&[("TraceLevel", 2)]);
+    let flow = rig.open(&outbound());
+    for payload in [0, 0, 517] {
+        rig.send(flow, payload);
+    }
+    assert_eq!(rig.lines_of("first"), [format!("flowtag: first flow={:#x} pid=4242 dir=out bytes=0", flow.0)]);
+    rig.stop();
+}
+
+#[test]
 fn nothing_about_flows_is_traced_at_level_0() {
     let rig = Rig::with_settings(&[("TraceLevel", 0)]);
     let flow = rig.open(&outbound());

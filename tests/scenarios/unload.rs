@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -126,6 +126,36 @@ fn while_a_callout_stays_busy_a_line_is_traced_each_second() {
     assert!(lines.len() >= 2, "{:?}", rig.lines());
     let times: Vec<u64> = lines.iter().map(|line| field(line, "ms").parse().unwrap()).collect();
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "{times:?}");
+}
+
+#[test]
+fn a_line_about_a_busy_callout_is_about_a_try_that_has_failed() {
+    for failures in 1..=10 {
+        let rig = Rig::started();
+        rig.machine.faults().fail_times("FwpsCalloutUnregisterById0", 1, failures, Some(status::FWP_IN_USE));
+        let (began, times) = (rig.machine.clock().since_start(), Arc::new(Mutex::new(Vec::new())));
+        let hooked = Arc::clone(&times);
+        rig.machine.on_import(move |call| {
+            if call.name() == "FwpsCalloutUnregisterById0" {
+                hooked.lock().unwrap().push(call.machine.clock().since_start());
+            }
+        });
+        rig.stop();
+        let took = times.lock().unwrap()[usize::try_from(failures).unwrap()] - began;
+        for line in rig.lines_of("unregistering") {
+            let said = Duration::from_millis(field(&line, "ms").parse().unwrap());
+            assert!(said < took, "{failures} failures: the one after {took:?} succeeded: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_totals_are_the_last_that_is_said() {
+    let rig = with_open_flows();
+    rig.set(|switches| switches.busy_answers = 200);
+    rig.stop();
+    assert!(!rig.lines_of("unregistering").is_empty(), "{:?}", rig.lines());
+    assert!(rig.lines().last().unwrap().starts_with("flowtag: totals "), "{:?}", rig.lines());
 }
 
 #[test]

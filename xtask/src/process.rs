@@ -1,7 +1,7 @@
 //! Running other programs.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write, stderr, stdout},
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
     thread,
@@ -16,6 +16,17 @@ pub fn run(command: &mut Command, failure: &str) -> Result<()> {
     let status = command.status().with_context(|| starting(command))?;
     if !status.success() {
         bail!("{failure} ({status}; see above)");
+    }
+    Ok(())
+}
+
+/// Runs `command` with its output shown when it has ended, so that what runs at the same time does not mix with it.
+pub fn run_unmixed(command: &mut Command, failure: &str) -> Result<()> {
+    let output = command.output().with_context(|| starting(command))?;
+    let said = [&output.stderr[..], &output.stdout].concat();
+    stdout().write_all(&said).context("show what a command said")?;
+    if !output.status.success() {
+        bail!("{failure} ({}; see above)", output.status);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -51,8 +52,12 @@ pub fn hosts_if_possible() {
     }
 }
 
+/// Checks run beside each other, and apt-get does not.
+static ENSURING: Mutex<()> = Mutex::new(());
+
 /// Installs what is missing of `programs` and of the tools that build for `target`.
 pub fn ensure(target: Target, programs: &[&str]) -> Result<()> {
+    let _ensuring = ENSURING.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_in_path(program)).map(package).collect();
     let llvm_is_missing = Llvm::find().is_none();
     if llvm_is_missing || !missing.is_empty() {

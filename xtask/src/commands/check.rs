@@ -28,19 +28,29 @@ pub fn everything(target: Target) -> Result<()> {
 
     floors::check()?;
 
+    // Each builds in folders of its own: while one has work for one processor only, the other takes the next.
+    let (of_programs, of_drivers) = rayon::join(programs, || drivers(target));
+    of_programs.and(of_drivers)?;
+    count_inputs()
+}
+
+/// clippy and rustdoc over what runs on this machine.
+fn programs() -> Result<()> {
     let mut clippy = workspace::host_programs("clippy");
     process::run(clippy.args(["--all-targets", "--", "--deny", "warnings"]), "clippy complains")?;
-    let mut clippy = driver::cargo("clippy", target)?;
-    process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about the driver")?;
-    let mut clippy = bench_fixtures::cargo("clippy")?;
-    process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about bench/fixtures")?;
-    let mut clippy = wine_stand_ins::cargo("clippy");
-    process::run(clippy.args(["--", "--deny", "warnings"]), "clippy complains about tests/wine")?;
+    process::run(strict_docs(&mut workspace::host_programs("doc")), "rustdoc complains")
+}
 
-    process::run(strict_docs(&mut workspace::host_programs("doc")), "rustdoc complains")?;
+/// clippy over what is built for Windows, and rustdoc over the driver.
+fn drivers(target: Target) -> Result<()> {
+    let mut clippy = driver::cargo("clippy", target)?;
+    process::run_unmixed(clippy.args(["--", "--deny", "warnings"]), "clippy complains about the driver")?;
+    let mut clippy = bench_fixtures::cargo("clippy")?;
+    process::run_unmixed(clippy.args(["--", "--deny", "warnings"]), "clippy complains about bench/fixtures")?;
+    let mut clippy = wine_stand_ins::cargo("clippy");
+    process::run_unmixed(clippy.args(["--", "--deny", "warnings"]), "clippy complains about tests/wine")?;
     let mut doc = driver::cargo("doc", target)?;
-    process::run(strict_docs(&mut doc), "rustdoc complains about the driver")?;
-    count_inputs()
+    process::run_unmixed(strict_docs(&mut doc), "rustdoc complains about the driver")
 }
 
 /// Prints how much of what a driver passes is modelled: the last line of a page that a test of the simulator holds.

@@ -85,6 +85,20 @@ mod tests {
     }
 
     #[test]
+    fn every_test_that_the_list_names_is_one() {
+        let folders =
+            ["tests/scenarios", "tests/build"].map(|folder| fs::read_dir(workspace::root().join(folder)).unwrap());
+        let files = folders.into_iter().flatten().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        let tests = files.collect::<String>();
+        for Mutant { name, caught_by, try_first, .. } in read("").unwrap() {
+            for path in [caught_by, try_first].into_iter().flatten() {
+                let function = path.rsplit("::").next().unwrap();
+                assert!(tests.contains(&format!("fn {function}()")), "mutant “{name}” names {path}, which is no test");
+            }
+        }
+    }
+
+    #[test]
     fn no_two_mutants_have_the_same_name() {
         let mut names: Vec<_> = read("").unwrap().into_iter().map(|mutant| mutant.name).collect();
         let count = names.len();

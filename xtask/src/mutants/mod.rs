@@ -11,8 +11,7 @@ mod tree;
 
 use std::{
     path::Path,
-    sync::mpsc::{self, Receiver},
-    thread,
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -22,18 +21,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::{
     list::Mutant,
     suite::{Search, Suite},
-    tree::{Broken, Tree},
+    tree::Tree,
 };
 use crate::{
     checks::{Request, Row},
+    driver,
     target::Target,
 };
-
-/// The copy in which they are made, below `target/`.
-const FOLDER: &str = "mutants";
-
-/// Tests that run at once.
-const AT_ONCE: usize = 2;
 
 /// What became of all mutants.
 pub struct Outcome {
@@ -59,74 +53,107 @@ pub fn all_caught(outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Builds each mutant whose name contains `part`, and looks for a test that fails on it.
+/// Builds each mutant whose name contains `part`, and looks for a test that fails on it: two mutants at a time. Prints a row for
+/// each, as they are found.
 pub fn run(target: Target, part: &str) -> Result<Outcome> {
     let mutants = list::read(part)?;
     let mut suite = Suite::build()?;
-    let tree = Tree::lay_out(target, FOLDER)?;
-    let sound = tree.build_sound()?;
+    let sound = driver::build(target)?;
     suite.learn(&sound)?;
+    let trees = tree::lay_out_all(target)?;
 
     let bar = ProgressBar::new(mutants.len() as u64);
     bar.set_style(ProgressStyle::with_template("{pos}/{len} mutants {wide_bar} {msg}")?);
-    // While one mutant is tested, the next is built.
-    let (mutants, tree) = (&mutants, &tree);
-    let (built, images) = mpsc::sync_channel(1);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for (index, mutant) in mutants.iter().enumerate() {
-                if built.send(tree.build_broken(mutant, index)).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(hunt(mutants, images, &suite, &sound, &bar))
-    })
+    let width = mutants.iter().map(|mutant| mutant.name.chars().count()).max().unwrap_or(0);
+    let outcome = Mutex::new(Outcome { mutants: mutants.len(), caught: 0, runs: 0 });
+    tree::share_out(&trees, &mutants, |tree, mutant| {
+        let Found { caught, runs, said } = hunt(tree, mutant, &suite, &sound);
+        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.caught += usize::from(caught);
+        outcome.runs += runs;
+        bar.suspend(|| println!("{:width$}  {said}", mutant.name));
+        bar.inc(1);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Looks for a test that fails on each image, and prints a row for each.
-fn hunt(
-    mutants: &[Mutant],
-    images: Receiver<Result<Broken>>,
-    suite: &Suite,
-    sound: &Path,
-    bar: &ProgressBar,
-) -> Outcome {
-    let width = mutants.iter().map(|mutant| mutant.name.chars().count()).max().unwrap_or(0);
-    let mut outcome = Outcome { mutants: mutants.len(), caught: 0, runs: 0 };
-    for (mutant, broken) in mutants.iter().zip(images) {
-        let Mutant { name, source, .. } = mutant;
-        let searched = broken.and_then(|broken| {
-            let search = search(mutant, &broken.image, suite)?;
-            Ok((search, on_hosts::show(&broken, sound)?))
-        });
-        let found = match searched {
-            Ok((Search { failed: Some(test), runs, .. }, hosts)) => {
-                outcome.caught += usize::from(hosts.all_noticed);
-                outcome.runs += runs;
-                format!("{test} (run {runs}){}", hosts.said)
-            }
-            Ok((Search { failed: None, runs, .. }, _)) => {
-                outcome.runs += runs;
-                format!("NOT CAUGHT in {runs} runs; from {source}")
-            }
-            Err(error) => format!("NOT TESTED: {error:#}"),
-        };
-        bar.suspend(|| println!("{name:width$}  {found}"));
-        bar.inc(1);
+/// What became of one mutant.
+struct Found {
+    caught: bool,
+    runs: usize,
+    /// The same in words.
+    said: String,
+}
+
+/// Builds a mutant and looks for a test that fails on it.
+fn hunt(tree: &Tree, mutant: &Mutant, suite: &Suite, sound: &Path) -> Found {
+    let searched = tree.build_broken(mutant).and_then(|broken| {
+        let search = search(mutant, &broken.image, suite)?;
+        Ok((search, on_hosts::show(&broken, sound)?))
+    });
+    match searched {
+        Ok((Search { failed: Some(test), runs, .. }, hosts)) => {
+            Found { caught: hosts.all_noticed, runs, said: format!("{test} (run {runs}){}", hosts.said) }
+        }
+        Ok((Search { failed: None, runs, .. }, _)) => {
+            Found { caught: false, runs, said: format!("NOT CAUGHT in {runs} runs; from {}", mutant.source) }
+        }
+        Err(error) => Found { caught: false, runs: 0, said: format!("NOT TESTED: {error:#}") },
     }
-    bar.finish_and_clear();
-    outcome
 }
 
 /// Looks for a test that fails on the image of a mutant: for the one that is to be tried first alone, then for any.
 fn search(mutant: &Mutant, image: &Path, suite: &Suite) -> Result<Search> {
     let Mutant { caught_by, try_first, .. } = mutant;
+    let mut tried = 0;
     if let Some(first) = try_first {
-        let search = suite.first_failure(image, Some(first), AT_ONCE)?;
+        let search = suite.first_failure(image, Some(first))?;
         if search.failed.is_some() {
             return Ok(search);
         }
+        tried = search.runs;
     }
-    suite.first_failure(image, caught_by.as_deref(), AT_ONCE)
+    let search = suite.first_failure(image, caught_by.as_deref())?;
+    Ok(Search { runs: tried + search.runs, ..search })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two tests that no image fails, and between them one that every image fails.
+    const TESTS: [(&str, &str); 3] = [("kind", "/bin/true"), ("strict", "/bin/false"), ("lenient", "/bin/true")];
+
+    fn found(mutant: &str) -> Result<(Option<String>, usize)> {
+        let mutant = toml::from_str(&format!("name = ''\nsource = ''\nedit = []\n{mutant}"))?;
+        let search = search(&mutant, Path::new("no image"), &Suite::of_programs(&TESTS))?;
+        Ok((search.failed, search.runs))
+    }
+
+    #[test]
+    fn where_the_test_that_is_tried_first_notices_no_other_runs() {
+        assert_eq!(found("try_first = 'strict'").unwrap(), (Some("strict".to_owned()), 1));
+    }
+
+    #[test]
+    fn where_the_test_that_is_tried_first_does_not_notice_all_others_are_tried() {
+        assert_eq!(found("try_first = 'lenient'").unwrap(), (Some("strict".to_owned()), 3));
+    }
+
+    #[test]
+    fn without_a_test_to_be_tried_first_all_are_tried_in_their_order() {
+        assert_eq!(found("").unwrap(), (Some("strict".to_owned()), 2));
+    }
+
+    #[test]
+    fn the_only_test_that_is_to_catch_it_is_the_only_one_that_runs() {
+        assert_eq!(found("caught_by = 'kind'").unwrap(), (None, 1));
+    }
+
+    #[test]
+    fn a_test_that_is_tried_first_and_is_none_is_an_error() {
+        assert!(found("try_first = 'renamed'").unwrap_err().to_string().contains("renamed"));
+    }
 }

@@ -1,6 +1,11 @@
 //! Mutants that hosts which nobody here wrote must notice as well.
 
-use std::{ffi::OsString, path::Path, process::Stdio};
+use std::{
+    ffi::OsString,
+    path::Path,
+    process::Stdio,
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::Result;
 
@@ -9,6 +14,9 @@ use crate::{
     checks::{Request, Status, on_hosts::HOSTS, on_the_driver::run_for_row},
     target::Target,
 };
+
+/// What hosts need is written to one place, so one mutant at a time is shown to them.
+static SHOWING: Mutex<()> = Mutex::new(());
 
 /// What the hosts made of a mutant.
 pub struct Shown {
@@ -22,6 +30,7 @@ pub struct Shown {
 pub fn show(broken: &Broken, sound: &Path) -> Result<Shown> {
     let mut shown = Shown { all_noticed: true, said: String::new() };
     let Some(arm64) = &broken.arm64 else { return Ok(shown) };
+    let _showing = SHOWING.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, prepare) in HOSTS {
         let image = if name == "arm64" { arm64 } else { &broken.image };
         let arguments = [OsString::from("--image"), image.into()];

@@ -3,7 +3,9 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -19,15 +21,38 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Whether a command ends well with no more than this time on the processor, before it becomes `needless`.
 pub fn ends_well(command: &mut Command, limit: Duration, needless: impl Fn() -> bool) -> Result<bool> {
-    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = silent.spawn().with_context(|| format!("start {}", command.get_program().display()))?;
+    let mut child = start(command, Stdio::null())?;
+    wait(&mut child, limit, needless)
+}
+
+/// The same for a program of tests, which is ended when the first has failed: others might not end of their own accord.
+pub fn all_pass(command: &mut Command, limit: Duration) -> Result<bool> {
+    let mut child = start(command, Stdio::piped())?;
+    let output = BufReader::new(child.stdout.take().context("the output is piped")?);
+    let failed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for line in output.lines().map_while(std::io::Result::ok) {
+                failed.fetch_or(line.ends_with("... FAILED"), Ordering::Relaxed);
+            }
+        });
+        wait(&mut child, limit, || failed.load(Ordering::Relaxed))
+    })
+}
+
+fn start(command: &mut Command, output: Stdio) -> Result<Child> {
+    let silent = command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
+    silent.spawn().with_context(|| format!("start {}", command.get_program().display()))
+}
+
+fn wait(child: &mut Child, limit: Duration, needless: impl Fn() -> bool) -> Result<bool> {
     let (mut used, mut moved, mut looked) = (Duration::ZERO, Instant::now(), Instant::now());
     loop {
         if let Some(status) = child.try_wait().context("wait for a child")? {
             return Ok(status.success());
         }
         if needless() {
-            end(&mut child)?;
+            end(child)?;
             return Ok(false);
         }
         if looked.elapsed() >= LOOK_EVERY {
@@ -38,7 +63,7 @@ pub fn ends_well(command: &mut Command, limit: Duration, needless: impl Fn() -> 
                 (used, moved) = (now, Instant::now());
             }
             if used > limit || moved.elapsed() > STANDSTILL {
-                end(&mut child)?;
+                end(child)?;
                 return Ok(false);
             }
         }
@@ -113,6 +138,14 @@ mod tests {
         assert!(start.elapsed() < Duration::from_mins(10));
         let left = Command::new("pgrep").args(["-f", "^sleep 987654"]).output().unwrap();
         assert!(left.stdout.is_empty());
+    }
+
+    #[test]
+    fn tests_of_which_one_has_failed_are_ended_though_another_spins() {
+        let passes = |script| all_pass(Command::new("/bin/sh").args(["-c", script]), Duration::MAX).unwrap();
+        assert!(!passes("echo 'test a ... FAILED'; while :; do :; done"));
+        assert!(!passes("echo 'test a ... ok'; exit 1"));
+        assert!(passes("echo 'test a ... ok'"));
     }
 
     #[test]

@@ -6,14 +6,14 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::{hash::hash, image, patience::ends_well};
@@ -22,8 +22,13 @@ use crate::{driver, setup, target::Target, workspace};
 /// The test binaries that look at the image.
 const BINARIES: [&str; 2] = ["scenarios", "image"];
 
-/// On the processor. The referee ends most drivers that wait or spin for ever well before this.
+/// On the processor, before it is known how long a test takes.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// The same for tests that take a few milliseconds on the sound driver, as nearly all do. The referee ends most drivers that wait or
+/// spin for ever well before this.
+const PATIENCE_WITH_QUICK_ONES: Duration = Duration::from_secs(10);
+/// How many times longer than on the sound driver a slow one may take.
+const SLOWER: u32 = 5;
 
 /// One test.
 struct Test {
@@ -32,13 +37,15 @@ struct Test {
     binary: PathBuf,
     /// Its path within the binary.
     path: String,
-    /// How long it takes on the sound driver.
-    takes: Duration,
+    /// How long it takes on the sound driver, once that is known.
+    takes: Option<Duration>,
 }
 
 /// All tests.
 pub struct Suite {
     tests: Vec<Test>,
+    /// Which have failed on breakages of a file, the last one last.
+    noticed: Mutex<HashMap<String, Vec<usize>>>,
     /// Where the sound image for ARM64 is, which tests of both images look at as well.
     arm64: PathBuf,
 }
@@ -75,7 +82,19 @@ impl Suite {
         }
         setup::ensure(Target::Arm64, &[])?;
         let arm64 = driver::build(Target::Arm64)?.parent().context("an image lies in a folder")?.to_owned();
-        Ok(Self { tests, arm64 })
+        Ok(Self { tests, noticed: Mutex::default(), arm64 })
+    }
+
+    /// Tests that are programs: a name each, and what runs.
+    #[cfg(test)]
+    pub fn of_programs(tests: &[(&str, &str)]) -> Self {
+        let test = |&(path, binary): &(&str, &str)| Test {
+            program: BINARIES[0],
+            binary: binary.into(),
+            path: path.to_owned(),
+            takes: None,
+        };
+        Self { tests: tests.iter().map(test).collect(), noticed: Mutex::default(), arm64: PathBuf::new() }
     }
 
     /// Runs every test on the sound driver, two at once, and puts the quick ones first. Fails when one fails. What was learned
@@ -89,14 +108,14 @@ impl Suite {
             None => self.run_all(sound, key)?,
         };
         for test in &mut self.tests {
-            test.takes = learned.takes.get(&test.path).copied().unwrap_or_default();
+            test.takes = learned.takes.get(&test.path).copied();
         }
         self.tests.sort_by_key(|test| test.takes);
         fs::write(&file, serde_json::to_vec(&learned)?).with_context(|| format!("write {}", file.display()))
     }
 
     fn run_all(&self, sound: &Path, key: String) -> Result<Learned> {
-        let Runs { failed, took } = self.run(sound, None, 2)?;
+        let Runs { failed, took } = self.run(sound, &self.all(), 2)?;
         if let Some(index) = failed {
             bail!("{} fails on the driver as it is: mend that first", self.tests[index].path);
         }
@@ -117,35 +136,61 @@ impl Suite {
         Ok(hash(parts))
     }
 
-    /// Looks for a test that fails on `image`, `at_once` of them at once, or sees whether the `only` one does.
-    pub fn first_failure(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Search> {
-        if let Some(only) = only {
-            ensure!(self.tests.iter().any(|test| test.path == only), "there is no test {only}");
-        }
-        let Runs { failed, took } = self.run(image, only, at_once)?;
-        let failed = failed.map(|index| &self.tests[index]);
-        let program = failed.map_or("", |test| test.program);
-        Ok(Search { failed: failed.map(|test| test.path.clone()), program, runs: took.len() })
+    /// Looks for a test that fails on `image`, one at a time, or sees whether the `only` one does.
+    pub fn first_failure(&self, image: &Path, only: Option<&str>) -> Result<Search> {
+        let order = match only {
+            Some(only) => {
+                let found = self.tests.iter().position(|test| test.path == only);
+                vec![found.with_context(|| format!("there is no test {only}"))?]
+            }
+            None => self.all(),
+        };
+        let Runs { failed, took } = self.run(image, &order, 1)?;
+        Ok(self.search(failed, took.len()))
     }
 
-    /// Runs the tests on `image` until one fails. Says which, and how long each took.
-    fn run(&self, image: &Path, only: Option<&str>, at_once: usize) -> Result<Runs> {
+    /// Looks for a test that fails on an `image` with a breakage in `file`, one at a time. Those that have failed on other breakages of
+    /// it come first: they are about the same thing, and find sooner what makes others spin.
+    pub fn first_failure_about(&self, file: &str, image: &Path) -> Result<Search> {
+        let mut order = lock(&self.noticed).get(file).cloned().unwrap_or_default();
+        order.reverse();
+        let others: Vec<_> = self.all().into_iter().filter(|index| !order.contains(index)).collect();
+        order.extend(others);
+        let Runs { failed, took } = self.run(image, &order, 1)?;
+        if let Some(index) = failed {
+            let mut noticed = lock(&self.noticed);
+            let noticed = noticed.entry(file.to_owned()).or_default();
+            noticed.retain(|other| *other != index);
+            noticed.push(index);
+        }
+        Ok(self.search(failed, took.len()))
+    }
+
+    fn all(&self) -> Vec<usize> {
+        (0..self.tests.len()).collect()
+    }
+
+    fn search(&self, failed: Option<usize>, runs: usize) -> Search {
+        let failed = failed.map(|index| &self.tests[index]);
+        let program = failed.map_or("", |test| test.program);
+        Search { failed: failed.map(|test| test.path.clone()), program, runs }
+    }
+
+    /// Runs tests on `image`, in this order, until one fails. Says which, and how long each took.
+    fn run(&self, image: &Path, order: &[usize], at_once: usize) -> Result<Runs> {
         let next = AtomicUsize::new(0);
         let failed = OnceLock::new();
         let took = Mutex::new(Vec::new());
         let work = || -> Result<()> {
             while failed.get().is_none() {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(test) = self.tests.get(index) else { break };
-                if only.is_some_and(|only| test.path != only) {
-                    continue;
-                }
+                let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                let test = &self.tests[index];
                 let start = Instant::now();
                 if !test.passes(image, &self.arm64, || failed.get().is_some())? {
                     // A test that was stopped because another has failed comes too late here.
                     let _ = failed.set(index);
                 }
-                took.lock().unwrap_or_else(PoisonError::into_inner).push((index, start.elapsed()));
+                lock(&took).push((index, start.elapsed()));
             }
             Ok(())
         };
@@ -163,8 +208,16 @@ impl Test {
     fn passes(&self, image: &Path, arm64: &Path, needless: impl Fn() -> bool) -> Result<bool> {
         let mut run = Command::new(&self.binary);
         run.args(["--exact", &self.path]).env("FLOWTAG_SYS", image).env("RUST_BACKTRACE", "0");
-        ends_well(run.env("FLOWTAG_PACKAGE_ARM64", arm64), PATIENCE, needless)
+        ends_well(run.env("FLOWTAG_PACKAGE_ARM64", arm64), self.patience(), needless)
     }
+
+    fn patience(&self) -> Duration {
+        self.takes.map_or(PATIENCE, |takes| PATIENCE_WITH_QUICK_ONES + takes * SLOWER)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tests_of(program: &'static str, binary: &Path) -> Result<Vec<Test>> {
@@ -172,6 +225,6 @@ fn tests_of(program: &'static str, binary: &Path) -> Result<Vec<Test>> {
     let list = list.with_context(|| format!("start {}", binary.display()))?;
     let list = String::from_utf8_lossy(&list.stdout);
     let paths = list.lines().filter_map(|line| line.strip_suffix(": test"));
-    let test = |path: &str| Test { program, binary: binary.to_owned(), path: path.to_owned(), takes: Duration::ZERO };
+    let test = |path: &str| Test { program, binary: binary.to_owned(), path: path.to_owned(), takes: None };
     Ok(paths.map(test).collect())
 }

@@ -1,10 +1,12 @@
-//! A copy of the repository, in which the driver is broken. Below `target/`, where its builds are kept.
+//! Copies of the repository, in which the driver is broken. Below `target/`, where their builds are kept.
 
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
 use anyhow::{Context, Result};
@@ -12,32 +14,49 @@ use anyhow::{Context, Result};
 use super::list::Mutant;
 use crate::{driver, process, target::Target, workspace};
 
+/// Their names: one for each of two processors.
+const NAMES: [&str; 2] = ["mutants", "mutants-2"];
+
 /// A mutant, built.
 pub struct Broken {
-    /// The image.
+    /// The image. It stays until the next one is built in the same copy.
     pub image: PathBuf,
     /// The one for ARM64, where hosts are to see it.
     pub arm64: Option<PathBuf>,
 }
 
-/// The copy.
+/// One copy.
 pub struct Tree {
     root: PathBuf,
     target: Target,
 }
 
-impl Tree {
-    /// Makes the copy what the repository is, and ready to build the driver.
-    pub fn lay_out(target: Target, name: &str) -> Result<Self> {
-        let tree = Self::of_sources(target, name)?;
-        tree.copy_build()?;
-        Ok(tree)
-    }
+/// Makes each copy what the repository is, and ready to build the driver.
+pub fn lay_out_all(target: Target) -> Result<Vec<Tree>> {
+    NAMES.iter().map(|name| Tree::lay_out(target, name)).collect()
+}
 
-    /// The same, for what builds on this machine only.
-    pub fn of_sources(target: Target, name: &str) -> Result<Self> {
+/// Does all of `work`: each copy takes the next piece as soon as it is done with one, so that what builds in one overlaps with what
+/// runs in another. Ends early when `act` fails.
+pub fn share_out<W: Sync>(trees: &[Tree], work: &[W], act: impl Fn(&Tree, &W) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let take = |tree: &Tree| -> Result<()> {
+        while let Some(piece) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+            act(tree, piece)?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = trees.iter().map(|tree| scope.spawn(|| take(tree))).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("working in a copy does not panic"))
+    })
+}
+
+impl Tree {
+    fn lay_out(target: Target, name: &str) -> Result<Self> {
         let tree = Self { root: workspace::target_folder().join(name), target };
         tree.copy_folder(Path::new(""))?;
+        tree.copy_build()?;
         Ok(tree)
     }
 
@@ -79,16 +98,11 @@ impl Tree {
         fs::rename(&half_done, &built).with_context(|| format!("rename {}", half_done.display()))
     }
 
-    /// Builds the driver as it is. Returns an image of its own that stays when the next one is built.
-    pub fn build_sound(&self) -> Result<PathBuf> {
-        self.build(self.target, "sound")
-    }
-
-    /// Builds the `index`th mutant, and leaves the tree as it was.
-    pub fn build_broken(&self, mutant: &Mutant, index: usize) -> Result<Broken> {
+    /// Builds a mutant, and leaves the tree as it was.
+    pub fn build_broken(&self, mutant: &Mutant) -> Result<Broken> {
         let broken = self.apply(mutant).and_then(|()| {
-            let image = self.build(self.target, &index.to_string())?;
-            let arm64 = mutant.on_hosts.then(|| self.build(Target::Arm64, &format!("{index}-arm64"))).transpose()?;
+            let image = self.build(self.target, "broken")?;
+            let arm64 = mutant.on_hosts.then(|| self.build(Target::Arm64, "broken-arm64")).transpose()?;
             Ok(Broken { image, arm64 })
         });
         self.restore(mutant)?;
@@ -136,5 +150,56 @@ impl Tree {
     fn restore(&self, mutant: &Mutant) -> Result<()> {
         let files: BTreeSet<_> = mutant.edit.iter().map(|edit| edit.file.as_str()).collect();
         files.into_iter().try_for_each(|file| self.copy(Path::new(file)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Mutex,
+        time::{Duration, Instant},
+    };
+
+    use anyhow::{bail, ensure};
+
+    use super::*;
+
+    fn trees() -> Vec<Tree> {
+        NAMES.iter().map(|name| Tree { root: name.into(), target: Target::X64 }).collect()
+    }
+
+    #[test]
+    fn each_piece_of_work_is_done_once() {
+        let work: Vec<u32> = (0..100).collect();
+        let done = Mutex::new(Vec::new());
+        share_out(&trees(), &work, |_, piece| {
+            done.lock().unwrap().push(*piece);
+            Ok(())
+        })
+        .unwrap();
+        let mut done = done.into_inner().unwrap();
+        done.sort_unstable();
+        assert_eq!(done, work);
+    }
+
+    #[test]
+    fn two_copies_work_at_once() {
+        let at_work = AtomicUsize::new(0);
+        share_out(&trees(), &[(), ()], |_, ()| {
+            at_work.fetch_add(1, Ordering::Relaxed);
+            let start = Instant::now();
+            while at_work.load(Ordering::Relaxed) < NAMES.len() {
+                ensure!(start.elapsed() < Duration::from_secs(20), "the other copy does not work");
+                thread::yield_now();
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn work_that_fails_is_the_end() {
+        let failed = share_out(&trees(), &[1, 2, 3], |_, piece| if *piece == 2 { bail!("broken") } else { Ok(()) });
+        assert_eq!(failed.unwrap_err().to_string(), "broken");
     }
 }

@@ -5,7 +5,10 @@
 
 mod table;
 
-use std::time::Instant;
+use std::{
+    thread::{self, ScopedJoinHandle},
+    time::Instant,
+};
 
 use anyhow::{Context, Result, ensure};
 
@@ -20,25 +23,44 @@ struct Check {
     name: &'static str,
     /// Whether `--quick` runs it too.
     in_quick: bool,
+    /// Whether it waits more than it computes: it runs beside those that come after it.
+    beside: bool,
     /// Runs it.
     run: fn(&Request) -> Result<Row>,
 }
 
-/// All checks, in the order in which they run.
+impl Check {
+    /// One that wants the machine for itself.
+    const fn alone(name: &'static str, run: fn(&Request) -> Result<Row>) -> Self {
+        Self { name, in_quick: true, beside: false, run }
+    }
+
+    /// The same, for a full run only.
+    const fn in_full(name: &'static str, run: fn(&Request) -> Result<Row>) -> Self {
+        Self { in_quick: false, ..Self::alone(name, run) }
+    }
+
+    /// One that waits more than it computes.
+    const fn beside(name: &'static str, run: fn(&Request) -> Result<Row>) -> Self {
+        Self { beside: true, ..Self::alone(name, run) }
+    }
+}
+
+/// All checks, in the order in which they begin. That of fuzzing begins with a build of minutes, which hinders none that waits.
 const CHECKS: &[Check] = &[
-    Check { name: "faults", in_quick: true, run: |request| on_the_driver::run("faults", request) },
-    Check { name: "schedules", in_quick: true, run: |request| on_the_driver::run("schedules", request) },
-    Check { name: "stress", in_quick: true, run: |request| on_the_driver::run("stress", request) },
-    Check { name: "loom", in_quick: true, run: host_checks::loom },
-    Check { name: "shuttle", in_quick: true, run: host_checks::shuttle },
-    Check { name: "miri", in_quick: false, run: host_checks::miri },
-    Check { name: "thread_sanitizer", in_quick: false, run: host_checks::thread_sanitizer },
-    Check { name: "fuzz", in_quick: true, run: fuzzing::check },
-    Check { name: "third_party", in_quick: true, run: |request| on_the_driver::run("third-party", request) },
-    Check { name: "wine", in_quick: true, run: |request| on_hosts::run("wine", request) },
-    Check { name: "speakeasy", in_quick: true, run: |request| on_hosts::run("speakeasy", request) },
-    Check { name: "arm64", in_quick: true, run: |request| on_hosts::run("arm64", request) },
-    Check { name: "mutants", in_quick: true, run: mutants::check },
+    Check::alone("faults", |request| on_the_driver::run("faults", request)),
+    Check::alone("schedules", |request| on_the_driver::run("schedules", request)),
+    Check::alone("stress", |request| on_the_driver::run("stress", request)),
+    Check::alone("loom", host_checks::loom),
+    Check::alone("shuttle", host_checks::shuttle),
+    Check::in_full("miri", host_checks::miri),
+    Check::in_full("thread_sanitizer", host_checks::thread_sanitizer),
+    Check::beside("wine", |request| on_hosts::run("wine", request)),
+    Check::alone("fuzz", fuzzing::check),
+    Check::alone("third_party", |request| on_the_driver::run("third-party", request)),
+    Check::alone("speakeasy", |request| on_hosts::run("speakeasy", request)),
+    Check::alone("arm64", |request| on_hosts::run("arm64", request)),
+    Check::alone("mutants", mutants::check),
 ];
 
 /// Runs all checks, or only the one named; prints the table, and with `json` the line for programs.
@@ -47,7 +69,7 @@ pub fn run(request: &Request, only: Option<&str>, json: bool) -> Result<()> {
         Some(name) => vec![find(name)?],
         None => CHECKS.iter().filter(|check| check.in_quick || !request.quick).collect(),
     };
-    let rows: Vec<Row> = chosen.into_iter().map(|check| row_of(check, request)).collect();
+    let rows = rows(&chosen, request);
     table::print(&rows);
     if json {
         println!("{}", table::json(&rows));
@@ -55,6 +77,36 @@ pub fn run(request: &Request, only: Option<&str>, json: bool) -> Result<()> {
     let failed: Vec<_> = rows.iter().filter(|row| row.status == Status::Failed).map(|row| row.check.as_str()).collect();
     ensure!(failed.is_empty(), "failed: {} (see above)", failed.join(", "));
     Ok(())
+}
+
+/// Runs checks; their rows, in their order.
+fn rows(checks: &[&Check], request: &Request) -> Vec<Row> {
+    thread::scope(|scope| {
+        let begun: Vec<_> = checks
+            .iter()
+            .map(|check| {
+                let run = || row_of(check, request);
+                if check.beside { Begun::Runs(scope.spawn(run)) } else { Begun::Ended(run()) }
+            })
+            .collect();
+        begun.into_iter().map(Begun::row).collect()
+    })
+}
+
+/// A check that has begun.
+enum Begun<'scope> {
+    Ended(Row),
+    Runs(ScopedJoinHandle<'scope, Row>),
+}
+
+impl Begun<'_> {
+    /// Waits for its row.
+    fn row(self) -> Row {
+        match self {
+            Self::Ended(row) => row,
+            Self::Runs(thread) => thread.join().expect("a check does not panic"),
+        }
+    }
 }
 
 fn find(name: &str) -> Result<&'static Check> {
@@ -80,23 +132,50 @@ fn row_of(check: &Check, request: &Request) -> Row {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{
+        path::Path,
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
 
     use anyhow::bail;
 
     use super::*;
     use crate::target::Target;
 
-    fn found(check: &Check) -> Row {
+    fn rows_of(checks: &[&Check]) -> Vec<Row> {
         let nowhere = Path::new("");
         let (image, flowtag_verify) = (nowhere, nowhere);
-        row_of(check, &Request { quick: true, target: Target::default(), image, flowtag_verify, arguments: &[] })
+        rows(checks, &Request { quick: true, target: Target::default(), image, flowtag_verify, arguments: &[] })
+    }
+
+    fn row(name: &str) -> Row {
+        Row::new(name, Instant::now(), 1, 1, 0)
     }
 
     #[test]
     fn a_check_that_breaks_down_is_a_failed_row() {
-        let row = found(&Check { name: "some", in_quick: true, run: |_| bail!("broken") });
-        assert!(row.status == Status::Failed && row.failures == 1);
+        let found = rows_of(&[&Check::alone("some", |_| bail!("broken"))]);
+        assert!(found[0].status == Status::Failed && found[0].failures == 1);
+    }
+
+    #[test]
+    fn a_check_that_waits_runs_beside_the_next_and_has_its_row_before_it() {
+        static NEXT_RUNS: AtomicBool = AtomicBool::new(false);
+        let waits = Check::beside("waits", |_| {
+            let start = Instant::now();
+            while !NEXT_RUNS.load(Ordering::Relaxed) {
+                ensure!(start.elapsed() < Duration::from_secs(20), "the next check does not run");
+                thread::yield_now();
+            }
+            Ok(row("waits"))
+        });
+        let next = Check::alone("next", |_| {
+            NEXT_RUNS.store(true, Ordering::Relaxed);
+            Ok(row("next"))
+        });
+        let found = rows_of(&[&waits, &next]).into_iter().map(|row| (row.check, row.failures));
+        assert_eq!(found.collect::<Vec<_>>(), [("waits".to_owned(), 0), ("next".to_owned(), 0)]);
     }
 
     #[test]

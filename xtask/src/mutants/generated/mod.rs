@@ -17,11 +17,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs,
     path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -38,11 +34,9 @@ use self::{
     table::Table,
     trial::Trial,
 };
-use super::{hash::hash, tree::Tree};
+use super::{hash::hash, tree};
 use crate::{setup, target::Target, workspace};
 
-/// The copies in which they are built, below `target/`: two at a time.
-const TREES: [&str; 2] = [super::FOLDER, "mutants-2"];
 /// Of those that can be seen, so many of a hundred are to be noticed.
 const LEAST_SCORE: f64 = 95.0;
 /// In a small sample chance decides: so many may survive all the same. Until all have been run once nobody knows how many do.
@@ -177,31 +171,23 @@ fn verdicts(mutations: &[Mutation], texts: &BTreeMap<String, String>, depth: Dep
     };
     let unknown: Vec<_> = mutations.iter().filter(|mutation| known(mutation).is_none()).collect();
     if !unknown.is_empty() {
-        let trees: Vec<_> = TREES.iter().map(|name| Tree::lay_out(Target::X64, name)).collect::<Result<_>>()?;
+        let trees = tree::lay_out_all(Target::X64)?;
         let trial = Trial::prepare(&trees, depth)?;
         let bar = ProgressBar::new(unknown.len() as u64);
         bar.set_style(ProgressStyle::with_template("{pos}/{len} mutations {wide_bar} {eta} left")?);
-        let next = AtomicUsize::new(0);
-        let work = |tree: &Tree| -> Result<()> {
-            while let Some(mutation) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let text = mutation.apply(&texts[&mutation.file]);
-                let verdict = trial.verdict(tree, mutation, &text).with_context(|| mutation.name())?;
-                let said = match &verdict {
-                    Verdict::NotBuilt => "does not compile",
-                    Verdict::SameCode => "the same code",
-                    Verdict::Noticed { by } => by,
-                    Verdict::Survived => "SURVIVED",
-                };
-                bar.suspend(|| println!("{}  {said}", mutation.name()));
-                bar.inc(1);
-                let evidence = lock(&evidence).for_verdict(&verdict)?;
-                lock(&store).put(key(mutation), Found { verdict, evidence })?;
-            }
-            Ok(())
-        };
-        thread::scope(|scope| {
-            let workers: Vec<_> = trees.iter().map(|tree| scope.spawn(move || work(tree))).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().expect("trying a mutation does not panic"))
+        tree::share_out(&trees, &unknown, |tree, mutation| {
+            let text = mutation.apply(&texts[&mutation.file]);
+            let verdict = trial.verdict(tree, mutation, &text).with_context(|| mutation.name())?;
+            let said = match &verdict {
+                Verdict::NotBuilt => "does not compile",
+                Verdict::SameCode => "the same code",
+                Verdict::Noticed { by } => by,
+                Verdict::Survived => "SURVIVED",
+            };
+            bar.suspend(|| println!("{}  {said}", mutation.name()));
+            bar.inc(1);
+            let evidence = lock(&evidence).for_verdict(&verdict)?;
+            lock(&store).put(key(mutation), Found { verdict, evidence })
         })?;
         bar.finish_and_clear();
         println!("time: {}", trial.times());

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::super::patience::ends_well;
+use super::super::patience::all_pass;
 use crate::{
     host_checks::{self, MIRI_LIVES, MIRI_UNITS, PACKAGE},
     workspace,
@@ -24,7 +24,7 @@ const ON_HOST: &str = "tests/on_host/src/lib.rs";
 const INTERLEAVED: [&str; 3] = ["src/flow_ring.rs", "src/flow_ring/list.rs", "src/references.rs"];
 /// On the processor, of unit tests and lives. On the sound driver these take two or three seconds; a list that has become a circle
 /// takes all there is, and many a mutation makes one.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(12);
 /// The same for loom and shuttle.
 const PATIENCE_OF_INTERLEAVINGS: Duration = Duration::from_mins(1);
 /// The same for Miri.
@@ -68,7 +68,7 @@ pub fn prepare(root: &Path, depth: Depth) -> Result<()> {
 /// Which of these checks fails first. What does not compile here is not run.
 pub fn first_to_notice(checks: Vec<Check>) -> Result<Option<String>> {
     for mut check in checks {
-        if builds(&mut check.build)? && !ends_well(&mut check.run, check.patience, || false)? {
+        if builds(&mut check.build)? && !all_pass(&mut check.run, check.patience)? {
             return Ok(Some(check.name.to_owned()));
         }
     }

@@ -77,7 +77,7 @@ impl Trial {
                 return Ok(Verdict::SameCode);
             }
         } else {
-            let search = self.timed("scenarios", || self.suite.first_failure(&image, None, 1))?;
+            let search = self.timed("scenarios", || self.suite.first_failure_about(&mutation.file, &image))?;
             if let Some(test) = search.failed {
                 return Ok(Verdict::Noticed { by: format!("{}: {test}", search.program) });
             }
