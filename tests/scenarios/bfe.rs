@@ -6,7 +6,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use flowtag_simulator::{
@@ -17,7 +16,7 @@ use flowtag_simulator::{
 
 use flowtag_tests::rig::{Rig, SERVICE, field, outbound};
 
-use crate::start::STEPS;
+use crate::{start::STEPS, unload::assert_lines_are_about_failures};
 
 /// Each call of the engine that start makes, and whoever adds the filters anew: its name, and which call of it.
 fn steps() -> impl Iterator<Item = (&'static str, u64)> {
@@ -27,7 +26,7 @@ fn steps() -> impl Iterator<Item = (&'static str, u64)> {
 }
 
 /// Does `what` on another processor, once, when the `nth` next call of an import has been made and not been answered.
-fn amidst(rig: &Rig, import: &'static str, nth: u64, what: impl Fn(&Machine) + Send + Sync + 'static) {
+pub fn amidst(rig: &Rig, import: &'static str, nth: u64, what: impl Fn(&Machine) + Send + Sync + 'static) {
     let calls = AtomicU64::new(0);
     rig.machine.on_import(move |call| {
         if call.name() == import && calls.fetch_add(1, Ordering::Relaxed) + 1 == nth {
@@ -250,23 +249,7 @@ fn a_subscription_that_does_not_end_is_ended_for_as_long_as_it_takes_with_a_line
 
 #[test]
 fn a_line_about_a_subscription_is_about_a_try_that_has_failed() {
-    for failures in 1..=10 {
-        let rig = Rig::started();
-        rig.machine.faults().fail_times("FwpmBfeStateUnsubscribeChanges0", 1, failures, Some(status::UNSUCCESSFUL));
-        let (began, ended) = (rig.machine.clock().since_start(), Arc::new(Mutex::new(Duration::ZERO)));
-        let hooked = Arc::clone(&ended);
-        rig.machine.on_import(move |call| {
-            if call.name() == "FwpmBfeStateUnsubscribeChanges0" {
-                *hooked.lock().unwrap() = call.machine.clock().since_start();
-            }
-        });
-        rig.stop();
-        let took = ended.lock().unwrap().saturating_sub(began);
-        for line in rig.lines_of("unsubscribing") {
-            let said = Duration::from_millis(field(&line, "ms").parse().unwrap());
-            assert!(said < took, "{failures} failures: the one after {took:?} succeeded: {line}");
-        }
-    }
+    assert_lines_are_about_failures("unsubscribing", "FwpmBfeStateUnsubscribeChanges0", status::UNSUCCESSFUL);
 }
 
 /// Starts the engine on another processor, and holds that one up in its `nth` call of an import until this one, which unloads the
