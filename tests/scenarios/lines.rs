@@ -1,13 +1,10 @@
 //! Every line of a session, word for word, and how often each comes.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
-
 use flowtag_simulator::wfp::{FlowHandle, FlowSpec, Removal, status};
 
 use flowtag_tests::rig::{ICMP, ICMPV6, Rig, TCP, UDP, endpoint, inbound, outbound, over_v6};
+
+use crate::bfe::amidst;
 
 const LOADING: &str = concat!(
     "flowtag: loading version=",
@@ -158,12 +155,8 @@ fn while_a_loss_is_told_other_processors_authorize_flows() {
     let older = rig.open(&outbound());
     rig.start().unwrap();
     let tagged: Vec<_> = (0..16).map(|_| rig.open(&outbound())).collect();
-    let told = AtomicBool::new(false);
-    rig.machine.on_import(move |call| {
-        if call.name() == "DbgPrintEx" && !told.swap(true, Ordering::Relaxed) {
-            let machine = call.machine.clone();
-            thread::scope(|scope| scope.spawn(|| machine.authorize_again(tagged[0]).unwrap()).join().unwrap());
-        }
+    amidst(&rig, "DbgPrintEx", 1, move |machine| {
+        machine.authorize_again(tagged[0]).unwrap();
     });
     rig.send(older, 1);
     assert_eq!(rig.lines_of("lost"), ["flowtag: lost first=reauth_skipped (totals at unload)"]);

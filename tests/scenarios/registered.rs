@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use flowtag_tests::rig::Rig;
 
-/// What the headers say of structures and layers.
+/// What the headers say of structures, layers and types of devices.
 static FACTS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../data/wdk-facts.json")).expect("JSON"));
 
@@ -237,10 +237,9 @@ fn one_transaction_of_one_session_adds_provider_sublayer_callouts_and_filters() 
     assert_eq!(calls, expected);
 }
 
+/// Until its initialization is finished, nothing is sent to a control device (DDI `WdfControlFinishInitializing`).
 #[test]
 fn the_device_of_the_callouts_is_one_for_networks_and_its_initialization_is_finished_before_they_are_registered() {
-    /// wdm.h.
-    const FILE_DEVICE_NETWORK: u32 = 0x12;
     let rig = Rig::installed(&[]);
     let calls = Calls::default();
     let seen = Arc::clone(&calls);
@@ -255,7 +254,8 @@ fn the_device_of_the_callouts_is_one_for_networks_and_its_initialization_is_fini
     });
     rig.start().unwrap();
     let first: Vec<_> = calls.lock().unwrap().iter().take(4).cloned().collect();
-    let device_type = format!("WdfDeviceInitSetDeviceType {FILE_DEVICE_NETWORK:#x}");
+    let network = FACTS["constants"]["file_device"]["FILE_DEVICE_NETWORK"]["hex"].as_str().expect("a type of device");
+    let device_type = format!("WdfDeviceInitSetDeviceType {network}");
     assert_eq!(first, [&device_type, "WdfDeviceCreate", "WdfControlFinishInitializing", "FwpsCalloutRegister2"]);
     rig.stop();
 }

@@ -49,8 +49,10 @@ fn without_a_parameters_key_the_defaults_hold() {
 
 #[test]
 fn a_parameters_key_that_kmdf_has_not_made_is_no_complaint_and_one_that_does_not_open_is() {
-    let (not_found, denied) = (0xC000_0034, 0xC000_0022);
-    for (status, complaints) in [(not_found, 0), (denied, 2)] {
+    /// ntstatus.h. KMDF makes the key where it can, and does not report where it cannot (globalskm.cpp, `RegisterClientVersion`).
+    const STATUS_OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
+    const STATUS_ACCESS_DENIED: u32 = 0xC000_0022;
+    for (status, complaints) in [(STATUS_OBJECT_NAME_NOT_FOUND, 0), (STATUS_ACCESS_DENIED, 2)] {
         let rig = Rig::installed(&[]);
         rig.fail("WdfDriverOpenParametersRegistryKey", 1, Some(status));
         rig.start().unwrap();

@@ -102,7 +102,7 @@ fn an_engine_that_opens_without_a_session_makes_start_fail() {
 #[test]
 fn an_engine_that_opens_and_gives_no_session_makes_start_fail_before_anybody_uses_it() {
     let rig = Rig::installed(&[]);
-    rig.fail("FwpmEngineOpen0", 1, Some(0));
+    rig.fail("FwpmEngineOpen0", 1, Some(status::SUCCESS));
     let error = rig.start().unwrap_err();
     assert!(matches!(error, ServiceError::Entry(status::UNSUCCESSFUL)), "{error}");
     assert_eq!(rig.lines_of("load failed"), ["flowtag: load failed step=FwpmEngineOpen0 status=0xc0000001"]);

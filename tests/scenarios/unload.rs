@@ -2,18 +2,28 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
 };
 
-use flowtag_simulator::wfp::{Removal, status};
+use flowtag_simulator::wfp::{
+    Removal,
+    status::{self, Status},
+};
 
-use flowtag_tests::rig::{Rig, field, inbound, outbound, over_v6};
+use flowtag_tests::rig::{Rig, SERVICE, field, inbound, outbound, over_v6};
 
 const REMOVE: &str = "FwpsFlowRemoveContext0";
+
+/// Stops the driver; how long that takes by the machine's clock.
+pub fn stop(rig: &Rig) -> Duration {
+    let began = rig.machine.clock().since_start();
+    rig.machine.stop_service(SERVICE).unwrap();
+    rig.machine.clock().since_start().saturating_sub(began)
+}
 
 /// A driver with one open flow of each kind.
 fn with_open_flows() -> Rig {
@@ -22,6 +32,21 @@ fn with_open_flows() -> Rig {
         rig.open(&spec);
     }
     rig
+}
+
+/// Unloads a driver for which an import of unload fails a few times: what a line says of it comes before the try that succeeds, with
+/// which unload is over by the machine's clock.
+pub fn assert_lines_are_about_failures(event: &str, import: &str, status: Status) {
+    for failures in 1..=10 {
+        let rig = Rig::started();
+        rig.machine.faults().fail_times(import, 1, failures, Some(status));
+        let took = stop(&rig);
+        rig.assert_clean();
+        for line in rig.lines_of(event) {
+            let said = Duration::from_millis(field(&line, "ms").parse().unwrap());
+            assert!(said < took, "{failures} failures: the try after {took:?} succeeded: {line}");
+        }
+    }
 }
 
 #[test]
@@ -130,23 +155,7 @@ fn while_a_callout_stays_busy_a_line_is_traced_each_second() {
 
 #[test]
 fn a_line_about_a_busy_callout_is_about_a_try_that_has_failed() {
-    for failures in 1..=10 {
-        let rig = Rig::started();
-        rig.machine.faults().fail_times("FwpsCalloutUnregisterById0", 1, failures, Some(status::FWP_IN_USE));
-        let (began, times) = (rig.machine.clock().since_start(), Arc::new(Mutex::new(Vec::new())));
-        let hooked = Arc::clone(&times);
-        rig.machine.on_import(move |call| {
-            if call.name() == "FwpsCalloutUnregisterById0" {
-                hooked.lock().unwrap().push(call.machine.clock().since_start());
-            }
-        });
-        rig.stop();
-        let took = times.lock().unwrap()[usize::try_from(failures).unwrap()] - began;
-        for line in rig.lines_of("unregistering") {
-            let said = Duration::from_millis(field(&line, "ms").parse().unwrap());
-            assert!(said < took, "{failures} failures: the one after {took:?} succeeded: {line}");
-        }
-    }
+    assert_lines_are_about_failures("unregistering", "FwpsCalloutUnregisterById0", status::FWP_IN_USE);
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     llvm::{Llvm, VERSIONS},
+    lock::lock,
     process,
     target::Target,
 };
@@ -57,7 +58,7 @@ static ENSURING: Mutex<()> = Mutex::new(());
 
 /// Installs what is missing of `programs` and of the tools that build for `target`.
 pub fn ensure(target: Target, programs: &[&str]) -> Result<()> {
-    let _ensuring = ENSURING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ensuring = lock(&ENSURING);
     let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_in_path(program)).map(package).collect();
     let llvm_is_missing = Llvm::find().is_none();
     if llvm_is_missing || !missing.is_empty() {

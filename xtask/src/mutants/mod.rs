@@ -26,6 +26,7 @@ use self::{
 use crate::{
     checks::{Request, Row},
     driver,
+    lock::lock,
     target::Target,
 };
 
@@ -68,7 +69,7 @@ pub fn run(target: Target, part: &str) -> Result<Outcome> {
     let outcome = Mutex::new(Outcome { mutants: mutants.len(), caught: 0, runs: 0 });
     tree::share_out(&trees, &mutants, |tree, mutant| {
         let Found { caught, runs, said } = hunt(tree, mutant, &suite, &sound);
-        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = lock(&outcome);
         outcome.caught += usize::from(caught);
         outcome.runs += runs;
         bar.suspend(|| println!("{:width$}  {said}", mutant.name));

@@ -1,17 +1,13 @@
 //! Mutants that hosts which nobody here wrote must notice as well.
 
-use std::{
-    ffi::OsString,
-    path::Path,
-    process::Stdio,
-    sync::{Mutex, PoisonError},
-};
+use std::{ffi::OsString, path::Path, process::Stdio, sync::Mutex};
 
 use anyhow::Result;
 
 use super::tree::Broken;
 use crate::{
     checks::{Request, Status, on_hosts::HOSTS, on_the_driver::run_for_row},
+    lock::lock,
     target::Target,
 };
 
@@ -30,7 +26,7 @@ pub struct Shown {
 pub fn show(broken: &Broken, sound: &Path) -> Result<Shown> {
     let mut shown = Shown { all_noticed: true, said: String::new() };
     let Some(arm64) = &broken.arm64 else { return Ok(shown) };
-    let _showing = SHOWING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _showing = lock(&SHOWING);
     for (name, prepare) in HOSTS {
         let image = if name == "arm64" { arm64 } else { &broken.image };
         let arguments = [OsString::from("--image"), image.into()];

@@ -12,8 +12,11 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// How long it may stand still, using no processor at all.
+/// How long it may stand still.
 const STANDSTILL: Duration = Duration::from_mins(1);
+/// What uses no more of the processor in that time stands still: a thread that looks ten times a second whether another has ended
+/// uses some, for hours. On two processors that sixty others want, a test that has something to do gets it all the same.
+const NEXT_TO_NOTHING: Duration = Duration::from_secs(2);
 /// How often the processor's time is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Linux counts the time of a process in hundredths of a second.
@@ -46,7 +49,7 @@ fn start(command: &mut Command, output: Stdio) -> Result<Child> {
 }
 
 fn wait(child: &mut Child, limit: Duration, needless: impl Fn() -> bool) -> Result<bool> {
-    let (mut used, mut moved, mut looked) = (Duration::ZERO, Instant::now(), Instant::now());
+    let (mut pace, mut looked) = (Pace::from(Instant::now()), Instant::now());
     loop {
         if let Some(status) = child.try_wait().context("wait for a child")? {
             return Ok(status.success());
@@ -57,17 +60,35 @@ fn wait(child: &mut Child, limit: Duration, needless: impl Fn() -> bool) -> Resu
         }
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
-            let now =
+            let used =
                 Process::all().iter().filter(|process| process.is_of(child.id())).map(|process| process.used).sum();
-            if now != used {
-                (used, moved) = (now, Instant::now());
-            }
-            if used > limit || moved.elapsed() > STANDSTILL {
+            if used > limit || pace.stands_still(used, looked) {
                 end(child)?;
                 return Ok(false);
             }
         }
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// How fast it gets on.
+struct Pace {
+    /// What it had used when it was last seen to move, and when that was.
+    used: Duration,
+    moved: Instant,
+}
+
+impl Pace {
+    fn from(start: Instant) -> Self {
+        Self { used: Duration::ZERO, moved: start }
+    }
+
+    /// Whether it stands still, having used this much by now. Less than before means that a part of it has ended.
+    fn stands_still(&mut self, used: Duration, now: Instant) -> bool {
+        if used < self.used || used > self.used + NEXT_TO_NOTHING {
+            *self = Self { used, moved: now };
+        }
+        now.duration_since(self.moved) > STANDSTILL
     }
 }
 
@@ -151,6 +172,30 @@ mod tests {
     #[test]
     fn what_has_become_needless_is_ended() {
         assert!(!ends_well(Command::new("/bin/sleep").arg("600"), Duration::MAX, || true).unwrap());
+    }
+
+    /// Whether it stands still after two minutes in which it uses so many hundredths of the processor.
+    fn stands_still(hundredths: u32) -> bool {
+        let start = Instant::now();
+        let mut pace = Pace::from(start);
+        (0..120).map(Duration::from_secs).any(|passed| pace.stands_still(passed * hundredths / 100, start + passed))
+    }
+
+    #[test]
+    fn what_looks_now_and_then_whether_something_ends_stands_still() {
+        assert!(stands_still(0));
+        assert!(stands_still(1));
+        assert!(!stands_still(5));
+    }
+
+    #[test]
+    fn what_sees_parts_of_it_end_does_not_stand_still() {
+        let start = Instant::now();
+        let mut pace = Pace::from(start);
+        assert!(!pace.stands_still(Duration::from_secs(9), start));
+        assert!(!pace.stands_still(Duration::from_secs(8), start + STANDSTILL));
+        assert!(!pace.stands_still(Duration::from_secs(8), start + STANDSTILL * 2));
+        assert!(pace.stands_still(Duration::from_secs(8), start + STANDSTILL * 2 + Duration::from_secs(1)));
     }
 
     #[test]

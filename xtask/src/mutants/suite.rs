@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::{hash::hash, image, patience::ends_well};
-use crate::{driver, setup, target::Target, workspace};
+use crate::{driver, lock::lock, setup, target::Target, workspace};
 
 /// The test binaries that look at the image.
 const BINARIES: [&str; 2] = ["scenarios", "image"];
@@ -214,10 +214,6 @@ impl Test {
     fn patience(&self) -> Duration {
         self.takes.map_or(PATIENCE, |takes| PATIENCE_WITH_QUICK_ONES + takes * SLOWER)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tests_of(program: &'static str, binary: &Path) -> Result<Vec<Test>> {

@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs,
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -35,7 +35,7 @@ use self::{
     trial::Trial,
 };
 use super::{hash::hash, tree};
-use crate::{setup, target::Target, workspace};
+use crate::{lock::lock, setup, target::Target, workspace};
 
 /// Of those that can be seen, so many of a hundred are to be noticed.
 const LEAST_SCORE: f64 = 95.0;
@@ -193,8 +193,4 @@ fn verdicts(mutations: &[Mutation], texts: &BTreeMap<String, String>, depth: Dep
         println!("time: {}", trial.times());
     }
     mutations.iter().map(|mutation| known(mutation).context("a mutation was not tried")).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use super::{
     on_this_machine::{self, Check, Depth},
     store::Verdict,
 };
-use crate::{driver, target::Target};
+use crate::{driver, lock::lock, target::Target};
 
 /// All that one run needs.
 pub struct Trial {
@@ -56,7 +56,7 @@ impl Trial {
 
     /// Where the time went, for whoever wants it to be less.
     pub fn times(&self) -> String {
-        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = lock(&self.times);
         let times: Vec<_> = times.iter().map(|(step, took)| format!("{step} {} s", took.as_secs())).collect();
         times.join(", ")
     }
@@ -96,7 +96,7 @@ impl Trial {
     fn timed<T>(&self, step: &'static str, run: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let done = run();
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times = lock(&self.times);
         *times.entry(step).or_default() += start.elapsed();
         done
     }
