@@ -103,7 +103,7 @@ impl<'a, P: AsRef<[u8]>> Table<'a, P> {
     pub fn identify(&self, pid: u64, path: &[u8]) -> Option<Identity> {
         let mut all = self.with_id(pid).filter(|process| process.may_fit(path));
         let process = all.next().filter(|_| all.next().is_none())?;
-        if !process.fits(path) {
+        if process.path.is_none() && process.pid != SYSTEM {
             return None;
         }
         Some(Identity {
