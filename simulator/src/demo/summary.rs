@@ -44,6 +44,15 @@ pub fn summary(judged: &Judged) -> (String, bool) {
              payload bytes of the other {} as their programs did, and was stopped with {} flows open, without leaving anything behind.",
             verdict.flows, verdict.programs, verdict.older_than_driver, verdict.bytes_right, verdict.open_at_stop
         );
+        let _ = writeln!(
+            text,
+            "It knew which process exactly of {} of them, while {} process ids were used again, and named nobody for the {} of which that cannot be\n\
+             known. Its {} events say the same as its lines.",
+            verdict.keys_right,
+            verdict.reused_pids,
+            verdict.keys_ambiguous + verdict.keys_unknown,
+            verdict.etw_events
+        );
     }
     (text, complaints.is_empty())
 }
@@ -65,7 +74,7 @@ fn per_process(flows: &[Tagged]) -> String {
             name.clone_into(&mut row.program);
         }
         row.flows += 1;
-        let counted = flow.counted.unwrap_or_default();
+        let counted = flow.counted.clone().unwrap_or_default();
         row.packets += counted.packets.0 + counted.packets.1;
         row.bytes += counted.bytes.0 + counted.bytes.1;
     }
@@ -79,18 +88,22 @@ fn per_process(flows: &[Tagged]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::trace::Counted;
+    use crate::demo::trace::{Counted, Owner};
     use crate::traffic::event::Direction;
 
     #[test]
     fn the_flows_of_a_process_are_added_up() {
         let flow = Tagged {
+            flow: 1,
             pid: 42,
             direction: Direction::Outbound,
             protocol: None,
             ends: None,
+            again: false,
+            owner: Owner::default(),
+            service: None,
             path: r"\device\harddiskvolume1\usr\bin\curl".into(),
-            counted: Some(Counted { packets: (1, 2), bytes: (10, 20) }),
+            counted: Some(Counted { packets: (1, 2), bytes: (10, 20), ..Counted::default() }),
         };
 
         let table = per_process(&[flow.clone(), Tagged { counted: None, ..flow }]);
