@@ -59,27 +59,24 @@ pub fn summary(judged: &Judged) -> (String, bool) {
 
 #[derive(Default)]
 struct Row {
-    program: String,
     flows: u64,
     packets: u64,
     bytes: u64,
 }
 
-/// What each process did, as the driver traced it.
+/// What each process did, as the driver traced it. An id that another program has by now has a line for each.
 fn per_process(flows: &[Tagged]) -> String {
-    let mut rows: BTreeMap<u64, Row> = BTreeMap::new();
+    let mut rows: BTreeMap<(u64, &str), Row> = BTreeMap::new();
     for flow in flows {
-        let row = rows.entry(flow.pid).or_default();
-        if let Some(name) = flow.path.rsplit('\\').next() {
-            name.clone_into(&mut row.program);
-        }
+        let program = flow.path.rsplit('\\').next().unwrap_or_default();
+        let row = rows.entry((flow.pid, program)).or_default();
         row.flows += 1;
         let counted = flow.counted.clone().unwrap_or_default();
         row.packets += counted.packets.0 + counted.packets.1;
         row.bytes += counted.bytes.0 + counted.bytes.1;
     }
     let mut table = format!("{:>8}  {:<20} {:>6} {:>9} {:>12}\n", "PID", "PROGRAM", "FLOWS", "PACKETS", "BYTES");
-    for (pid, Row { program, flows, packets, bytes }) in rows {
+    for ((pid, program), Row { flows, packets, bytes }) in rows {
         let _ = writeln!(table, "{pid:>8}  {program:<20} {flows:>6} {packets:>9} {bytes:>12}");
     }
     table
@@ -106,9 +103,10 @@ mod tests {
             counted: Some(Counted { packets: (1, 2), bytes: (10, 20), ..Counted::default() }),
         };
 
-        let table = per_process(&[flow.clone(), Tagged { counted: None, ..flow }]);
+        let later = Tagged { path: r"\device\harddiskvolume1\usr\bin\perl".into(), ..flow.clone() };
+        let table = per_process(&[flow.clone(), Tagged { counted: None, ..flow }, later]);
 
-        let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
-        assert_eq!(row, ["42", "curl", "2", "3", "30"]);
+        let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
+        assert_eq!(rows, [["42", "curl", "2", "3", "30"], ["42", "perl", "1", "3", "30"]]);
     }
 }
