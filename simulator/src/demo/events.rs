@@ -298,6 +298,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_handle_that_is_told_of_after_its_flow_was_closed_is_another_flow() {
+        let names = ["FlowOpen", "FlowClose", "FlowRundown"];
+
+        assert_eq!(read(&names.map(|name| event(name, &[]))).len(), 2);
+    }
+
+    #[test]
     fn a_flow_is_told_of_once_by_open_and_rundown() {
         for names in [["FlowOpen", "FlowRundown"], ["FlowRundown", "FlowRundown"]] {
             let flows = read(&names.map(|name| event(name, &[])));
