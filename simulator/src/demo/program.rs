@@ -41,8 +41,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it inside `cgroup`, under a certain id if one is given, which has to be free. What it says is sent to `heard` as coming
-    /// from number `index`.
+    /// Starts it inside `cgroup`, under a certain id if one is given, which has to be free. What it says is sent to `heard` as
+    /// coming from number `index`.
     ///
     /// # Errors
     /// It is not installed, or somebody has the id.

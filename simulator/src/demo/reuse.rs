@@ -2,8 +2,9 @@
 //!
 //! By `clone3` with `set_tid` (`clone(2)`): the kernel gives just this id, or says that somebody has it. It asks for
 //! `CAP_SYS_ADMIN` or `CAP_CHECKPOINT_RESTORE`, which root has, in the namespace in which the demo runs. The other way, to write
-//! the id before it into `ns_last_pid` (`pid_namespaces(7)`), gives it to whoever is the next to start anything on the machine; in
-//! a namespace of the demo's own nobody would come between, but the probes see the ids outside of it, which would not be used again.
+//! the id before it into `ns_last_pid` (`pid_namespaces(7)`), gives it to whoever is the next to start anything on the machine. In
+//! a namespace of the demo's own nobody would come between, but the probes see the ids outside of it, which would not be used
+//! again.
 
 use std::{io, mem, os::unix::process::CommandExt, process::Command};
 

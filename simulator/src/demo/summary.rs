@@ -46,8 +46,8 @@ pub fn summary(judged: &Judged) -> (String, bool) {
         );
         let _ = writeln!(
             text,
-            "It knew which process exactly of {} of them, while {} process ids were used again, and named nobody for the {} of which that cannot be\n\
-             known. Its {} events say the same as its lines.",
+            "It knew which process exactly of {} of them, while {} process ids were used again, and named nobody for the {} of which that\n\
+             cannot be known. Its {} events say the same as its lines.",
             verdict.keys_right,
             verdict.reused_pids,
             verdict.keys_ambiguous + verdict.keys_unknown,
