@@ -64,9 +64,13 @@ mod tests {
 
     fn known(before: &[Event], after: &[Event]) -> Vec<u64> {
         let mut flows = LiveFlows::default();
-        before.iter().for_each(|event| flows.observe(event));
+        for event in before {
+            flows.observe(event);
+        }
         flows.driver_starts();
-        after.iter().for_each(|event| flows.observe(event));
+        for event in after {
+            flows.observe(event);
+        }
         flows.known().iter().map(|flow| flow.id).collect()
     }
 

@@ -38,12 +38,12 @@ pub fn tagged() -> Tagged {
         owner: Owner::default(),
         service: None,
         path: "-".into(),
-        counted: counted((10, 20)),
+        counted: Some(counted((10, 20))),
     }
 }
 
-fn counted(bytes: (u64, u64)) -> Option<Counted> {
-    Some(Counted { packets: (1, 1), bytes, milliseconds: 7, why: "deleted".into() })
+fn counted(bytes: (u64, u64)) -> Counted {
+    Counted { packets: (1, 1), bytes, milliseconds: 7, why: "deleted".into() }
 }
 
 /// The driver ran from second 1 to second 4.
@@ -113,7 +113,7 @@ fn the_other_end_of_a_loopback_connection_is_another_flow() {
 #[test]
 fn one_byte_more_either_way_is_wrong() {
     for bytes in [(11, 20), (10, 21)] {
-        let verdict = judge(&[report()], &[Tagged { counted: counted(bytes), ..tagged() }]);
+        let verdict = judge(&[report()], &[Tagged { counted: Some(counted(bytes)), ..tagged() }]);
 
         assert_eq!(verdict.bytes_right, 0);
         assert!(verdict.complaints()[0].contains("other bytes"));
@@ -131,7 +131,7 @@ fn a_flow_the_driver_never_closed_has_no_right_bytes() {
 #[test]
 fn the_bytes_of_a_flow_older_than_the_driver_are_not_judged() {
     let old = Report { opened: Some(0.5), ..report() };
-    let verdict = judge(&[old], &[Tagged { counted: counted((0, 0)), ..tagged() }]);
+    let verdict = judge(&[old], &[Tagged { counted: Some(counted((0, 0))), ..tagged() }]);
 
     assert_eq!((verdict.older_than_driver, verdict.bytes_right), (1, 0));
     assert_eq!(verdict.complaints(), [""; 0]);
@@ -143,7 +143,7 @@ fn the_first_datagram_of_an_accepted_udp_flow_is_allowed_for_and_must_be_missing
     let traced = |bytes| Tagged {
         protocol: Some(Protocol::Udp),
         direction: Direction::Inbound,
-        counted: counted(bytes),
+        counted: Some(counted(bytes)),
         ..tagged()
     };
 
@@ -154,7 +154,8 @@ fn the_first_datagram_of_an_accepted_udp_flow_is_allowed_for_and_must_be_missing
 #[test]
 fn a_first_message_is_allowed_for_in_no_other_flow() {
     let tcp = Report { role: Direction::Inbound, first: 5, ..report() };
-    let verdict = judge(&[tcp], &[Tagged { direction: Direction::Inbound, counted: counted((10, 15)), ..tagged() }]);
+    let verdict =
+        judge(&[tcp], &[Tagged { direction: Direction::Inbound, counted: Some(counted((10, 15))), ..tagged() }]);
 
     assert_eq!(verdict.bytes_right, 0);
 }
@@ -162,7 +163,7 @@ fn a_first_message_is_allowed_for_in_no_other_flow() {
 #[test]
 fn two_flows_with_the_same_addresses_are_told_apart_by_what_they_did() {
     let second = Report { sent: 1, received: 2, ..report() };
-    let verdict = judge(&[second, report()], &[tagged(), Tagged { counted: counted((1, 2)), ..tagged() }]);
+    let verdict = judge(&[second, report()], &[tagged(), Tagged { counted: Some(counted((1, 2))), ..tagged() }]);
 
     assert_eq!((verdict.tagged, verdict.bytes_right), (2, 2));
 }
