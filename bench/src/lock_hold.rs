@@ -9,9 +9,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use flowtag_on_host::{
-    details::{Details, Identity},
+    details::Details,
     flow::{Captured, Flow, FlowRef, InSlot, NewFlow, NoSlot, RING},
     flow_ring::{BATCH, FlowRing, LOOKS, Slot},
+    identity::Identity,
     package::Stored,
     path::Path,
     side::Side,

@@ -243,19 +243,17 @@ fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     let evicted = {
         let mut ring = RING.lock_raised(irql);
         let Err(refusal) = flow.reserve(&mut ring) else { return true };
-        match (&refusal, flow.tag().origin) {
-            (NoSlot::Full, Origin::New) => ring.evict(InSlot::moved, |record| {
-                // SAFETY: it is the ring that calls this, and its lock is held.
-                unsafe { record.keep() }
-            }),
-            _ => {
-                drop(ring);
-                // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
-                // push each other out.
-                count_refusal(refusal, &TOTALS.reauth_skipped, "reauth_skipped");
-                return false;
-            }
+        if !matches!(refusal, NoSlot::Full) || flow.tag().origin == Origin::Reauth {
+            drop(ring);
+            // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
+            // push each other out.
+            count_refusal(refusal, &TOTALS.reauth_skipped, "reauth_skipped");
+            return false;
         }
+        ring.evict(InSlot::moved, |record| {
+            // SAFETY: it is the ring that calls this, and its lock is held.
+            unsafe { record.keep() }
+        })
     };
     if let Some((contexts, evicted)) = evicted {
         TOTALS.evicted.count();
