@@ -2,9 +2,12 @@
 //!
 //! Win32 "Object Management": objects go with the service. Guesses: what else goes ([`BfeStop`]), and the order. `STOP_PENDING` is
 //! told while everything is there still; then sessions die and filters vanish, of which notifyFn hears while its callout is
-//! registered; then contexts go, when no filter leads a new classify to them; then callouts. `STOPPED` is told last, so that who
-//! hears of it finds it so. All of it runs on the thread that stops the service, which begins at `PASSIVE_LEVEL`; flowDeleteFn
-//! is called at the IRQL of the switch `irql`, as at the end of a flow.
+//! registered; then contexts go, when no filter leads a new classify to them; then callouts. `STOPPED` is reached and told last,
+//! so that who hears of it finds it so. All of it runs on the thread that stops the service, which begins at `PASSIVE_LEVEL`;
+//! flowDeleteFn is called at the IRQL of the switch `irql`, as at the end of a flow.
+//!
+//! A service stops only while it runs, and starts only when it has stopped: the service control manager refuses all else (Win32,
+//! "System Error Codes": `ERROR_SERVICE_CANNOT_ACCEPT_CTRL`, `ERROR_SERVICE_NOT_ACTIVE`, `ERROR_SERVICE_ALREADY_RUNNING`).
 
 use super::{
     BfeStop,
@@ -18,32 +21,35 @@ use crate::{
 };
 
 impl Machine {
-    /// The base filtering engine stops: sessions die and objects vanish, and what else the switch says: [`BfeStop`]. Who has
-    /// subscribed hears of it before and afterwards.
+    /// The base filtering engine stops, if it runs: sessions die and objects vanish, and what else the switch says: [`BfeStop`].
+    /// Who has subscribed hears of it before and afterwards.
     ///
     /// # Errors
     /// The bug check that the driver caused.
     pub fn stop_bfe(&self) -> Result<(), BugCheck> {
         self.run(|cpu| {
-            reach(cpu, ServiceState::StopPending);
+            if !leave(cpu, ServiceState::Running, ServiceState::StopPending) {
+                return;
+            }
             interleave::point("the filter engine stops", Touches::EVERYTHING);
             let _ = management::change_policy(cpu, |state| {
-                state.bfe.stop();
+                state.bfe.end_all();
                 Ok(())
             });
             end_more(cpu);
-            bfe_state::tell(cpu, ServiceState::Stopped);
+            leave(cpu, ServiceState::StopPending, ServiceState::Stopped);
         })
     }
 
-    /// The base filtering engine starts again, without any object, and tells who has subscribed.
+    /// The base filtering engine starts again, if it has stopped, without any object, and tells who has subscribed.
     ///
     /// # Errors
     /// The bug check that the driver caused.
     pub fn start_bfe(&self) -> Result<(), BugCheck> {
         self.run(|cpu| {
-            reach(cpu, ServiceState::StartPending);
-            reach(cpu, ServiceState::Running);
+            if leave(cpu, ServiceState::Stopped, ServiceState::StartPending) {
+                leave(cpu, ServiceState::StartPending, ServiceState::Running);
+            }
         })
     }
 
@@ -63,9 +69,13 @@ impl Machine {
     }
 }
 
-fn reach(cpu: &Cpu, state: ServiceState) {
-    cpu.machine().wfp().state().bfe.reach(state);
-    bfe_state::tell(cpu, state);
+/// The service goes from one state to the next, and tells of it, unless it is in another one.
+fn leave(cpu: &Cpu, state: ServiceState, next: ServiceState) -> bool {
+    let left = cpu.machine().wfp().state().bfe.leave(state, next);
+    if left {
+        bfe_state::tell(cpu, next);
+    }
+    left
 }
 
 /// Callouts end before contexts do, so that none takes another one meanwhile; each goes when its last one has.

@@ -117,16 +117,19 @@ impl Bfe {
         }
     }
 
-    /// The service stops: all sessions die, all objects vanish.
-    pub(super) fn stop(&mut self) {
-        self.state = ServiceState::Stopped;
+    /// All sessions die, all objects vanish.
+    pub(super) fn end_all(&mut self) {
         self.aborted.extend(self.sessions.drain().map(|(handle, _)| handle));
         self.policy = Policy::default();
     }
 
-    /// The service is on its way to another state, or runs again, without any object.
-    pub(super) fn reach(&mut self, state: ServiceState) {
-        self.state = state;
+    /// The service goes from one state to the next, if it is in that one.
+    pub(super) fn leave(&mut self, state: ServiceState, next: ServiceState) -> bool {
+        let there = self.state == state;
+        if there {
+            self.state = next;
+        }
+        there
     }
 
     pub(super) fn state(&self) -> ServiceState {
@@ -188,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn opening_fails_while_the_service_is_stopped() {
+    fn opening_fails_while_the_service_does_not_run() {
         let mut bfe = Bfe::default();
-        bfe.stop();
+        assert!(bfe.leave(ServiceState::Running, ServiceState::StopPending));
         assert_eq!(bfe.open(true), Err(status::EPT_NOT_REGISTERED));
     }
 
@@ -302,7 +305,7 @@ mod tests {
     fn stopping_the_service_ends_sessions_and_removes_objects() {
         let (mut bfe, handle) = opened();
         add(&mut bfe, handle, 1).unwrap();
-        bfe.stop();
+        bfe.end_all();
         assert_eq!((bfe.close(handle).unwrap_err(), sublayers(&bfe)), (status::FWP_SESSION_ABORTED, 0));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    rc::Rc,
     sync::{Mutex, PoisonError},
     thread::{self, ThreadId},
 };
@@ -77,6 +78,45 @@ fn a_subscriber_hears_of_every_state_of_a_restart() {
     assert_eq!(states(), [STOP_PENDING, STOPPED]);
     rig.machine.start_bfe().unwrap();
     assert_eq!(states(), [START_PENDING, RUNNING]);
+}
+
+#[test]
+fn a_service_that_runs_does_not_start_and_one_that_has_stopped_does_not_stop() {
+    let rig = rig();
+    subscribe(&rig, 0);
+    rig.machine.start_bfe().unwrap();
+    assert!(states().is_empty());
+    rig.machine.stop_bfe().unwrap();
+    rig.machine.stop_bfe().unwrap();
+    assert_eq!(states(), [STOP_PENDING, STOPPED]);
+}
+
+/// What is told on another CPU, which stops the service and starts it again.
+fn restarted_by_another_cpu(machine: &Machine) -> Vec<u64> {
+    let machine = machine.clone();
+    let restarting = thread::spawn(move || {
+        machine.stop_bfe().and_then(|()| machine.start_bfe()).unwrap();
+        states()
+    });
+    restarting.join().unwrap()
+}
+
+#[test]
+fn a_service_on_its_way_to_another_state_neither_stops_nor_starts() {
+    for on_its_way in [STOP_PENDING, START_PENDING] {
+        let rig = rig();
+        subscribe(&rig, 0);
+        let machine = rig.machine.clone();
+        let told_elsewhere = Rc::new(RefCell::new(Vec::new()));
+        let told = Rc::clone(&told_elsewhere);
+        on_change(move |state| {
+            if state == on_its_way {
+                told.borrow_mut().extend(restarted_by_another_cpu(&machine));
+            }
+        });
+        rig.machine.stop_bfe().and_then(|()| rig.machine.start_bfe()).unwrap();
+        assert_eq!((told_elsewhere.take(), states()), (vec![], vec![STOP_PENDING, STOPPED, START_PENDING, RUNNING]));
+    }
 }
 
 #[test]
