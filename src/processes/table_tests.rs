@@ -86,6 +86,9 @@ fn the_system_process_is_known_by_its_id_alone() {
     born(&mut table, Process { pid: SYSTEM, path: None, ..process(1) });
     assert_eq!(key_of(&table, SYSTEM, b"System"), Some(1));
     assert_eq!(key_of(&table, SYSTEM, b""), Some(1));
+    let mut table = room_for(4);
+    born(&mut table, Process { pid: SYSTEM, path: Some(b"another name"), ..process(1) });
+    assert_eq!(key_of(&table, SYSTEM, b"System"), Some(1));
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn an_owner_that_began_before_the_driver_is_named_likewise() {
 
 #[test]
 fn the_system_process_is_named_though_it_has_no_image_and_no_parent() {
-    for no_image in [NoImage::NotFound, NoImage::Empty] {
+    for no_image in [NoImage::NotFound, NoImage::Empty, NoImage::Bare] {
         let rig = Rig::installed(&[("TraceLevel", 1)]);
         rig.machine.processes().set(|switches| switches.no_image = no_image);
         rig.start().unwrap();

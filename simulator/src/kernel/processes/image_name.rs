@@ -33,9 +33,11 @@ fn locate(call: &Call<'_>) -> u64 {
         let state = call.machine.processes().state();
         (state.objects[&number].image.clone(), state.switches.no_image)
     };
-    if image.is_none() && no_image == NoImage::NotFound {
-        return NOT_FOUND.into();
-    }
+    let image = match no_image {
+        NoImage::NotFound if image.is_none() => return NOT_FOUND.into(),
+        NoImage::Bare => Some(image.unwrap_or_else(|| String::from("Minimal"))),
+        NoImage::NotFound | NoImage::Empty => image,
+    };
     let text: Vec<u16> = image.iter().flat_map(|image| image.encode_utf16()).collect();
     let size = size_of::<UnicodeString>() + 2 * (text.len() + 1);
     let Some(block) = call.machine.pool().allocate(POOL_FLAG_PAGED, size, TAG, call.caller()) else {

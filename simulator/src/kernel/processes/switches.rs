@@ -29,4 +29,6 @@ pub enum NoImage {
     NotFound,
     /// A name of no characters, without a buffer. (Guess.)
     Empty,
+    /// A name that is no path. (Guess: tools show such names for these processes.)
+    Bare,
 }

@@ -195,13 +195,16 @@ fn the_name_of_an_image_is_the_callers_to_free() {
 }
 
 #[test]
-fn a_process_without_image_has_no_name_or_an_empty_one() {
+fn a_process_without_image_has_no_name_or_an_empty_or_a_bare_one() {
     let machine = machine();
     assert_eq!(located(&machine, 4).0, 0xC000_0225);
     machine.processes().set(|switches| switches.no_image = NoImage::Empty);
     let (status, name) = located(&machine, 4);
     let string: UnicodeString = memory::read(name).unwrap();
     assert_eq!((status, string.length, string.buffer), (0, 0, 0));
+    machine.processes().set(|switches| switches.no_image = NoImage::Bare);
+    let (status, name) = located(&machine, 4);
+    assert_eq!((status, text(name).contains('\\')), (0, false));
 }
 
 #[test]
