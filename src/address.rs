@@ -5,12 +5,26 @@ use crate::line::Line;
 
 /// Appends an IPv4 address.
 pub fn v4(line: &mut Line, address: [u8; 4]) {
-    let [a, b, c, d] = address;
-    line.decimal(a);
-    for byte in [b, c, d] {
-        line.byte(b'.');
-        line.decimal(byte);
+    // In one piece: to append takes longer than to write.
+    let mut text = [0; 16];
+    let mut length: usize = 0;
+    let mut put = |sign: u8| {
+        if let Some(place) = text.get_mut(length) {
+            *place = sign;
+            length = length.wrapping_add(1);
+        }
+    };
+    for byte in address {
+        if byte >= 100 {
+            put(b'0'.wrapping_add(byte / 100));
+        }
+        if byte >= 10 {
+            put(b'0'.wrapping_add(byte / 10 % 10));
+        }
+        put(b'0'.wrapping_add(byte % 10));
+        put(b'.');
     }
+    line.bytes(text.get(..length.wrapping_sub(1)).unwrap_or_default());
 }
 
 /// Appends an IPv6 address: lower case, no leading zeros, the first of the longest runs of zero groups as `::` unless

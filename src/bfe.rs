@@ -12,7 +12,7 @@ use core::{
 use wdk_sys::{NTSTATUS, STATUS_SUCCESS};
 
 use crate::{
-    callouts, engine,
+    callouts, engine, etw,
     failure::Failure,
     life, print,
     sync::{DispatchMutex, Rundown},
@@ -85,6 +85,7 @@ pub fn follow(device: *mut c_void) -> Result<(), Failure> {
         STATUS_SUCCESS => look(device),
         status => {
             print::life(|line| life::not_subscribed(line, status));
+            etw::failed("FwpmBfeStateSubscribeChanges0", status);
             engine::join()
         }
     }
@@ -119,6 +120,7 @@ pub fn unsubscribe() -> bool {
         }
         if wait.report_is_due() {
             print::life(|line| life::unsubscribing(line, wait.milliseconds(), status));
+            etw::retrying("FwpmBfeStateUnsubscribeChanges0", status);
         }
         wait.sleep();
     }
@@ -138,6 +140,7 @@ unsafe extern "C" fn changed(context: *mut c_void, state: u32) {
     }
     if let Err(Failure { step, status }) = look(context) {
         print::life(|line| life::not_joined(line, step, status));
+        etw::failed(step, status);
     }
 }
 

@@ -7,11 +7,13 @@ use wdk_sys::{
 use crate::{
     bfe::{self, CHANGES},
     callouts::{self, authorize::AUTHORIZING},
-    engine,
+    consumers::{self, CAPTURES},
+    demand, engine,
+    etw::{self, Id, fields},
     failure::Failure,
     flow,
     kmdf::{ControlDevice, Driver, Parameters},
-    life, print,
+    life, print, processes,
     settings::{MAX_FLOWS, Setting, Stored, TRACE_LEVEL},
     sync::DispatchMutex,
     totals::TOTALS,
@@ -32,6 +34,7 @@ pub unsafe fn load(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> N
         Ok(()) => STATUS_SUCCESS,
         Err(Failure { step, status }) => {
             print::life(|line| life::failed(line, step, status));
+            etw::write(Id::LoadFailed, |payload| fields::step(payload, step, status));
             tear_down();
             status
         }
@@ -46,6 +49,7 @@ pub unsafe fn load(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> N
 /// Called by KMDF only.
 unsafe extern "C" fn unload(_driver: WDFDRIVER) {
     print::life(|line| life::stopping(line, flow::live()));
+    etw::write(Id::Stopping, |payload| fields::stopping(payload, flow::live()));
     tear_down();
 }
 
@@ -59,7 +63,14 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
     unsafe { AUTHORIZING.initialize() };
     // SAFETY: as above.
     unsafe { CHANGES.initialize() };
+    // SAFETY: as above.
+    unsafe { CAPTURES.initialize() };
     print::life(life::loading);
+    // Before anything that can fail, so that there is an event for it.
+    let status = consumers::welcome();
+    if status < 0 {
+        print::life(|line| life::no_events(line, status));
+    }
     // SAFETY: the caller's promise.
     let driver = unsafe { Driver::create(object, registry_path, unload) }?;
     let parameters = driver.parameters();
@@ -67,13 +78,16 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
     let max_flows = setting(&parameters, &MAX_FLOWS);
     drop(parameters);
     print::set_level(trace_level);
+    demand::update();
     let device = driver.create_control_device()?;
     let device_object = device.wdm();
     *DEVICE.lock() = Some(device);
     flow::allocate_ring(max_flows).ok_or(Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES })?;
+    processes::watch();
     callouts::register(device_object.cast())?;
     bfe::follow(device_object.cast())?;
     print::life(|line| life::loaded(line, trace_level, max_flows));
+    etw::write(Id::Loaded, |payload| fields::loaded(payload, trace_level, max_flows));
     Ok(())
 }
 
@@ -81,12 +95,17 @@ unsafe fn start(object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Resu
 fn tear_down() {
     let in_engine = bfe::unsubscribe();
     AUTHORIZING.wait();
+    // Nobody asks whose a flow is any more.
+    processes::stop_watching();
     unload::drain();
     if in_engine {
         engine::leave();
     }
     unload::unregister_callouts();
     print::life(|line| life::totals(line, &TOTALS));
+    etw::write(Id::Totals, |payload| fields::totals(payload, &TOTALS));
+    consumers::dismiss();
+    processes::free();
     flow::free_ring();
     let device = DEVICE.lock().take();
     drop(device);

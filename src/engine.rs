@@ -16,6 +16,7 @@ use wdk_sys::{
 
 use crate::{
     callouts::{CALLOUTS, Callout},
+    etw,
     failure::{Failure, check},
     life, print,
     wait::Wait,
@@ -75,10 +76,12 @@ pub fn leave() {
         let Err(Failure { step, status }) = deleted else { return };
         if wait.milliseconds() >= PATIENCE {
             print::life(|line| life::not_closed(line, step, status));
+            etw::failed(step, status);
             return;
         }
         if wait.report_is_due() {
             print::life(|line| life::closing(line, wait.milliseconds(), step, status));
+            etw::retrying(step, status);
         }
         wait.sleep();
     }
@@ -138,6 +141,7 @@ impl Drop for Session {
         let status = unsafe { FwpmEngineClose0(self.0) };
         if let Err(Failure { step, status }) = check("FwpmEngineClose0", status) {
             print::life(|line| life::not_closed(line, step, status));
+            etw::failed(step, status);
         }
     }
 }

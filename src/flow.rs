@@ -12,16 +12,22 @@ use core::{
 };
 
 use crate::{
-    flow_ring::{self, Contexts, FlowRing, Occupant, Refused, Slot},
-    path::Path,
-    pool, print,
+    details::Details,
+    etw::{
+        self, Id,
+        fields::{self, History, Told},
+    },
+    flow_ring::{self, BATCH, Contexts, FlowRing, Occupant, Refused, Slot},
+    package::Stored,
+    path::{self, Extent, Path, Unit},
+    pool, print, processes,
     references::References,
     side::Side,
     sync::{AtDispatch, DispatchMutex},
     tag::{Direction, Tag},
     time,
     totals::TOTALS,
-    trace::{self, level},
+    trace::{self, Why, level},
 };
 
 /// The flows that may have contexts.
@@ -46,9 +52,12 @@ pub struct Flow {
     references: References,
     slot: AtomicU32,
     opened_at: u64,
-    path_len: usize,
-    opened: AtomicBool,
     tag: Tag,
+    details: Details,
+    path: Extent,
+    /// Bytes of its owner's package, which lie behind the path.
+    package: u8,
+    opened: AtomicBool,
     /// Behind the rest: packets of both ways are counted on different processors, which must not share a cache line.
     r#in: Side,
 }
@@ -56,7 +65,7 @@ pub struct Flow {
 /// The larger of what processors are taken to have: 64 on x64, 128 on ARM64 (ntdef.h, `SYSTEM_CACHE_ALIGNMENT_SIZE`).
 const CACHE_LINE: usize = 128;
 
-const _: () = assert!(size_of::<Flow>() <= 256 && align_of::<Flow>() <= pool::ALIGNMENT);
+const _: () = assert!(size_of::<Flow>() <= 384 && align_of::<Flow>() <= pool::ALIGNMENT);
 // Wherever the block begins: the last line that `out` reaches into ends before `in` begins.
 const _: () = assert!(
     offset_of!(Flow, r#in) >= size_of::<Side>().next_multiple_of(pool::ALIGNMENT) + CACHE_LINE - pool::ALIGNMENT
@@ -66,6 +75,19 @@ impl Flow {
     /// What is known of the flow.
     pub const fn tag(&self) -> &Tag {
         &self.tag
+    }
+
+    /// What else is known of it.
+    pub const fn details(&self) -> &Details {
+        &self.details
+    }
+
+    /// What it has done so far.
+    ///
+    /// IRQL: any
+    pub fn history(&self) -> History {
+        let duration = time::units().saturating_sub(self.opened_at);
+        History { out: self.out.traffic(), r#in: self.r#in.traffic(), duration }
     }
 
     /// What names the flow's contexts.
@@ -161,19 +183,24 @@ impl NewFlow {
     /// Captures a flow. [`None`] when memory is short.
     ///
     /// IRQL: that at which the authorization was entered, since the path may be pageable there
-    pub fn allocate(tag: &Tag, path: &Path) -> Option<Self> {
-        let block = pool::allocate(size_of::<Flow>().wrapping_add(path.stored_len()), pool::FLOW)?;
+    pub fn allocate(tag: &Tag, details: Details, path: &Path, package: Stored) -> Option<Self> {
+        let units = path.units();
+        let package = package.bytes();
+        let behind = units.wrapping_mul(size_of::<Unit>()).wrapping_add(package.len());
+        let block = pool::allocate(size_of::<Flow>().wrapping_add(behind), pool::FLOW)?;
         let flow = block.cast::<Flow>();
         let record = Flow {
             out: Side::new(flow.as_ptr(), Direction::Out, tag),
             noted: AtomicU64::new(0),
             references: References::one(),
             slot: AtomicU32::new(flow_ring::NONE),
-            // The close line alone wants it.
-            opened_at: if print::level() >= level::FLOWS { time::milliseconds() } else { 0 },
-            path_len: path.stored_len(),
+            opened_at: time::units(),
+            path: path.extent(),
+            #[expect(clippy::cast_possible_truncation, reason = "as long as an identifier is at most")]
+            package: package.len() as u8,
             opened: AtomicBool::new(false),
             tag: *tag,
+            details,
             r#in: Side::new(flow.as_ptr(), Direction::In, tag),
         };
         // SAFETY: the block is large and aligned enough, and ours.
@@ -181,9 +208,28 @@ impl NewFlow {
         // SAFETY: the block goes on behind the record.
         let behind = unsafe { flow.add(1) };
         // SAFETY: for as many zeroed bytes as the path has.
-        let stored = unsafe { slice::from_raw_parts_mut(behind.cast().as_ptr(), path.stored_len()) };
-        path.write(stored);
+        let captured = unsafe { slice::from_raw_parts_mut(behind.cast::<Unit>().as_ptr(), units) };
+        path.write(captured);
+        if !package.is_empty() {
+            // SAFETY: the block goes on behind the path.
+            let behind = unsafe { behind.cast::<Unit>().add(units) };
+            // SAFETY: for as many bytes.
+            unsafe { behind.cast::<u8>().copy_from_nonoverlapping(NonNull::from(package).cast(), package.len()) };
+        }
         Some(Self(flow))
+    }
+
+    /// Notes which process it belongs to.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`
+    pub fn identify(&mut self, irql: &AtDispatch) {
+        // SAFETY: `allocate` wrote the record, and nobody else knows it.
+        let flow = unsafe { self.0.as_ref() };
+        // SAFETY: as above, and its path.
+        let path = unsafe { captured(self.0) };
+        let Some(identity) = processes::identify(irql, flow.tag.pid, path.as_flattened()) else { return };
+        // SAFETY: as above.
+        unsafe { self.0.as_mut() }.details.identity = identity;
     }
 
     /// Makes it a live record with one reference, the authorizer's. From here on only the last reference frees it.
@@ -195,6 +241,19 @@ impl NewFlow {
         mem::forget(self);
         FlowRef(flow)
     }
+}
+
+/// The path that lies behind a record, where a reference to the record does not reach.
+///
+/// # Safety
+/// `NewFlow::allocate` wrote the record, which lives longer than `'a`.
+unsafe fn captured<'a>(flow: NonNull<Flow>) -> &'a [Unit] {
+    // SAFETY: the caller's promise.
+    let extent = unsafe { flow.as_ref() }.path;
+    // SAFETY: the block goes on behind the record.
+    let path = unsafe { flow.add(1) };
+    // SAFETY: there was made room for the path, and it was written.
+    unsafe { slice::from_raw_parts(path.cast::<Unit>().as_ptr(), extent.units()) }
 }
 
 impl Drop for NewFlow {
@@ -219,14 +278,31 @@ impl FlowRef {
         side.expose_provenance() as u64
     }
 
-    /// The owner's path as it was captured. It lies behind the record, where a reference to the record does not reach.
+    /// The owner's path as it was captured.
     ///
     /// IRQL: any
-    pub fn path(&self) -> &[u8] {
+    fn path(&self) -> path::Captured<'_> {
+        // SAFETY: the reference keeps the record alive.
+        path::Captured::new(unsafe { captured(self.0) }, self.path)
+    }
+
+    /// The identifier of the owner's app container, which lies behind the path.
+    ///
+    /// IRQL: any
+    fn package(&self) -> &[u8] {
         // SAFETY: the block goes on behind the record.
         let path = unsafe { self.0.add(1) };
-        // SAFETY: `NewFlow::allocate` made room for the path behind the record, and wrote it.
-        unsafe { slice::from_raw_parts(path.cast().as_ptr(), self.path_len) }
+        // SAFETY: and behind the path.
+        let package = unsafe { path.cast::<Unit>().add(self.path.units()) };
+        // SAFETY: `NewFlow::allocate` made room for so many bytes there, and wrote them.
+        Stored::read(unsafe { slice::from_raw_parts(package.cast().as_ptr(), self.package.into()) }).sid()
+    }
+
+    /// What events tell of the flow.
+    ///
+    /// IRQL: any
+    pub fn told(&self) -> Told<'_> {
+        Told { tag: &self.tag, details: &self.details, package: self.package(), path: self.path() }
     }
 
     /// Takes a slot for the flow, unless its handle has one.
@@ -303,22 +379,82 @@ impl Drop for FlowRef {
     /// Release.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, on any thread, also inside Associate or Remove
+    #[inline]
     fn drop(&mut self) {
-        if !self.references.give_back() {
-            return;
+        if self.references.give_back() {
+            self.end();
         }
+    }
+}
+
+impl FlowRef {
+    /// The last reference has been given back: frees the slot, then the record. Apart from the others, of which there are two for
+    /// each last one.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`, on any thread, also inside Associate or Remove
+    #[inline(never)]
+    fn end(&self) {
         let why = RING.lock().release(self.slot.load(Ordering::Relaxed));
         if self.opened.load(Ordering::Relaxed) {
             TOTALS.closed.count();
-            print::flow(level::FLOWS, |line| {
-                let milliseconds = time::milliseconds().saturating_sub(self.opened_at);
-                trace::close(line, &self.tag, self.out.traffic(), self.r#in.traffic(), milliseconds, why);
-            });
+            if print::is_flow_seen(level::FLOWS) || etw::wants(Id::FlowClose) {
+                self.tell_of_end(why);
+            }
         }
         // SAFETY: allocated with this tag, and this was the last reference.
         unsafe { pool::free(self.0.cast(), pool::FLOW) };
         // The very last act: at zero, unload goes on and takes this code away.
         LIVE.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Writes the line and the event of a flow that has been let go of.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`
+    #[cold]
+    #[inline(never)]
+    fn tell_of_end(&self, why: Why) {
+        let history = self.history();
+        print::flow(level::FLOWS, |line| {
+            let History { out, r#in, duration } = history;
+            trace::close(line, &self.tag, out, r#in, duration / time::UNITS_PER_MILLISECOND, why);
+        });
+        if etw::wants(Id::FlowClose) {
+            let told = self.told();
+            etw::write_with_path(Id::FlowClose, told.path, |payload| fields::flow_close(payload, told, history, why));
+        }
+    }
+}
+
+/// Live flows, a few at a time, each with a reference: so they may be read without the ring's lock, which is never held for long.
+pub struct Captured {
+    flows: [Option<FlowRef>; BATCH as usize],
+    next: u32,
+}
+
+impl Captured {
+    /// The beginning of the ring.
+    pub const fn start() -> Self {
+        Self { flows: [const { None }; BATCH as usize], next: 0 }
+    }
+
+    /// Captures those of the next few slots. False at the end.
+    ///
+    /// IRQL: `DISPATCH_LEVEL`, without the ring's lock
+    pub fn next(&mut self, irql: &AtDispatch) -> bool {
+        let ring = RING.lock_raised(irql);
+        let mut places = self.flows.iter_mut();
+        ring.live(&mut self.next, |record| {
+            // SAFETY: the ring calls this, and its lock is held.
+            let flow = unsafe { record.keep() };
+            if let (Some(flow), Some(place)) = (flow, places.next()) {
+                *place = Some(flow);
+            }
+        })
+    }
+
+    /// The captured flows.
+    pub fn take(&mut self) -> impl Iterator<Item = FlowRef> {
+        self.flows.iter_mut().filter_map(Option::take)
     }
 }
 

@@ -44,6 +44,12 @@ pub fn failed(line: &mut Line, step: &str, status: i32) {
     step_of(line, step, status);
 }
 
+/// Nobody gets events.
+pub fn no_events(line: &mut Line, status: i32) {
+    line.text("flowtag: no events");
+    step_of(line, "EtwRegister", status);
+}
+
 /// A callout had to be registered without some of the offload flags.
 pub fn without_flags(line: &mut Line, callout: usize, status: i32) {
     line.text("flowtag: offload flags refused");
@@ -89,6 +95,25 @@ pub fn not_subscribed(line: &mut Line, status: i32) {
 /// Unloading waits for the end of the subscription.
 pub fn unsubscribing(line: &mut Line, milliseconds: u64, status: i32) {
     line.text("flowtag: unsubscribing");
+    field(line, "ms", milliseconds);
+    status_of(line, status);
+}
+
+/// No flow will have the key of its process.
+pub fn no_keys(line: &mut Line, step: &str, status: i32) {
+    line.text("flowtag: no process keys");
+    step_of(line, step, status);
+}
+
+/// Only flows of processes that begin from now on will have their keys.
+pub fn older_unknown(line: &mut Line, step: &str, status: i32) {
+    line.text("flowtag: older processes unknown");
+    step_of(line, step, status);
+}
+
+/// Unloading waits until Windows tells of processes no more.
+pub fn unwatching(line: &mut Line, milliseconds: u64, status: i32) {
+    line.text("flowtag: unwatching");
     field(line, "ms", milliseconds);
     status_of(line, status);
 }
@@ -218,6 +243,12 @@ mod tests {
     }
 
     #[test]
+    fn the_line_of_a_driver_without_events_is_as_documented() {
+        let status = 0xc000_009a_u32.cast_signed();
+        assert_line(|line| no_events(line, status), "flowtag: no events step=EtwRegister status=0xc000009a");
+    }
+
+    #[test]
     fn the_offload_line_is_as_documented() {
         let status = 0xc000_000d_u32.cast_signed();
         assert_line(
@@ -301,6 +332,22 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_about_processes_are_as_documented() {
+        let status = 0xc000_0022_u32.cast_signed();
+        assert_line(
+            |line| no_keys(line, "PsSetCreateProcessNotifyRoutineEx2", status),
+            "flowtag: no process keys step=PsSetCreateProcessNotifyRoutineEx2 status=0xc0000022",
+        );
+        let status = 0xc000_0004_u32.cast_signed();
+        assert_line(
+            |line| older_unknown(line, "ZwQuerySystemInformation", status),
+            "flowtag: older processes unknown step=ZwQuerySystemInformation status=0xc0000004",
+        );
+        let status = 0xc000_000d_u32.cast_signed();
+        assert_line(|line| unwatching(line, 1_270, status), "flowtag: unwatching ms=1270 status=0xc000000d");
+    }
+
+    #[test]
     fn the_totals_line_is_as_documented() {
         let all = Totals::zero();
         for _ in 0..2 {
@@ -310,7 +357,7 @@ mod tests {
         all.already_tagged.count();
         assert_line(
             |line| totals(line, &all),
-            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1 busy=0 gone=0 unnamed=0 blocked=0",
+            "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 already_tagged=1 busy=0 gone=0 unnamed=0 blocked=0 unlisted=0",
         );
     }
 }

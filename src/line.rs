@@ -2,7 +2,9 @@
 //!
 //! IRQL: any: nothing here calls the kernel
 
+#[cfg(not(windows))]
 use core::ffi::CStr;
+use core::ffi::c_char;
 
 /// Bytes that `DbgPrintEx` passes on in one call.
 const CAPACITY: usize = 512;
@@ -23,7 +25,14 @@ impl Line {
         Self { bytes: [0; CAPACITY], len: 0 }
     }
 
-    /// What is written so far. The last byte of the buffer never is, so there is always a NUL.
+    /// The beginning of what is written so far. The last byte of the buffer never is, so there is always a NUL.
+    #[must_use]
+    pub const fn as_ptr(&self) -> *const c_char {
+        self.bytes.as_ptr().cast()
+    }
+
+    /// The same, as tests read it.
+    #[cfg(not(windows))]
     #[must_use]
     pub fn as_c_str(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
@@ -41,6 +50,24 @@ impl Line {
         self.len = self.len.wrapping_add(room.len().min(bytes.len()));
         for (place, byte) in room.iter_mut().zip(bytes) {
             *place = *byte;
+        }
+    }
+
+    /// How many bytes still fit.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        Self::LONGEST.saturating_sub(self.len)
+    }
+
+    /// Appends the low byte of each UTF-16LE code unit.
+    pub fn low_bytes(&mut self, units: &[[u8; 2]]) {
+        let room = self.bytes.get_mut(self.len..Self::LONGEST).unwrap_or_default();
+        self.len = self.len.wrapping_add(room.len().min(units.len()));
+        for (place, unit) in room.iter_mut().zip(units) {
+            // Taken from the whole unit: so the compiler makes eight at a time of it.
+            #[expect(clippy::cast_possible_truncation, reason = "the low byte is what is asked for")]
+            let low = u16::from_le_bytes(*unit) as u8;
+            *place = low;
         }
     }
 
@@ -105,6 +132,22 @@ mod tests {
         let mut line = Line::empty();
         line.text(&"x".repeat(600));
         assert_eq!(line.bytes.last(), Some(&0));
+    }
+
+    #[test]
+    fn what_still_fits_is_what_is_not_written() {
+        let mut line = Line::empty();
+        line.text("abc");
+        assert_eq!(line.room(), Line::LONGEST - 3);
+        line.text(&"x".repeat(600));
+        assert_eq!(line.room(), 0);
+    }
+
+    #[test]
+    fn low_bytes_go_behind_what_is_written_as_far_as_they_fit() {
+        assert_eq!(written(|line| (line.text("a"), line.low_bytes(&[[b'b', 0], [b'c', 0]])).1), "abc");
+        let line = written(|line| line.low_bytes(&[[b'x', 0]; 600]));
+        assert_eq!(line, "x".repeat(Line::LONGEST));
     }
 
     proptest! {

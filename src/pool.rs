@@ -8,6 +8,8 @@ use wdk_sys::{
 
 /// Tag of the flow records, shown as `FtFl`.
 pub const FLOW: u32 = u32::from_le_bytes(*b"FtFl");
+/// Tag of what is known of processes, shown as `FtPr`.
+pub const PROCESS: u32 = u32::from_le_bytes(*b"FtPr");
 /// Tag of the ring's slots, shown as `FtRg`.
 pub const RING: u32 = u32::from_le_bytes(*b"FtRg");
 

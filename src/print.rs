@@ -1,12 +1,23 @@
 //! Sends lines to the kernel debugger.
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use wdk_sys::{_DPFLTR_TYPE::DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, DPFLTR_INFO_LEVEL, NTSTATUS, ntddk::DbgPrintEx};
+use wdk_sys::{
+    _DPFLTR_TYPE::DPFLTR_IHVNETWORK_ID,
+    DPFLTR_ERROR_LEVEL, DPFLTR_INFO_LEVEL, NTSTATUS,
+    ntddk::{DbgPrintEx, DbgQueryDebugFilterState},
+};
 
-use crate::{life, line::Line, settings::TRACE_LEVEL, totals::Total};
+use crate::{
+    etw::{self, Id, fields},
+    life,
+    line::Line,
+    settings::TRACE_LEVEL,
+    totals::Total,
+};
+
+const COMPONENT: u32 = DPFLTR_IHVNETWORK_ID.cast_unsigned();
 
 static LEVEL: AtomicU32 = AtomicU32::new(TRACE_LEVEL.default);
-static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// How much is traced.
 ///
@@ -15,7 +26,7 @@ pub fn level() -> u32 {
     LEVEL.load(Ordering::Relaxed)
 }
 
-/// Sets how much is traced. Done before any flow can be seen.
+/// Sets how much is traced.
 ///
 /// IRQL: any
 pub fn set_level(level: u32) {
@@ -26,16 +37,38 @@ pub fn set_level(level: u32) {
 ///
 /// IRQL: any
 pub fn quiet() {
-    QUIET.store(true, Ordering::Relaxed);
+    set_level(0);
 }
 
-/// Prints a line about a flow, if as much is traced.
+/// Prints a line about a flow, if as much is traced and anybody sees it.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 pub fn flow(least_level: u32, write: impl FnOnce(&mut Line)) {
-    if level() >= least_level && !QUIET.load(Ordering::Relaxed) {
+    if is_flow_seen(least_level) {
         print(DPFLTR_INFO_LEVEL, write);
     }
+}
+
+/// Whether as much about flows is traced, and anybody sees it.
+///
+/// IRQL: any
+pub fn is_flow_seen(least_level: u32) -> bool {
+    level() >= least_level && is_seen()
+}
+
+/// Whether lines about flows are seen: else all the work for one would be for nothing. Neither a debugger nor a callback for debug
+/// output gets what the filter does not let pass.
+///
+/// wdm.h declares the function, and no page has it. That it answers 1 or 0, and may be called wherever `DbgPrintEx` may, is
+/// taken from disassemblies of three builds: it only calls `NtQueryDebugFilterState`, a leaf that reads the masks, and
+/// with which `DbgPrintEx` begins before it formats anything; and it lies among functions that run at `DISPATCH_LEVEL`.
+///
+/// IRQL: any
+fn is_seen() -> bool {
+    // SAFETY: there is nothing to get wrong.
+    let state = unsafe { DbgQueryDebugFilterState(COMPONENT, DPFLTR_INFO_LEVEL) };
+    // A failure is not known to happen; then the line is printed, and Windows decides.
+    state != 0
 }
 
 /// Prints a line about the driver.
@@ -51,6 +84,7 @@ pub fn life(write: impl FnOnce(&mut Line)) {
 pub fn lost(total: &Total, kind: &str, status: Option<NTSTATUS>) {
     if total.count() {
         life(|line| life::lost(line, kind, status));
+        etw::write(Id::Lost, |payload| fields::step(payload, kind, status.unwrap_or_default()));
     }
 }
 
@@ -63,5 +97,5 @@ fn print(level: u32, write: impl FnOnce(&mut Line)) {
     let mut line = Line::empty();
     write(&mut line);
     // SAFETY: both strings end with NUL, and the format asks for the one that is passed.
-    unsafe { DbgPrintEx(DPFLTR_IHVNETWORK_ID.cast_unsigned(), level, c"%s".as_ptr(), line.as_c_str().as_ptr()) };
+    unsafe { DbgPrintEx(COMPONENT, level, c"%s".as_ptr(), line.as_ptr()) };
 }

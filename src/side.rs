@@ -6,6 +6,7 @@ use core::{
 };
 
 use crate::{
+    details::Details,
     flow::Flow,
     tag::{Direction, Tag},
     trace::Traffic,
@@ -69,9 +70,17 @@ impl Side {
 
     /// Whose.
     pub fn tag(&self) -> &Tag {
+        self.record().tag()
+    }
+
+    /// What else is known of that flow.
+    pub fn details(&self) -> &Details {
+        self.record().details()
+    }
+
+    fn record(&self) -> &Flow {
         // SAFETY: a side is a part of its record.
-        let flow = unsafe { &*self.flow };
-        flow.tag()
+        unsafe { &*self.flow }
     }
 
     /// Its record.

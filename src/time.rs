@@ -5,15 +5,22 @@ use wdk_sys::{
     ntddk::{KeDelayExecutionThread, KeQueryUnbiasedInterruptTime},
 };
 
-const UNITS_PER_MILLISECOND: u64 = 10_000;
+/// How many of them a millisecond has.
+pub const UNITS_PER_MILLISECOND: u64 = 10_000;
 
-/// Milliseconds on a clock that stands still while the machine sleeps.
+/// The time on a clock that stands still while the machine sleeps.
+///
+/// IRQL: any
+pub fn units() -> u64 {
+    // SAFETY: there is nothing to get wrong.
+    unsafe { KeQueryUnbiasedInterruptTime() }
+}
+
+/// Milliseconds on the same clock.
 ///
 /// IRQL: any
 pub fn milliseconds() -> u64 {
-    // SAFETY: there is nothing to get wrong.
-    let units = unsafe { KeQueryUnbiasedInterruptTime() };
-    units / UNITS_PER_MILLISECOND
+    units() / UNITS_PER_MILLISECOND
 }
 
 /// Puts the thread to sleep.

@@ -2,8 +2,12 @@
 //!
 //! IRQL: any: nothing here calls the kernel
 use crate::{
-    address,
+    address, date,
+    details::Details,
+    escape,
+    identity::Identity,
     line::Line,
+    path::Captured,
     tag::{Address, Direction, Endpoint, Given, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
 };
 
@@ -39,13 +43,10 @@ pub struct Traffic {
 }
 
 /// `open`: a flow has been tagged.
-pub fn open(line: &mut Line, tag: &Tag, path: &[u8]) {
-    start(line, "open", tag);
-    line.text(" dir=");
+pub fn open(line: &mut Line, tag: &Tag, details: &Details, path: Captured) {
+    start(line, "flowtag: open flow=0x", tag);
     line.text(direction(tag.direction));
-    line.text(" proto=");
     protocol(line, tag.protocol);
-    line.byte(b' ');
     if tag.is_icmp() {
         bare(line, tag.local.address);
         line.text(" -> ");
@@ -63,15 +64,43 @@ pub fn open(line: &mut Line, tag: &Tag, path: &[u8]) {
         Origin::New => " origin=new",
         Origin::Reauth => " origin=reauth",
     });
-    line.text(" path=");
-    line.bytes(if path.is_empty() { b"-" } else { path });
+    identity(line, details.identity);
+    if details.service_tag == 0 {
+        line.text(" svc=- path=");
+    } else {
+        line.text(" svc=0x");
+        line.hexadecimal(details.service_tag);
+        line.text(" path=");
+    }
+    if path.units().is_empty() {
+        line.byte(b'-');
+    } else {
+        escape::path(line, path);
+    }
     line.byte(b'\n');
+}
+
+/// Which process exactly.
+fn identity(line: &mut Line, Identity { start_key, created, parent }: Identity) {
+    if start_key == 0 {
+        line.text(" start=- key=- ppid=");
+    } else {
+        line.text(" start=");
+        date::write(line, created);
+        line.text(" key=0x");
+        line.hexadecimal(start_key);
+        line.text(" ppid=");
+    }
+    if parent == 0 {
+        line.byte(b'-');
+    } else {
+        line.decimal(parent);
+    }
 }
 
 /// `first` or `packet`: a packet has passed.
 pub fn packet(line: &mut Line, first: bool, tag: &Tag, way: Direction, bytes: u32) {
-    start(line, if first { "first" } else { "packet" }, tag);
-    line.text(" dir=");
+    start(line, if first { "flowtag: first flow=0x" } else { "flowtag: packet flow=0x" }, tag);
     line.text(direction(way));
     line.text(" bytes=");
     line.decimal(bytes);
@@ -80,7 +109,7 @@ pub fn packet(line: &mut Line, first: bool, tag: &Tag, way: Direction, bytes: u3
 
 /// `close`: the driver has let go of a flow.
 pub fn close(line: &mut Line, tag: &Tag, out: Traffic, r#in: Traffic, milliseconds: u64, why: Why) {
-    start(line, "close", tag);
+    start(line, "flowtag: close flow=0x", tag);
     line.text(" packets=");
     line.decimal(out.packets);
     line.byte(b'/');
@@ -98,10 +127,8 @@ pub fn close(line: &mut Line, tag: &Tag, out: Traffic, r#in: Traffic, millisecon
     });
 }
 
-fn start(line: &mut Line, event: &str, tag: &Tag) {
-    line.text("flowtag: ");
-    line.text(event);
-    line.text(" flow=0x");
+fn start(line: &mut Line, start: &str, tag: &Tag) {
+    line.text(start);
     line.hexadecimal(tag.flow);
     line.text(" pid=");
     line.decimal(tag.pid);
@@ -109,18 +136,22 @@ fn start(line: &mut Line, event: &str, tag: &Tag) {
 
 const fn direction(direction: Direction) -> &'static str {
     match direction {
-        Direction::Out => "out",
-        Direction::In => "in",
+        Direction::Out => " dir=out",
+        Direction::In => " dir=in",
     }
 }
 
 fn protocol(line: &mut Line, protocol: Given) {
     match protocol.get().map(u8::try_from) {
-        Some(Ok(ICMP)) => line.text("icmp"),
-        Some(Ok(TCP)) => line.text("tcp"),
-        Some(Ok(UDP)) => line.text("udp"),
-        Some(Ok(ICMPV6)) => line.text("icmpv6"),
-        _ => number(line, protocol),
+        Some(Ok(ICMP)) => line.text(" proto=icmp "),
+        Some(Ok(TCP)) => line.text(" proto=tcp "),
+        Some(Ok(UDP)) => line.text(" proto=udp "),
+        Some(Ok(ICMPV6)) => line.text(" proto=icmpv6 "),
+        _ => {
+            line.text(" proto=");
+            number(line, protocol);
+            line.byte(b' ');
+        }
     }
 }
 
@@ -156,7 +187,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{path, tag::Family};
+    use crate::{
+        path::{LONGEST, Path, Unit},
+        tag::Family,
+    };
 
     const CURL: Tag = Tag {
         flow: 0x2a1,
@@ -175,8 +209,34 @@ mod tests {
         line.as_c_str().to_str().unwrap().to_owned()
     }
 
+    fn details(service_tag: u64) -> Details {
+        Details { service_tag, compartment: 1, interface: 12, identity: Identity::UNKNOWN }
+    }
+
+    fn opened_by(tag: &Tag, path: &str) -> String {
+        opened_for(0, tag, path)
+    }
+
+    fn opened_for(service_tag: u64, tag: &Tag, path: &str) -> String {
+        opened_with(&details(service_tag), tag, path)
+    }
+
+    /// Started on 29 November 2026 at 12:34:56.789 by process 812, as the 5,046th of the machine's 18th life.
+    const OWNER: Identity =
+        Identity { start_key: 0x0012_0000_0000_13b6, created: 134_404_292_967_890_000, parent: 812 };
+    /// The System process, which nobody has started.
+    const SYSTEM: Identity = Identity { start_key: 0x0012_0000_0000_0001, created: 134_404_092_120_030_000, parent: 0 };
+
+    fn opened_with(details: &Details, tag: &Tag, path: &str) -> String {
+        let blob: Vec<u8> = path.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let path = Path::of(&blob);
+        let mut units = vec![[0; 2]; path.extent().units()];
+        path.write(&mut units);
+        written(|line| open(line, tag, details, Captured::new(&units, path.extent())))
+    }
+
     fn opened(tag: &Tag) -> String {
-        written(|line| open(line, tag, b"curl.exe"))
+        opened_by(tag, "curl.exe")
     }
 
     /// Asserts that the documentation shows this line.
@@ -187,13 +247,13 @@ mod tests {
 
     #[test]
     fn the_open_line_is_as_documented() {
-        let path = br"\device\harddiskvolume3\windows\curl.exe";
-        let line = written(|line| open(line, &CURL, path));
+        let details = Details { identity: OWNER, ..details(0) };
+        let line = opened_with(&details, &CURL, r"\device\harddiskvolume3\windows\curl.exe");
         assert_eq!(
             line,
             concat!(
-                "flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 ",
-                r"origin=new path=\device\harddiskvolume3\windows\curl.exe",
+                "flowtag: open flow=0x2a1 pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 origin=new ",
+                r"start=2026-11-29T12:34:56.789Z key=0x120000000013b6 ppid=812 svc=- path=\device\harddiskvolume3\windows\curl.exe",
                 "\n"
             )
         );
@@ -217,10 +277,13 @@ mod tests {
         local[1] = 0x80;
         local[15] = 2;
         let tag = Tag { local: Endpoint { address: Address::V6(local), ..tag.local }, ..tag };
-        let line = written(|line| open(line, &tag, b""));
+        let line = opened_for(0x55, &tag, "");
         assert_eq!(
             line,
-            "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth path=-\n"
+            concat!(
+                "flowtag: open flow=0x2a1 pid=4242 dir=in proto=udp [fe80::2]:53 -> [2001:db8::1]:443 origin=reauth ",
+                "start=- key=- ppid=- svc=0x55 path=-\n"
+            )
         );
         assert_documented(&line);
     }
@@ -234,10 +297,13 @@ mod tests {
             protocol: Given::number(ICMP.into()),
             ..CURL
         };
-        let line = written(|line| open(line, &tag, b"System"));
+        let line = opened_with(&Details { identity: SYSTEM, ..details(0) }, &tag, "System");
         assert_eq!(
             line,
-            "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new path=System\n"
+            concat!(
+                "flowtag: open flow=0x2a1 pid=4 dir=out proto=icmp 10.0.0.5 -> 93.184.216.34 type=8 code=0 origin=new ",
+                "start=2026-11-29T07:00:12.003Z key=0x12000000000001 ppid=- svc=- path=System\n"
+            )
         );
         assert_documented(&line);
     }
@@ -303,8 +369,10 @@ mod tests {
                 origin: Origin::Reauth,
                 ..CURL
             };
-            let path = [b'p'; path::LONGEST];
-            assert!(written(|line| open(line, &tag, &path)).ends_with("p\n"));
+            let path = "p".repeat(LONGEST / size_of::<Unit>());
+            let identity = Identity { start_key: u64::MAX, parent: u64::MAX, ..OWNER };
+            let line = opened_with(&Details { identity, ..details(u64::MAX) }, &tag, &path);
+            assert!(line.ends_with("p\n") && line.len() <= Line::LONGEST, "{line}");
         }
     }
 
@@ -327,11 +395,12 @@ mod tests {
     proptest! {
         #[test]
         fn every_open_line_fits_and_ends(
-            flow: u64, pid: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
-            path in prop::collection::vec(0x21..0x7f_u8, 0..=path::LONGEST),
+            flow: u64, pid: u64, service_tag: u64, start_key: u64, created: u64, parent: u64, protocol: Option<u8>, local in endpoints(), remote in endpoints(),
+            path in ".{0,400}",
         ) {
             let tag = Tag { flow, pid, local, remote, protocol: protocol.into(), ..CURL };
-            let line = written(|line| open(line, &tag, &path));
+            let identity = Identity { start_key, created, parent };
+            let line = opened_with(&Details { identity, ..details(service_tag) }, &tag, &path);
             prop_assert!(line.len() <= Line::LONGEST && line.ends_with('\n'));
         }
     }

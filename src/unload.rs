@@ -4,6 +4,7 @@ use wdk_sys::{NTSTATUS, STATUS_FWP_CALLOUT_NOT_FOUND, STATUS_PENDING, STATUS_SUC
 
 use crate::{
     callouts::{self, CALLOUTS},
+    etw,
     flow::{self, RING},
     flow_ring::Batch,
     life, print,
@@ -67,6 +68,7 @@ pub fn unregister_callouts() {
             }
             if wait.report_is_due() {
                 print::life(|line| life::unregistering(line, index, wait.milliseconds(), status));
+                etw::retrying("FwpsCalloutUnregisterById0", status);
             }
             wait.sleep();
         }

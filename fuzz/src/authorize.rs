@@ -9,7 +9,7 @@ use flowtag_on_host::{
     machine::metadata,
     tag::{Direction, Family},
     wfp::ffi::{
-        FWP_BYTE_ARRAY16_TYPE, FWP_BYTE_BLOB, FWP_UINT8, FWP_UINT16, FWP_UINT32, FWP_VALUE0, FWP_VALUE0_UNION,
+        FWP_BYTE_ARRAY16_TYPE, FWP_BYTE_BLOB, FWP_SID, FWP_UINT8, FWP_UINT16, FWP_UINT32, FWP_VALUE0, FWP_VALUE0_UNION,
         FWPS_INCOMING_METADATA_VALUES0, FWPS_INCOMING_VALUES0, FWPS_LAYER_ALE_AUTH_CONNECT_V4,
         FWPS_LAYER_ALE_AUTH_CONNECT_V6, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         FWPS_METADATA_FIELD_FLOW_HANDLE, FWPS_METADATA_FIELD_PROCESS_ID,
@@ -67,6 +67,13 @@ static HUGE: LazyLock<Huge> = LazyLock::new(|| {
     Huge(bytes.cast())
 });
 
+/// The longest identifier that there can be, and two that begin like one and are none: of these there is no more than their head.
+static SIDS: LazyLock<[Box<[u8]>; 3]> = LazyLock::new(|| {
+    let mut longest = vec![7; 68];
+    longest[..2].copy_from_slice(&[1, 15]);
+    [longest.into(), [1, 16, 0, 0, 0, 0, 0, 5].into(), [2, 1, 0, 0, 0, 0, 0, 5].into()]
+});
+
 /// Authorizes a flow, sends and receives a packet of it, and unloads.
 pub fn run(input: &[u8]) {
     let Ok(mut it) = Authorization::arbitrary_take_rest(Unstructured::new(input)) else { return };
@@ -118,6 +125,10 @@ impl Value {
             Self::Bytes16(bytes) => (FWP_BYTE_ARRAY16_TYPE, FWP_VALUE0_UNION { byteArray16: bytes }),
             Self::Bytes16ThatAreNotThere | Self::Other(FWP_BYTE_ARRAY16_TYPE, _) => {
                 (FWP_BYTE_ARRAY16_TYPE, FWP_VALUE0_UNION { byteArray16: ptr::null() })
+            }
+            Self::Other(FWP_SID, content) => {
+                let sid = SIDS.get(content % 4).map_or(ptr::null(), |sid| sid.as_ptr());
+                (FWP_SID, FWP_VALUE0_UNION { sid: sid.cast() })
             }
             Self::Other(r#type, content) => {
                 (*r#type, FWP_VALUE0_UNION { byteArray16: ptr::without_provenance(*content) })

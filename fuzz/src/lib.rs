@@ -8,6 +8,7 @@ mod image;
 mod probe_records;
 mod recording;
 mod settings;
+mod tracelogging;
 mod transport;
 mod unwind;
 
@@ -23,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("unwind", unwind::run),
     ("probe_records", probe_records::run),
     ("recording", recording::run),
+    ("tracelogging", tracelogging::run),
 ];
 
 /// The target of this name.

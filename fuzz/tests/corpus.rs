@@ -51,8 +51,13 @@ fn recordings() {
 }
 
 #[test]
+fn events() {
+    replay("tracelogging");
+}
+
+#[test]
 fn every_target_has_its_test() {
-    assert_eq!(TARGETS.len(), 7);
+    assert_eq!(TARGETS.len(), 8);
 }
 
 /// Or else the corpus of images would show how they are refused, and no more.

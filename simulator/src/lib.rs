@@ -10,6 +10,7 @@
 //! - [`kernel`]: what `ntoskrnl.exe` and the HAL export.
 //! - [`kmdf`]: the Kernel-Mode Driver Framework.
 //! - [`ndis`]: pools of network buffers.
+//! - [`etw`]: event tracing: providers, sessions, and what they write.
 //! - [`wfp`]: the filtering platform: layers, filters, callouts, flows and their contexts.
 //! - [`service`]: the service control manager, which loads and unloads the driver.
 //! - [`windows`]: a Windows, put together from these, and the numbers of its release.
@@ -24,6 +25,7 @@
 pub mod cli;
 pub mod computer;
 pub mod demo;
+pub mod etw;
 pub mod image;
 pub mod interleave;
 pub mod io;

@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     computer::{Handed, Imports, Machine, Subsystem, machine::Settings},
+    etw::Etw,
     image::{Image, LoadError},
     kernel::{Configuration, Kernel, Version, pool::PoolKind, registry::Registry, time::ClockKind},
     kmdf::Kmdf,
@@ -68,7 +69,11 @@ pub struct Options {
 }
 
 /// What a machine was put together from: a restart does it again.
-struct Installed(Options);
+struct Installed {
+    options: Options,
+    /// How often it was booted before.
+    boots: u64,
+}
 
 impl Subsystem for Installed {}
 
@@ -76,14 +81,14 @@ impl Machine {
     /// A machine that has just booted.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        booted(options, Registry::default())
+        booted(options, Registry::default(), 0)
     }
 
     /// The same computer after a restart: its services and its registry are there, everything else is new.
     #[must_use]
     pub fn restarted(&self) -> Self {
-        let Installed(options) = self.part();
-        let machine = booted(options.clone(), self.registry().copied());
+        let Installed { options, boots } = self.part();
+        let machine = booted(options.clone(), self.registry().copied(), boots + 1);
         for (name, config) in self.service_configs() {
             machine.create_service(&name, config).expect("names are unique");
         }
@@ -122,7 +127,7 @@ pub fn load_image(path: &Path) -> Result<Image, LoadError> {
     Image::load(path, &address)
 }
 
-fn booted(options: Options, registry: Registry) -> Machine {
+fn booted(options: Options, registry: Registry, boots: u64) -> Machine {
     let Options { seed, repeat, pool, clock, watch, release, also } = options.clone();
     let kernel = Kernel::new(Configuration {
         pool,
@@ -130,14 +135,16 @@ fn booted(options: Options, registry: Registry) -> Machine {
         registry,
         version: release.version,
         requestor: |machine, irp| machine.kmdf().requestor(irp),
+        boots,
     });
     let mut parts: Vec<Box<dyn Subsystem>> = vec![
         Box::new(kernel),
         Box::new(Wfp::new(watch, release.callout_flags)),
         Box::new(Ndis::default()),
+        Box::new(Etw::default()),
         Box::new(Kmdf::new(release.kmdf_minor)),
         Box::new(Services::default()),
-        Box::new(Installed(options)),
+        Box::new(Installed { options, boots }),
     ];
     parts.extend(also.into_iter().map(|plug| plug()));
     Machine::assembled(Settings { seed, repeat, watch }, parts)

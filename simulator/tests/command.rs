@@ -84,6 +84,22 @@ fn an_error_that_nobody_reads_is_still_a_code() {
 }
 
 #[test]
+fn a_file_for_events_that_cannot_be_made_is_named_before_anything_else_happens() {
+    let output = simulator(&["shell", "--events", "/nowhere/events"]).output().expect("it starts");
+    let said = text(&output.stderr);
+    assert!(said.starts_with("error: create the file for events /nowhere/events: "), "{said}");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+}
+
+#[test]
+fn a_file_for_events_is_empty_when_there_are_none() {
+    let file = Script::new("events", b"what was there before");
+    let path = file.0.to_str().expect("text");
+    let output = typed(simulator(&["shell", "--events", path]).stdout(Stdio::piped()), b"time\n");
+    assert_eq!((output.status.code(), fs::read(&file.0).expect("a file")), (Some(0), Vec::new()));
+}
+
+#[test]
 fn a_directory_is_no_file_with_commands() {
     let output = simulator(&["shell", "/tmp"]).output().expect("it starts");
     assert_eq!(text(&output.stderr), "error: /tmp is a directory, not a file with commands\n");

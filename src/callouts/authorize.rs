@@ -7,7 +7,11 @@ use wdk_sys::{STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_OBJECT_NAME_EXI
 
 use super::{associate, go_on, remove};
 use crate::{
+    details::Details,
+    etw::{self, Id, fields},
     flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
+    identity::Identity,
+    package::Stored,
     path::Path,
     print,
     sync::{AtDispatch, Rundown},
@@ -16,10 +20,12 @@ use crate::{
     trace::{self, level},
     wfp::{
         ffi::{
-            FWP_CONDITION_FLAG_IS_REAUTHORIZE, FWPS_CLASSIFY_OUT0, FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS,
+            FWP_CONDITION_FLAG_IS_REAUTHORIZE, FWPS_CLASSIFY_OUT0, FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID,
+            FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS, FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX,
             FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_ADDRESS, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_PORT,
             FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS,
-            FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS,
+            FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID,
+            FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX,
             FWPS_INCOMING_METADATA_VALUES0, FWPS_INCOMING_VALUES0, FWPS_LAYER_ALE_AUTH_CONNECT_V4,
             FWPS_LAYER_ALE_AUTH_CONNECT_V6, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
         },
@@ -58,6 +64,7 @@ pub unsafe extern "C" fn classify(
     }
     // SAFETY: from the filter engine, for the time of this call.
     let Some(values) = (unsafe { values.as_ref() }) else { return };
+    let layer = values.layerId;
     // SAFETY: as above.
     let values = unsafe { Values::new(values) };
     // SAFETY: as above.
@@ -65,7 +72,7 @@ pub unsafe extern "C" fn classify(
     // SAFETY: as above.
     let metadata = unsafe { Metadata::new(metadata) };
 
-    match values.layer() {
+    match layer {
         FWPS_LAYER_ALE_AUTH_CONNECT_V4 => describe(values, metadata, Direction::Out, Family::V4, CONNECT),
         FWPS_LAYER_ALE_AUTH_CONNECT_V6 => describe(values, metadata, Direction::Out, Family::V6, CONNECT),
         FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 => describe(values, metadata, Direction::In, Family::V4, ACCEPT),
@@ -85,7 +92,7 @@ fn describe(values: Values, metadata: Metadata, direction: Direction, family: Fa
         print::lost(&TOTALS.unnamed, "unnamed", None);
         return;
     };
-    let reauthorized = values.u32(flags).is_some_and(|flags| flags & FWP_CONDITION_FLAG_IS_REAUTHORIZE != 0);
+    let reauthorized = values.u32(flags).unwrap_or_default() & FWP_CONDITION_FLAG_IS_REAUTHORIZE != 0;
     let tag = Tag {
         flow,
         pid,
@@ -102,7 +109,15 @@ fn describe(values: Values, metadata: Metadata, direction: Direction, family: Fa
         direction,
         origin: if reauthorized { Origin::Reauth } else { Origin::New },
     };
-    know_or_capture(&tag, metadata);
+    know_or_capture(&Asked { tag, values, metadata });
+}
+
+/// What is authorized, and all that is told of it. In one place, and the tag first, so that one register leads to both.
+#[repr(C)]
+struct Asked<'a> {
+    tag: Tag,
+    values: Values<'a>,
+    metadata: Metadata<'a>,
 }
 
 fn address(values: Values, family: Family, field: u32) -> Address {
@@ -119,10 +134,10 @@ fn address(values: Values, family: Family, field: u32) -> Address {
 ///
 /// IRQL: that at which the classify was entered
 #[inline(never)]
-fn know_or_capture(tag: &Tag, metadata: Metadata) {
-    match flow::known(tag) {
+fn know_or_capture(asked: &Asked) {
+    match flow::known(&asked.tag) {
         Some(known) => count_known(known),
-        None => capture(tag, metadata),
+        None => capture(asked),
     }
 }
 
@@ -132,24 +147,47 @@ fn know_or_capture(tag: &Tag, metadata: Metadata) {
 ///
 /// IRQL: that at which the classify was entered
 #[inline(never)]
-fn capture(tag: &Tag, metadata: Metadata) {
+fn capture(Asked { tag, values, metadata }: &Asked) {
+    let (details, package) = details(tag.direction, *values, *metadata);
     let path = Path::of(metadata.process_path().unwrap_or_default());
-    match NewFlow::allocate(tag, &path) {
+    match NewFlow::allocate(tag, details, &path, package) {
         Some(flow) => tag_flow(flow),
         None => print::lost(&TOTALS.alloc_failed, "alloc_failed", None),
     }
 }
 
+/// What else is told, and the app container of the owner. The layers have these fields in different places, those of both families in the same ones.
+///
+/// IRQL: that at which the classify was entered
+fn details<'a>(direction: Direction, values: Values<'a>, metadata: Metadata) -> (Details, Stored<'a>) {
+    let (interface, package) = match direction {
+        Direction::Out => {
+            (FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX, FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID)
+        }
+        Direction::In => {
+            (FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID)
+        }
+    };
+    let details = Details {
+        service_tag: metadata.service_tag(),
+        compartment: metadata.compartment(),
+        interface: values.u32(interface).unwrap_or_default(),
+        identity: Identity::UNKNOWN,
+    };
+    (details, Stored::of(values.sid(package)))
+}
+
 /// Steps 3 to 7. The guards drop in the order that step 7 asks for: reference, rundown, IRQL.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
-fn tag_flow(flow: NewFlow) {
+fn tag_flow(mut flow: NewFlow) {
     // Step 3. A thread suspended inside the rundown would block unload for as long; at DISPATCH_LEVEL none is.
     let irql = AtDispatch::raise();
     let Some(_authorizing) = AUTHORIZING.enter() else {
         drop(flow);
         return;
     };
+    flow.identify(&irql);
     let flow = flow.bring_to_life();
 
     // Step 4. The slot comes first: from the first association on, unload must be able to find the flow.
@@ -175,7 +213,21 @@ fn tag_flow(flow: NewFlow) {
     }
     flow.set_opened();
     TOTALS.opened.count();
-    print::flow(level::FLOWS, |line| trace::open(line, flow.tag(), flow.path()));
+    // After the commit: a session that begins meanwhile and asks for all live flows gets this one here or there.
+    if print::is_flow_seen(level::FLOWS) || etw::wants(Id::FlowOpen) {
+        tell_of_opening(&flow);
+    }
+}
+
+/// Writes the line and the event of a flow that has been tagged.
+///
+/// IRQL: `DISPATCH_LEVEL`
+#[cold]
+#[inline(never)]
+fn tell_of_opening(flow: &FlowRef) {
+    let told = flow.told();
+    print::flow(level::FLOWS, |line| trace::open(line, told.tag, told.details, told.path));
+    etw::write_with_path(Id::FlowOpen, told.path, |payload| fields::flow_open(payload, told));
 }
 
 /// Takes a slot, at the expense of another flow if need be; the ring knows of which.
@@ -190,18 +242,18 @@ fn tag_flow(flow: NewFlow) {
 fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     let evicted = {
         let mut ring = RING.lock_raised(irql);
-        match (flow.reserve(&mut ring), flow.tag().origin) {
-            (Err(NoSlot::Full), Origin::New) => ring.evict(InSlot::moved, |record| {
-                // SAFETY: it is the ring that calls this, and its lock is held.
-                unsafe { record.keep() }
-            }),
-            (outcome, _) => {
-                drop(ring);
-                // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
-                // push each other out.
-                return has_slot(outcome, &TOTALS.reauth_skipped, "reauth_skipped");
-            }
+        let Err(refusal) = flow.reserve(&mut ring) else { return true };
+        if !matches!(refusal, NoSlot::Full) || flow.tag().origin == Origin::Reauth {
+            drop(ring);
+            // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
+            // push each other out.
+            count_refusal(refusal, &TOTALS.reauth_skipped, "reauth_skipped");
+            return false;
         }
+        ring.evict(InSlot::moved, |record| {
+            // SAFETY: it is the ring that calls this, and its lock is held.
+            unsafe { record.keep() }
+        })
     };
     if let Some((contexts, evicted)) = evicted {
         TOTALS.evicted.count();
@@ -213,19 +265,20 @@ fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     }
     // Once: another authorization may have taken the slot that became free.
     let outcome = flow.reserve(&mut RING.lock_raised(irql));
-    has_slot(outcome, &TOTALS.untracked, "untracked")
+    let Err(refusal) = outcome else { return true };
+    count_refusal(refusal, &TOTALS.untracked, "untracked");
+    false
 }
 
-/// Whether there is a slot; if not, counts why.
+/// Counts why there is no slot.
 ///
 /// IRQL: `DISPATCH_LEVEL`, without the ring's lock
-fn has_slot(outcome: Result<(), NoSlot>, full: &Total, kind: &str) -> bool {
-    match outcome {
-        Ok(()) => return true,
-        Err(NoSlot::Known(known)) => count_known(known),
-        Err(NoSlot::Full) => print::lost(full, kind, None),
+#[cold]
+fn count_refusal(refusal: NoSlot, full: &Total, kind: &str) {
+    match refusal {
+        NoSlot::Known(known) => count_known(known),
+        NoSlot::Full => print::lost(full, kind, None),
     }
-    false
 }
 
 fn count_known(known: Known) {

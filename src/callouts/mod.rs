@@ -11,6 +11,7 @@ use core::{
 use wdk_sys::{NTSTATUS, STATUS_FWP_ALREADY_EXISTS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
+    etw,
     failure::{Failure, check},
     flow_ring::Contexts,
     life, print,
@@ -201,6 +202,7 @@ pub fn register(device: *mut c_void) -> Result<(), Failure> {
         // below.
         if status == STATUS_INVALID_PARAMETER {
             print::life(|line| life::without_flags(line, index, status));
+            etw::failed("FwpsCalloutRegister2", status);
             status = callout.register(device, OFFLOADS);
         }
         // Its key is taken (DDI `FwpsCalloutRegister2`): by us, or this driver would not have been started.

@@ -3,6 +3,8 @@ use core::ffi::c_void;
 
 use super::go_on;
 use crate::{
+    demand,
+    etw::{self, Id, fields},
     print,
     side::Side,
     trace::{self, level},
@@ -14,7 +16,7 @@ use crate::{
 };
 
 /// classifyFn of the four transport callouts. Runs for every packet of a tagged flow, so it takes no lock, looks
-/// nothing up, allocates nothing and calls nothing unless a trace line is due.
+/// nothing up, allocates nothing and calls nothing unless somebody wants to know of the packet.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 ///
@@ -50,22 +52,24 @@ pub unsafe extern "C" fn classify(
         bytes = bytes.wrapping_add(payload.into());
     }
     let before = side.count(packets, bytes);
-    let level = print::level();
-    if level >= level::FIRST_PACKETS && (before == 0 || level >= level::PACKETS) {
-        trace_packets(side, payloads, before);
+    if demand::wants_packet(before) {
+        tell(side, payloads, before);
     }
 }
 
-/// Prints the lines of these packets.
+/// Writes the lines and events of these packets.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`
 #[cold]
 #[inline(never)]
-fn trace_packets(side: &Side, payloads: Payloads, before: u64) {
+fn tell(side: &Side, payloads: Payloads, before: u64) {
+    let (tag, details, way) = (side.tag(), side.details(), side.direction());
     let mut first = before == 0;
     for payload in payloads {
-        let least_level = if first { level::FIRST_PACKETS } else { level::PACKETS };
-        print::flow(least_level, |line| trace::packet(line, first, side.tag(), side.direction(), payload));
+        let (least_level, id) =
+            if first { (level::FIRST_PACKETS, Id::FirstPacket) } else { (level::PACKETS, Id::Packet) };
+        print::flow(least_level, |line| trace::packet(line, first, tag, way, payload));
+        etw::write(id, |data| fields::packet(data, tag, details, way, payload));
         first = false;
     }
 }

@@ -181,6 +181,51 @@ fn a_flow_being_evicted_at_unload_stays_evicted() {
     assert_eq!(ring.release(slot), Why::Evicted);
 }
 
+/// The flows of one pass over the live ones.
+fn all_live(ring: &Ring) -> Vec<u64> {
+    let (mut flows, mut next) = (Vec::new(), 0);
+    while ring.live(&mut next, |flow| flows.push(flow)) {}
+    flows
+}
+
+#[test]
+fn only_live_flows_are_handed_out_as_such() {
+    let mut memory = Memory::<8>::fresh();
+    let mut ring = memory.ring();
+    for flow in 1..=6 {
+        live(&mut ring, flow);
+    }
+    let reserved = reserve(&mut ring, 7).unwrap();
+    let abandoned = reserve(&mut ring, 8).unwrap();
+    ring.abandon(abandoned);
+    let evicted = evict(&mut ring).unwrap();
+    let live: Vec<u64> = (1..=6).filter(|flow| *flow != evicted).collect();
+    assert_eq!(all_live(&ring), live);
+    ring.commit(reserved, idle);
+    assert_eq!(all_live(&ring).last(), Some(&7));
+    ring.release(reserved);
+    assert_eq!(all_live(&ring), live);
+}
+
+#[test]
+fn a_step_over_the_live_flows_is_one_batch() {
+    let mut memory = Memory::<100>::fresh();
+    let mut ring = memory.ring();
+    for flow in 1..=70 {
+        live(&mut ring, flow);
+    }
+    let mut next = 0;
+    let mut steps = Vec::new();
+    loop {
+        let mut flows = 0;
+        if !ring.live(&mut next, |_| flows += 1) {
+            break;
+        }
+        steps.push(flows);
+    }
+    assert_eq!(steps, [BATCH, BATCH, 6]);
+}
+
 #[test]
 fn a_reserved_slot_is_drained() {
     let mut memory = Memory::<1>::fresh();

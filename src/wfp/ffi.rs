@@ -52,6 +52,15 @@ pub const FWP_UINT8: u32 = 1;
 pub const FWP_UINT16: u32 = 2;
 pub const FWP_UINT32: u32 = 3;
 pub const FWP_BYTE_ARRAY16_TYPE: u32 = 11;
+pub const FWP_SID: u32 = 13;
+
+/// Prefix: as many sub-authorities follow as it says.
+#[repr(C)]
+pub struct SID {
+    pub Revision: u8,
+    pub SubAuthorityCount: u8,
+    pub IdentifierAuthority: [u8; 6],
+}
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -61,6 +70,7 @@ pub union FWP_VALUE0_UNION {
     pub uint32: u32,
     pub uint64: *const u64,
     pub byteArray16: *const [u8; 16],
+    pub sid: *const SID,
 }
 
 #[repr(C)]
@@ -85,9 +95,12 @@ pub const FWPS_METADATA_FIELD_FLOW_HANDLE: u32 = 0x2;
 pub const FWPS_METADATA_FIELD_PROCESS_PATH: u32 = 0x8;
 pub const FWPS_METADATA_FIELD_PROCESS_ID: u32 = 0x20;
 pub const FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE: u32 = 0x400;
+pub const FWPS_METADATA_FIELD_COMPARTMENT_ID: u32 = 0x800;
+pub const FWPS_METADATA_FIELD_SUB_PROCESS_TAG: u32 = 0x8000_0000;
 
-/// Prefix.
+/// Prefix, of which the members between the last two are not read.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct FWPS_INCOMING_METADATA_VALUES0 {
     pub currentMetadataValues: u32,
     pub flags: u32,
@@ -99,6 +112,12 @@ pub struct FWPS_INCOMING_METADATA_VALUES0 {
     pub processPath: *const FWP_BYTE_BLOB,
     pub token: u64,
     pub processId: u64,
+    pub sourceInterfaceIndex: u32,
+    pub destinationInterfaceIndex: u32,
+    pub compartmentId: u32,
+    pub unread: [u32; 45],
+    /// A `PVOID` that is a number.
+    pub subProcessTag: u64,
 }
 
 pub const FWP_ACTION_BLOCK: u32 = 0x1001;
@@ -268,7 +287,11 @@ pub const FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL: u32 = 5;
 pub const FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS: u32 = 6;
 pub const FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT: u32 = 7;
 pub const FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS: u32 = 12;
+pub const FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX: u32 = 15;
+pub const FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID: u32 = 33;
 pub const FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS: u32 = 11;
+pub const FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX: u32 = 16;
+pub const FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID: u32 = 32;
 
 pub const FWP_CONDITION_FLAG_IS_REAUTHORIZE: u32 = 0x4;
 
@@ -328,6 +351,7 @@ const _: () = {
     assert!(size_of::<GUID>() == 16);
     assert!(size_of::<FWP_BYTE_BLOB>() == 16 && offset_of!(FWP_BYTE_BLOB, data) == 8);
     assert!(size_of::<FWP_VALUE0>() == 16 && offset_of!(FWP_VALUE0, value) == 8);
+    assert!(size_of::<SID>() == 8);
     assert!(size_of::<FWPS_INCOMING_VALUES0>() == 16);
     assert!(offset_of!(FWPS_INCOMING_VALUES0, valueCount) == 4);
     assert!(offset_of!(FWPS_INCOMING_VALUES0, incomingValue) == 8);
@@ -335,6 +359,8 @@ const _: () = {
     assert!(offset_of!(FWPS_INCOMING_METADATA_VALUES0, transportHeaderSize) == 44);
     assert!(offset_of!(FWPS_INCOMING_METADATA_VALUES0, processPath) == 48);
     assert!(offset_of!(FWPS_INCOMING_METADATA_VALUES0, processId) == 64);
+    assert!(offset_of!(FWPS_INCOMING_METADATA_VALUES0, compartmentId) == 80);
+    assert!(offset_of!(FWPS_INCOMING_METADATA_VALUES0, subProcessTag) == 264);
     assert!(size_of::<FWPS_CLASSIFY_OUT0>() == 40 && offset_of!(FWPS_CLASSIFY_OUT0, rights) == 24);
     assert!(size_of::<FWPS_CALLOUT2>() == 48);
     assert!(offset_of!(FWPS_CALLOUT2, classifyFn) == 24);

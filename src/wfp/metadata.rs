@@ -4,8 +4,9 @@
 use core::slice;
 
 use super::ffi::{
-    FWPS_INCOMING_METADATA_VALUES0, FWPS_METADATA_FIELD_FLOW_HANDLE, FWPS_METADATA_FIELD_PROCESS_ID,
-    FWPS_METADATA_FIELD_PROCESS_PATH, FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE,
+    FWPS_INCOMING_METADATA_VALUES0, FWPS_METADATA_FIELD_COMPARTMENT_ID, FWPS_METADATA_FIELD_FLOW_HANDLE,
+    FWPS_METADATA_FIELD_PROCESS_ID, FWPS_METADATA_FIELD_PROCESS_PATH, FWPS_METADATA_FIELD_SUB_PROCESS_TAG,
+    FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE,
 };
 
 /// The metadata of one classify call.
@@ -49,6 +50,22 @@ impl<'a> Metadata<'a> {
         Some(unsafe { slice::from_raw_parts(blob.data, blob.size as usize) })
     }
 
+    /// The service tag of the thread that made the endpoint; zero if it is not told, as for who is no service.
+    ///
+    /// The member is listed for the four authorization layers (WDK, "Metadata fields at each filtering layer"), and its own
+    /// page says "Reserved" (DDI `FWPS_INCOMING_METADATA_VALUES0`). That it is the tag of the service, as `SubProcessTag` in the
+    /// thread's environment block is, is a guess, which Microsoft's `WFPSampler` shares by the name under which it prints it.
+    #[must_use]
+    pub const fn service_tag(self) -> u64 {
+        if self.has(FWPS_METADATA_FIELD_SUB_PROCESS_TAG) { self.0.subProcessTag } else { 0 }
+    }
+
+    /// The routing compartment (DDI `FWPS_INCOMING_METADATA_VALUES0`); zero, `UNSPECIFIED_COMPARTMENT_ID`, if it is not told.
+    #[must_use]
+    pub const fn compartment(self) -> u32 {
+        if self.has(FWPS_METADATA_FIELD_COMPARTMENT_ID) { self.0.compartmentId } else { 0 }
+    }
+
     /// Outbound: bytes from the data offset to the end of the transport header.
     #[must_use]
     pub const fn transport_header_size(self) -> u32 {
@@ -77,6 +94,11 @@ mod tests {
             processPath: path,
             token: 0,
             processId: 4242,
+            sourceInterfaceIndex: 0,
+            destinationInterfaceIndex: 0,
+            compartmentId: 7,
+            unread: [0; 45],
+            subProcessTag: 0x55,
         }
     }
 
@@ -86,6 +108,7 @@ mod tests {
         // SAFETY: there is no path.
         let read = unsafe { Metadata::new(&raw) };
         assert_eq!((read.flow_and_process(), read.transport_header_size()), (Some((0x2a1, 4242)), 32));
+        assert_eq!((read.service_tag(), read.compartment()), (0x55, 7));
     }
 
     #[test]
@@ -94,6 +117,7 @@ mod tests {
         // SAFETY: there is no path.
         let read = unsafe { Metadata::new(&raw) };
         assert_eq!((read.flow_and_process(), read.process_path(), read.transport_header_size()), (None, None, 0));
+        assert_eq!((read.service_tag(), read.compartment()), (0, 0));
     }
 
     #[test]
@@ -103,6 +127,19 @@ mod tests {
             // SAFETY: there is no path.
             let read = unsafe { Metadata::new(&raw) };
             assert_eq!(read.flow_and_process(), None);
+        }
+    }
+
+    #[test]
+    fn service_tag_and_compartment_have_a_bit_each() {
+        let others = EVERYTHING & !FWPS_METADATA_FIELD_SUB_PROCESS_TAG & !FWPS_METADATA_FIELD_COMPARTMENT_ID;
+        for (bit, expected) in
+            [(FWPS_METADATA_FIELD_SUB_PROCESS_TAG, (0x55, 0)), (FWPS_METADATA_FIELD_COMPARTMENT_ID, (0, 7))]
+        {
+            let raw = metadata(others | bit, ptr::null());
+            // SAFETY: there is no path.
+            let read = unsafe { Metadata::new(&raw) };
+            assert_eq!((read.service_tag(), read.compartment()), expected);
         }
     }
 

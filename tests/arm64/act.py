@@ -48,6 +48,10 @@ class Stage:
                 host.engine.stop()
             case "bfe", ["start"]:
                 host.engine.start()
+            case "begin", [pid, parent, *path]:
+                host.processes.begin(script.number(pid), script.number(parent), " ".join(path))
+            case "exit", [pid]:
+                host.processes.exit(script.number(pid))
             case "end", [name]:
                 traffic.end(self.flows[name])
             case "fail", [name, status]:

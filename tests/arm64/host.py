@@ -6,6 +6,7 @@ from image import Image
 from kernel import Kernel
 from kmdf import Kmdf
 from machine import Machine, require
+from processes import Processes
 from traffic import Traffic
 from wfp import FilterEngine
 
@@ -19,11 +20,13 @@ class Host:
         self.path = path
         self.machine = Machine()
         self.kernel = Kernel(self.machine)
+        self.processes = Processes(self.machine, self.kernel)
         self.kmdf = Kmdf(self.machine)
         self.service = Service(self.machine)
         self.engine = FilterEngine(self.machine, self.service, folded)
         self.traffic = Traffic(self.machine, self.engine)
-        exports = self.kernel.exports() | self.kmdf.exports() | self.service.exports() | self.engine.exports()
+        parts = self.kernel, self.processes, self.kmdf, self.service, self.engine
+        exports = {name: function for part in parts for name, function in part.exports().items()}
         self.exports = {name: self.machine.stub(name, function) for name, function in exports.items()}
         self.registry_path = self.machine.keep_unicode_string(SERVICE)
         self.driver_object = 0
@@ -53,7 +56,7 @@ class Host:
         return [line.rstrip("\n") for line in self.kernel.lines]
 
     def _unload(self):
-        parts = self.kernel, self.kmdf, self.service, self.engine
+        parts = self.kernel, self.processes, self.kmdf, self.service, self.engine
         left = [what for part in parts for what in part.left_behind()]
         require(not left, f"the driver leaves behind: {', '.join(left)}")
         self.machine.take_back()

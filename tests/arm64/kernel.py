@@ -23,6 +23,7 @@ class Kernel:
         self.next_block = POOL
         self.rundowns = {}  # by address: how many hold it; None once it runs down
         self.lines = []
+        self.providers = 0
         self.time = 10**9
         self.waits = 0
 
@@ -30,8 +31,12 @@ class Kernel:
         return {
             "DbgPrintEx": self.debug_print,
             "DbgQueryDebugFilterState": lambda component, level: 1,
+            "EtwRegister": self.register_provider,
+            "EtwSetInformation": lambda handle, kind, information, length: number("STATUS_SUCCESS"),
+            "EtwUnregister": self.unregister_provider,
             "ExAcquireRundownProtection": self.acquire_rundown,
             "ExAllocatePool2": self.allocate,
+            "ExFreePool": self.free_any,
             "ExFreePoolWithTag": self.free,
             "ExInitializeRundownProtection": self.initialize_rundown,
             "ExReleaseRundownProtection": self.release_rundown,
@@ -50,6 +55,7 @@ class Kernel:
     def left_behind(self):
         held = sum(1 for count in self.rundowns.values() if count)
         left = [f"{len(self.blocks)} blocks of pool"] if self.blocks else []
+        left += [f"{self.providers} providers of events"] if self.providers else []
         return left + ([f"{held} rundown protections that are held"] if held else [])
 
     def forget(self):
@@ -73,6 +79,10 @@ class Kernel:
         address = (start + pages - size) // POOL_ALIGNMENT * POOL_ALIGNMENT
         self.blocks[address] = (tag, start, pages)
         return address
+
+    def free_any(self, address):
+        require(address in self.blocks, f"ExFreePool of {address:#x}, which is no block")
+        self.free(address, self.blocks[address][0])
 
     def free(self, address, tag):
         require(address in self.blocks, f"ExFreePoolWithTag of {address:#x}, which is no block")
@@ -139,6 +149,18 @@ class Kernel:
         text = self.machine.string(text)
         require(text == "%s", f"DbgPrintEx with the format {text!r} is not modelled here")
         self.lines.append(self.machine.string(argument))
+        return number("STATUS_SUCCESS")
+
+    # Event tracing. No session is ever interested, so that nothing may be written.
+
+    def register_provider(self, _provider, _callback, _context, handle):
+        self.providers += 1
+        self.machine.write(handle, self.providers.to_bytes(8, "little"))
+        return number("STATUS_SUCCESS")
+
+    def unregister_provider(self, handle):
+        require(handle == self.providers, f"EtwUnregister of {handle:#x}, which is no provider")
+        self.providers -= 1
         return number("STATUS_SUCCESS")
 
     # Memory and strings

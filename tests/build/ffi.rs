@@ -1,12 +1,21 @@
-//! Holds the driver's hand-written WFP bindings against the facts taken from the real headers.
+//! Holds the driver's hand-written bindings against the facts taken from the real headers.
 #[path = "../../src/wfp/ffi.rs"]
 #[expect(dead_code, reason = "only layouts and numbers are looked at, nothing is called")]
 #[expect(clippy::upper_case_acronyms, reason = "the names of the Windows headers")]
 mod ffi;
 
+#[path = "../../src/processes/ffi.rs"]
+#[expect(dead_code, reason = "as above")]
+#[expect(clippy::upper_case_acronyms, reason = "as above")]
+mod processes;
+
 use std::{collections::BTreeMap, mem::offset_of, sync::LazyLock};
 
 use ffi::*;
+use processes::{
+    PROCESS_BASIC_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION, PS_CREATE_NOTIFY_INFO, ProcessBasicInformation,
+    SYSTEM_PROCESS_INFORMATION, SystemProcessInformation,
+};
 use serde_json::Value;
 
 static FACTS: LazyLock<Value> =
@@ -102,16 +111,26 @@ fn an_incoming_value_is_a_bare_value() {
 #[test]
 fn prefixes_have_the_headers_offsets() {
     assert_offsets!(FWPS_INCOMING_METADATA_VALUES0: currentMetadataValues flags reserved discardMetadata flowHandle
-        ipHeaderSize transportHeaderSize processPath token processId);
+        ipHeaderSize transportHeaderSize processPath token processId sourceInterfaceIndex destinationInterfaceIndex
+        compartmentId subProcessTag);
     assert_offsets!(NET_BUFFER: Next CurrentMdl CurrentMdlOffset DataLength);
     assert_offsets!(NET_BUFFER_LIST: Next FirstNetBuffer);
 }
 
 #[test]
+fn what_is_told_of_processes_has_the_layout_of_headers_and_pages() {
+    assert_offsets!(PS_CREATE_NOTIFY_INFO: Size Flags ParentProcessId);
+    assert_offsets!(SYSTEM_PROCESS_INFORMATION: NextEntryOffset NumberOfThreads Reserved1 Reserved2 UniqueProcessId);
+    assert_layout!(PROCESS_BASIC_INFORMATION: ExitStatus PebBaseAddress AffinityMask BasePriority UniqueProcessId
+        InheritedFromUniqueProcessId);
+    assert_numbers!(SystemProcessInformation ProcessBasicInformation PROCESS_QUERY_LIMITED_INFORMATION);
+}
+
+#[test]
 fn numbers_are_the_headers() {
-    assert_numbers!(FWP_EMPTY FWP_UINT8 FWP_UINT16 FWP_UINT32 FWP_BYTE_ARRAY16_TYPE
+    assert_numbers!(FWP_EMPTY FWP_UINT8 FWP_UINT16 FWP_UINT32 FWP_BYTE_ARRAY16_TYPE FWP_SID
         FWPS_METADATA_FIELD_FLOW_HANDLE FWPS_METADATA_FIELD_PROCESS_PATH FWPS_METADATA_FIELD_PROCESS_ID
-        FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE
+        FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE FWPS_METADATA_FIELD_COMPARTMENT_ID FWPS_METADATA_FIELD_SUB_PROCESS_TAG
         FWP_ACTION_BLOCK FWP_ACTION_CONTINUE FWP_ACTION_CALLOUT_INSPECTION FWPS_RIGHT_ACTION_WRITE
         FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW FWP_CALLOUT_FLAG_ALLOW_OFFLOAD FWP_CALLOUT_FLAG_ALLOW_RSC
         RPC_C_AUTHN_WINNT FWP_CONDITION_FLAG_IS_REAUTHORIZE FWPM_SERVICE_RUNNING);
@@ -138,11 +157,13 @@ fn fields_have_the_headers_indices() {
     assert_numbers!(FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_ADDRESS FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_PORT
         FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS
         FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS
-        FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS);
+        FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID
+        FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX
+        FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID);
 }
 
 #[test]
-fn the_four_layers_agree_on_every_field_but_the_flags() {
+fn the_four_layers_agree_on_the_fields_of_a_tag_but_the_flags() {
     for field in ["IP_LOCAL_ADDRESS", "IP_LOCAL_PORT", "IP_PROTOCOL", "IP_REMOTE_ADDRESS", "IP_REMOTE_PORT"] {
         let expected = number(&format!("FWPS_FIELD_ALE_AUTH_CONNECT_V4_{field}"));
         for layer in ["CONNECT_V6", "RECV_ACCEPT_V4", "RECV_ACCEPT_V6"] {
@@ -152,11 +173,13 @@ fn the_four_layers_agree_on_every_field_but_the_flags() {
 }
 
 #[test]
-fn the_flags_field_does_not_depend_on_the_family() {
+fn flags_interface_and_package_do_not_depend_on_the_family() {
     for layer in ["CONNECT", "RECV_ACCEPT"] {
-        assert_eq!(
-            number(&format!("FWPS_FIELD_ALE_AUTH_{layer}_V4_FLAGS")),
-            number(&format!("FWPS_FIELD_ALE_AUTH_{layer}_V6_FLAGS"))
-        );
+        for field in ["FLAGS", "INTERFACE_INDEX", "ALE_PACKAGE_ID"] {
+            assert_eq!(
+                number(&format!("FWPS_FIELD_ALE_AUTH_{layer}_V4_{field}")),
+                number(&format!("FWPS_FIELD_ALE_AUTH_{layer}_V6_{field}"))
+            );
+        }
     }
 }

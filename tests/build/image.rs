@@ -20,7 +20,7 @@ use object::{
         IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
         ImageOptionalHeader64,
     },
-    read::pe::PeFile64,
+    read::pe::{ImageThunkData, PeFile64},
 };
 use pdb_addr2line::{ContextPdbData, pdb::PDB};
 
@@ -78,6 +78,94 @@ fn the_image_imports_only_from_the_kernel_kmdf_and_wfp() {
     let modules: BTreeSet<_> = imports::of(&image()).into_iter().map(|(module, _)| module).collect();
     let known = ["ntoskrnl.exe", "WDFLDR.SYS", "fwpkclnt.sys"].map(str::to_owned);
     assert!(modules.iter().all(|module| known.contains(module)), "{modules:?}");
+}
+
+/// Of these the driver makes use; what `FxDriverEntry` and the compiler need is among them.
+const OF_THE_KERNEL: [&str; 33] = [
+    "DbgPrintEx",
+    "DbgQueryDebugFilterState",
+    "EtwRegister",
+    "EtwSetInformation",
+    "EtwUnregister",
+    "EtwWriteTransfer",
+    "ExAcquireRundownProtection",
+    "ExAllocatePool2",
+    "ExFreePool",
+    "ExFreePoolWithTag",
+    "ExInitializeRundownProtection",
+    "ExReleaseRundownProtection",
+    "ExWaitForRundownProtectionRelease",
+    "KeDelayExecutionThread",
+    "KeLowerIrql",
+    "KeQueryUnbiasedInterruptTime",
+    "KfRaiseIrql",
+    "ObOpenObjectByPointer",
+    "ObfDereferenceObject",
+    "PsGetProcessCreateTimeQuadPart",
+    "PsGetProcessExitStatus",
+    "PsGetProcessStartKey",
+    "PsLookupProcessByProcessId",
+    "PsSetCreateProcessNotifyRoutineEx2",
+    "RtlCopyUnicodeString",
+    "RtlDowncaseUnicodeString",
+    "SeLocateProcessImageName",
+    "ZwClose",
+    "ZwQueryInformationProcess",
+    "ZwQuerySystemInformation",
+    "memcmp",
+    "memcpy",
+    "memset",
+];
+
+#[test]
+fn the_image_imports_these_functions_of_the_kernel_and_no_others() {
+    let imports = imports::of(&image()).into_iter().filter(|(module, _)| module == "ntoskrnl.exe");
+    let imports: BTreeSet<_> = imports.map(|(_, name)| name).collect();
+    assert_eq!(imports, OF_THE_KERNEL.map(str::to_owned).into());
+}
+
+/// Where the loader puts the address of an import, relative to the image.
+fn slot_of(image: &PeFile64, import: &str) -> u32 {
+    let table = image.import_table().expect("a readable import table").expect("an import table");
+    let mut modules = table.descriptors().expect("modules");
+    while let Some(module) = modules.next().expect("a module") {
+        let mut names = table.thunks(module.original_first_thunk.get(LE)).expect("names");
+        let mut slot = module.first_thunk.get(LE);
+        while let Some(name) = names.next::<ImageNtHeaders64>().expect("a name") {
+            if table.hint_name(name.address()).expect("a name").1 == import.as_bytes() {
+                return slot;
+            }
+            slot += 8;
+        }
+    }
+    panic!("the image does not import {import}")
+}
+
+/// How often an import is called, and how often it is jumped to: instructions `ff 15` and `ff 25` with the distance to its slot.
+fn calls_and_jumps(image: &PeFile64, import: &str) -> (usize, usize) {
+    let slot = slot_of(image, import);
+    let mut found = (0, 0);
+    for section in image.section_table().iter() {
+        let start = section.virtual_address.get(LE);
+        let bytes = section.pe_data(image.data()).expect("a section lies in the file");
+        for (end, instruction) in (start + 6..).zip(bytes.windows(6)) {
+            let distance = i32::from_le_bytes(instruction[2..].try_into().expect("four bytes"));
+            let leads_there = end.checked_add_signed(distance) == Some(slot);
+            match instruction[..2] {
+                [0xff, 0x15] if leads_there => found.0 += 1,
+                [0xff, 0x25] if leads_there => found.1 += 1,
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn etw_unregister_returns_to_the_function_that_calls_it() {
+    // Driver Verifier takes a driver that is not at the return address for one that has not called it (0xC4, 0xDD).
+    let bytes = image();
+    assert_eq!(calls_and_jumps(&parse(&bytes), "EtwUnregister"), (1, 0));
 }
 
 #[test]

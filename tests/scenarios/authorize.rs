@@ -2,7 +2,7 @@
 
 use flowtag_simulator::{
     computer::Irql,
-    wfp::{FlowHandleField, FlowSpec, IrqlChoice, PathMemory, WriteRight},
+    wfp::{FlowHandleField, FlowSpec, IrqlChoice, Owner, PathMemory, WriteRight, layer::Field},
 };
 
 use flowtag_tests::rig::{ICMP, ICMPV6, Rig, UDP, endpoint, field, inbound, outbound, over_v6, path_blob};
@@ -13,7 +13,7 @@ fn an_outbound_flow_is_tagged_with_process_path_and_tuple() {
     let spec = FlowSpec { local: endpoint("10.0.0.5", 50123), ..outbound() };
     let flow = rig.open(&spec);
     let expected = format!(
-        r"flowtag: open flow={:#x} pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 origin=new path=\device\harddiskvolume3\windows\curl.exe",
+        r"flowtag: open flow={:#x} pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 origin=new start=- key=- ppid=- svc=- path=\device\harddiskvolume3\windows\curl.exe",
         flow.0
     );
     assert_eq!(rig.line("open", flow), expected);
@@ -109,6 +109,46 @@ fn a_process_id_wider_than_32_bits_is_kept_whole() {
     let flow = rig.open(&FlowSpec { pid: Some(0x1_0000_0001), ..outbound() });
     assert_eq!(field(&rig.line("open", flow), "pid"), "4294967297");
     rig.stop();
+}
+
+/// The field `svc` of a flow whose metadata has this tag, or none.
+fn traced_service(service_tag: Option<u64>) -> [String; 2] {
+    let rig = Rig::started();
+    let owner = Owner { service_tag, ..Owner::default() };
+    let service = |spec| {
+        let flow = rig.open(&FlowSpec { owner: owner.clone(), ..spec });
+        field(&rig.line("open", flow), "svc").to_owned()
+    };
+    let services = [service(outbound()), service(inbound())];
+    rig.stop();
+    services
+}
+
+#[test]
+fn the_service_tag_is_that_of_the_metadata() {
+    assert_eq!(traced_service(Some(0x55)), ["0x55", "0x55"]);
+    assert_eq!(traced_service(Some(u64::MAX)), ["0xffffffffffffffff"; 2]);
+}
+
+#[test]
+fn who_is_no_service_has_a_dash_for_a_service_tag() {
+    assert_eq!(traced_service(None), ["-", "-"]);
+    assert_eq!(traced_service(Some(0)), ["-", "-"]);
+}
+
+#[test]
+fn what_cannot_be_a_package_is_not_read_as_one() {
+    let rig = Rig::started();
+    // Without a path it ends where memory ends, and says that it has more sub-authorities than that, or than there can be.
+    for package in [vec![1, 16, 0, 0, 0, 0, 0, 15], vec![9, 15, 0, 0, 0, 0, 0, 15]] {
+        let owner = Owner { package: Some(package), ..Owner::default() };
+        rig.open(&FlowSpec { owner: owner.clone(), path: None, ..outbound() });
+        rig.open(&FlowSpec { owner, path: None, ..inbound() });
+    }
+    rig.set(|switches| switches.empty_fields = vec![Field::PackageId, Field::InterfaceIndex]);
+    rig.open(&outbound());
+    rig.stop();
+    assert_eq!(rig.total("opened"), 5);
 }
 
 /// The path that the driver traces for a blob.

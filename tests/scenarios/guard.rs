@@ -14,8 +14,15 @@ use object::{pe::IMAGE_DLLCHARACTERISTICS_GUARD_CF, read::pe::PeFile64};
 use flowtag_tests::rig::{TCP, image, outbound};
 
 /// Every role that a function of the driver's has for somebody else.
-const ROLES: [&str; 6] =
-    ["the entry point", "EvtDriverUnload", "classifyFn", "notifyFn", "flowDeleteFn", "DriverUnload"];
+const ROLES: [&str; 7] = [
+    "the entry point",
+    "EvtDriverUnload",
+    "classifyFn",
+    "notifyFn",
+    "flowDeleteFn",
+    "DriverUnload",
+    "process notify routine",
+];
 
 /// A machine with this image as its driver, which is not running.
 fn machine(test: &str, bytes: &[u8]) -> Machine {

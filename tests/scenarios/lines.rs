@@ -36,7 +36,7 @@ fn expected([closed, open]: [FlowHandle; 2], trace_level: u32) -> Vec<String> {
             1,
             format!(
                 "flowtag: open flow={closed:#x} pid=4242 dir=out proto=tcp 10.0.0.5:50123 -> 93.184.216.34:443 \
-                 origin=new path={path}"
+                 origin=new start=- key=- ppid=- svc=- path={path}"
             ),
         ),
         (2, format!("flowtag: first flow={closed:#x} pid=4242 dir=out bytes=517")),
@@ -46,7 +46,8 @@ fn expected([closed, open]: [FlowHandle; 2], trace_level: u32) -> Vec<String> {
         (
             1,
             format!(
-                "flowtag: open flow={open:#x} pid=4242 dir=in proto=tcp [fe80::2]:80 -> [2001:db8::1]:443 origin=new path=-"
+                "flowtag: open flow={open:#x} pid=4242 dir=in proto=tcp [fe80::2]:80 -> [2001:db8::1]:443 origin=new \
+                 start=- key=- ppid=- svc=- path=-"
             ),
         ),
         (0, "flowtag: stopping live=1".to_owned()),
@@ -54,7 +55,7 @@ fn expected([closed, open]: [FlowHandle; 2], trace_level: u32) -> Vec<String> {
         (
             0,
             "flowtag: totals opened=2 closed=2 evicted=0 untracked=0 reauth_skipped=0 alloc_failed=0 associate_failed=0 \
-             already_tagged=0 busy=0 gone=0 unnamed=0 blocked=0"
+             already_tagged=0 busy=0 gone=0 unnamed=0 blocked=0 unlisted=0"
                 .to_owned(),
         ),
     ];
@@ -76,7 +77,7 @@ fn described(spec: &FlowSpec) -> String {
     let line = rig.line("open", flow);
     rig.stop();
     let start = format!("flowtag: open flow={:#x} pid=4242 dir=out ", flow.0);
-    let end = r" origin=new path=\device\harddiskvolume3\windows\curl.exe";
+    let end = r" origin=new start=- key=- ppid=- svc=- path=\device\harddiskvolume3\windows\curl.exe";
     let described = line.strip_prefix(&start).and_then(|line| line.strip_suffix(end));
     described.unwrap_or_else(|| panic!("{line}")).to_owned()
 }

@@ -161,6 +161,6 @@ fn a_flow_takes_a_bounded_block_of_pool() {
     let path = Some(vec![b'x'; 65_534]);
     rig.open(&flowtag_simulator::wfp::FlowSpec { path, ..outbound() });
     let largest = rig.machine.pool().live_blocks().into_iter().filter(|block| block.tag.to_string() == "'FtFl'");
-    assert!(largest.map(|block| block.size).max().is_some_and(|size| size <= 256 + 320));
+    assert!(largest.map(|block| block.size).max().is_some_and(|size| size <= 384 + 640));
     rig.stop();
 }

@@ -25,6 +25,7 @@ import expected  # noqa: E402
 import facts  # noqa: E402
 from kernel import Kernel  # noqa: E402
 from kmdf import Kmdf  # noqa: E402
+from processes import PROGRAM, SYSTEM  # noqa: E402
 from wfp import RUNNING, START_PENDING, STOP_PENDING, STOPPED, Wfp  # noqa: E402
 
 
@@ -82,6 +83,16 @@ class Host:
             for _, callback, context in list(self.wfp.subscriptions.values()):
                 self.speakeasy.call(callback, [context, state])
                 runs.append(self.emu.runs[-1])
+        return runs
+
+    def tell_of_processes(self):
+        """A program begins, and exits, and so does one that the driver has not heard of. Gives what ran."""
+        info = self.kernel.mem_alloc(facts.size("PS_CREATE_NOTIFY_INFO"), tag="test.create_info")
+        self.kernel.mem_write(info, bytes(facts.size("PS_CREATE_NOTIFY_INFO")))
+        runs = []
+        for process, pid, told in ((PROGRAM, 4242, info), (PROGRAM, 4242, 0), (SYSTEM, 4, 0)):
+            self.speakeasy.call(self.kernel.routine, [process, pid, told])
+            runs.append(self.emu.runs[-1])
         return runs
 
     def stop(self):
@@ -228,10 +239,21 @@ def check_restart(checks, host):
         look(checks, host)
 
 
+def check_processes(checks, host):
+    """A routine of the driver's is registered, and can be called."""
+    checks.equal("the process notify routine in .text", host.is_code(host.kernel.routine), True)
+    before = len(host.kernel.lines)
+    for run in host.tell_of_processes():
+        check_run(checks, run)
+    checks.equal("lines about that", host.kernel.lines[before:], [])
+
+
 def check_nothing_left(checks, host):
     """After unload, and after a start that failed."""
     kmdf, kernel, wfp = host.kmdf, host.kernel, host.wfp
     checks.equal("subscriptions left", len(wfp.subscriptions), 0)
+    checks.equal("process notify routines left", host.kernel.routine, 0)
+    checks.equal("references to processes and handles left", (kernel.references, len(kernel.handles)), (0, 0))
     checks.equal("sessions left", len(wfp.sessions), 0)
     checks.equal("callouts left", len(wfp.callouts), 0)
     checks.equal("sublayers and filters left", (len(wfp.sublayers), len(wfp.filters)), (0, 0))
@@ -268,6 +290,8 @@ def check(image):
             look(checks, host)
         checks.begin("a filter engine that stops and starts")
         check_restart(checks, host)
+        checks.begin("processes")
+        check_processes(checks, host)
         checks.begin("stop")
         check_run(checks, host.stop())
     else:

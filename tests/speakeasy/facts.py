@@ -18,6 +18,11 @@ def offset_and_size(structure, member):
     return offset, field["size"]
 
 
+def size(structure):
+    """How many bytes a structure has, on x64."""
+    return FACTS["structs"][structure]["size"]
+
+
 def layer(name):
     """The GUID of a layer."""
     return FACTS["guids"][name]

@@ -1,13 +1,15 @@
 """ntoskrnl.exe: speakeasy's, and what it lacks.
 
 speakeasy's own: DbgPrintEx, ExFreePoolWithTag, KeDelayExecutionThread, RtlCopyUnicodeString, memcpy, memset, the pool,
-the IRQL. Ours: ExAllocatePool2 (on speakeasy's pool), KfRaiseIrql and KeLowerIrql (on speakeasy's IRQL), rundown
-protection, and a clock that goes on by a millisecond whenever it is read.
+the IRQL. Ours: all about processes (processes.py), ExAllocatePool2 (on speakeasy's pool), KfRaiseIrql and KeLowerIrql (on
+speakeasy's IRQL), rundown protection, a debug print filter that lets everything pass, event tracing without sessions, and a
+clock that goes on by a millisecond whenever it is read.
 """
 
 import speakeasy.winenv.defs.nt.ddk as ddk
 from speakeasy.winenv.api.kernelmode.ntoskrnl import Ntoskrnl
 
+from processes import Processes
 from rules import DISPATCH_LEVEL, PASSIVE_LEVEL, STATUS_SUCCESS, require, require_irql
 
 apihook = Ntoskrnl.apihook
@@ -16,12 +18,13 @@ POOL_FLAG_NON_PAGED = 0x40
 MILLISECOND = 10_000  # in units of 100 ns
 
 
-class Kernel(Ntoskrnl):
+class Kernel(Processes, Ntoskrnl):
     def __init__(self, emu):
         self.lines = []
         self.pool = {}
         self.rundowns = {}
         self.time = 0
+        self.providers = 0
         super().__init__(emu)
 
     @apihook("DbgPrintEx", argc=Ntoskrnl.DbgPrintEx.__apihook__[2], conv=Ntoskrnl.DbgPrintEx.__apihook__[3])
@@ -29,6 +32,33 @@ class Kernel(Ntoskrnl):
         super().DbgPrintEx(emu, argv, ctx)
         self.lines.append(argv[2].rstrip("\n"))
         return STATUS_SUCCESS
+
+    @apihook("DbgQueryDebugFilterState", argc=2)
+    def DbgQueryDebugFilterState(self, emu, argv, ctx={}):
+        return 1
+
+    @apihook("EtwRegister", argc=4)
+    def EtwRegister(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwRegister")
+        self.providers += 1
+        self.mem_write(argv[3], self.providers.to_bytes(8, "little"))
+        return STATUS_SUCCESS
+
+    @apihook("EtwSetInformation", argc=4)
+    def EtwSetInformation(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwSetInformation")
+        return STATUS_SUCCESS
+
+    @apihook("EtwUnregister", argc=1)
+    def EtwUnregister(self, emu, argv, ctx={}):
+        require_irql(emu, PASSIVE_LEVEL, "EtwUnregister")
+        require(argv[0] == self.providers, f"EtwUnregister of {argv[0]:#x}, which is no provider")
+        self.providers -= 1
+        return STATUS_SUCCESS
+
+    @apihook("EtwWriteTransfer", argc=6)
+    def EtwWriteTransfer(self, emu, argv, ctx={}):
+        require(False, "EtwWriteTransfer, though no session is interested")
 
     @apihook("ExAllocatePool2", argc=3)
     def ExAllocatePool2(self, emu, argv, ctx={}):

@@ -4,7 +4,7 @@
 #![expect(clippy::must_use_candidate, reason = "many a test only wants the flow to be there")]
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::atomic::{AtomicU16, Ordering},
@@ -12,9 +12,10 @@ use std::{
 
 use flowtag_simulator::{
     Machine, Options,
+    etw::{Event, Session, SessionId},
     kernel::registry::Value,
     service::{Config, ServiceError, State},
-    wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Packet, SecondContext, Switches},
+    wfp::{Direction, ExistingContext, FlowHandle, FlowSpec, Owner, Packet, SecondContext, Switches},
     windows::Release,
 };
 
@@ -29,6 +30,11 @@ pub const ICMPV6: u8 = 58;
 
 /// The name of the service.
 pub const SERVICE: &str = "flowtag";
+
+/// The id of the provider `flowtag`, {d8e20169-7792-5d9c-6d0d-03a6ce9a1af2}, as it lies in memory.
+pub const PROVIDER: u128 = u128::from_le_bytes([
+    0x69, 0x01, 0xe2, 0xd8, 0x92, 0x77, 0x9c, 0x5d, 0x6d, 0x0d, 0x03, 0xa6, 0xce, 0x9a, 0x1a, 0xf2,
+]);
 
 /// The image under test.
 pub fn image() -> PathBuf {
@@ -70,6 +76,8 @@ impl Rig {
     /// The same on a machine with these options.
     pub fn with_options(options: Options, settings: &[(&str, u32)]) -> Self {
         let machine = Machine::new(Options { release: release(), ..options });
+        // The driver writes no lines that nobody sees.
+        machine.debug_print().show_everything();
         let config = Config { binary_path: image().display().to_string(), ..Config::default() };
         machine.create_service(SERVICE, config).unwrap();
         for &(name, value) in settings {
@@ -120,6 +128,10 @@ impl Rig {
         assert_eq!(wfp.filters(), 0, "filters");
         assert_eq!(wfp.managed_objects(), 0, "objects in the filter engine");
         assert_eq!(wfp.sessions(), 0, "sessions");
+        let processes = self.machine.processes();
+        assert_eq!(processes.routines(), 0, "process notify routines");
+        assert_eq!((processes.references(), processes.handles()), (0, 0), "references to processes, and handles");
+        assert_eq!(self.machine.etw().registrations(), 0, "providers of events");
         assert_eq!(self.machine.pool().live_count(), 0, "pool blocks: {:?}", self.machine.pool().live_blocks());
         assert_eq!(self.machine.query_service(SERVICE).unwrap().state, State::Stopped);
     }
@@ -180,10 +192,28 @@ impl Rig {
         self.totals()[name]
     }
 
+    /// Starts a session that wants events of the driver up to this level and with these keywords.
+    pub fn listen(&self, level: u8, keywords: u64) -> SessionId {
+        self.machine.start_session(Session::of(PROVIDER, level, keywords)).unwrap()
+    }
+
+    /// The events that a session has got since last time.
+    pub fn events(&self, session: SessionId) -> Vec<Event> {
+        self.machine.etw().events(session)
+    }
+
     /// Makes the `nth` next call of an import fail.
     pub fn fail(&self, import: &str, nth: u64, status: Option<u32>) {
         self.machine.faults().fail(import, nth, status);
     }
+}
+
+/// A flow of which a session has heard anything after its close, and that event. Where handles are used again, of the last flow
+/// that had the handle.
+pub fn told_of_after_its_end(events: &[Event]) -> Option<(u64, String)> {
+    let of_flows = events.iter().filter_map(|event| Some((event.find("FlowHandle")?.number()?, event.name())));
+    let last: BTreeMap<u64, &str> = of_flows.collect();
+    last.into_iter().find(|&(_, name)| name != "FlowClose").map(|(flow, name)| (flow, name.to_owned()))
 }
 
 /// The value of a field of a trace line.
@@ -204,6 +234,7 @@ pub fn outbound() -> FlowSpec {
     FlowSpec {
         pid: Some(4242),
         path: Some(path_blob(r"\device\harddiskvolume3\windows\curl.exe")),
+        owner: Owner::default(),
         direction: Direction::Outbound,
         protocol: TCP,
         local: endpoint("10.0.0.5", port),

@@ -38,10 +38,12 @@ fn a_package_has_what_the_guide_starts_from_and_no_more() {
     let expected = [
         "LICENSE-APACHE",
         "LICENSE-MIT",
+        "events.md",
         "flowtag-test.cer",
         "flowtag.inf",
         "flowtag.pdb",
         "flowtag.sys",
+        "flowtag.wprp",
         "traces.md",
         "windows.md",
     ];
@@ -56,7 +58,7 @@ fn a_package_has_what_the_guide_starts_from_and_no_more() {
 #[test]
 fn the_packaged_documents_link_only_to_what_is_in_the_package() {
     let folder = x64();
-    for document in ["windows.md", "traces.md"] {
+    for document in ["windows.md", "traces.md", "events.md"] {
         for link in links(&text(&folder.join(document))) {
             let file = link.split('#').next().unwrap_or_default();
             let inside = link.starts_with("https://") || file.is_empty() || folder.join(file).is_file();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use flowtag_tests::{
     pages::prompt_lines,
+    rig::PROVIDER,
     settings::{MAX_FLOWS, Setting, TRACE_LEVEL},
     totals::Totals,
 };
@@ -83,6 +84,28 @@ fn the_filter_value_is_that_of_the_drivers_first_line() {
     assert!(guide.contains(&format!(r#"\Debug Print Filter" /v {name} /t REG_DWORD /d {mask} /f"#)), "{name} {mask}");
     let digit = mask.trim_start_matches("0x");
     assert!(quoted(&guide).contains(format!("ed nt!Kd_{name}_Mask {digit}").as_str()));
+}
+
+#[test]
+fn the_provider_of_events_has_the_same_id_everywhere_and_buffers_that_are_not_paged() {
+    let [data1, data2, data3, data4] = {
+        // Three numbers, the lowest byte first, and eight bytes.
+        let (numbers, bytes) = (PROVIDER, PROVIDER.swap_bytes());
+        [
+            format!("{:08x}", numbers & 0xffff_ffff),
+            format!("{:04x}", (numbers >> 32) & 0xffff),
+            format!("{:04x}", (numbers >> 48) & 0xffff),
+            format!("{:016x}", bytes & u128::from(u64::MAX)),
+        ]
+    };
+    let id = format!("{data1}-{data2}-{data3}-{}-{}", &data4[..4], &data4[4..]);
+    for name in ["windows.md", "events.md", "flowtag.wprp"] {
+        assert!(files::text(&files::x64().join(name)).contains(&id), "{name} lacks {id}");
+    }
+    let profile = files::text(&files::x64().join("flowtag.wprp"));
+    let providers: Vec<_> = profile.lines().filter(|line| line.contains("<EventProvider ")).collect();
+    assert_eq!(providers.len(), 2);
+    assert!(providers.iter().all(|provider| provider.contains(&id) && provider.contains("NonPagedMemory=\"true\"")));
 }
 
 #[test]

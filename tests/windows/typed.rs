@@ -8,25 +8,29 @@ use flowtag_tests::pages::{self, in_folder, program, prompt_lines};
 use crate::{files, guide};
 
 /// Programs that the simulator does not have, and why their commands need not be typed.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("bcdedit", "says how Windows starts; the simulator loads what it is given"),
     ("certutil", "is about Windows' stores of certificates"),
+    ("logman", "starts a session of event tracing; here a test does"),
     ("manage-bde", "is about BitLocker"),
     ("netsh", "writes down what Windows' own filtering platform has"),
     ("pnputil", "is about Windows' driver store; what it calls is typed into Wine, as rundll32"),
     ("rundll32", "is typed into Wine: `cargo xtask verify -- wine`, case flowtag.inf"),
     ("set", "is about a build with the WDK"),
+    ("tracelog", "does as logman"),
     ("verifier", "switches on what the simulator plays in every run"),
     ("winget", "installs a program on Windows"),
+    ("wpr", "does as logman"),
 ];
 /// The programs that it has.
 const SIMULATED: [&str; 3] = ["reg", "sc", "shutdown"];
 
 /// The parts of the guide with commands, and how many of the commands of *Load it* come before.
-const PARTS: [(&str, usize); 7] = [
+const PARTS: [(&str, usize); 8] = [
     ("## Once: let Windows load a test-signed driver", 0),
     ("## Load it", 0),
     ("## See the traces", 3),
+    ("## Events", 3),
     ("## Settings", 3),
     ("## Stop it, remove it", 3),
     // The INF file creates the service itself.

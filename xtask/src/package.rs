@@ -53,6 +53,8 @@ pub fn make(target: Target, test_sign: bool) -> Result<Package> {
     for (from, to, what) in [
         ("docs/windows.md", "windows.md", "how to load it, and what to do when it does not load"),
         ("docs/traces.md", "traces.md", "the trace lines"),
+        ("docs/events.md", "events.md", "the events for programs"),
+        ("flowtag.wprp", "flowtag.wprp", "how Windows Performance Recorder gets them"),
         ("LICENSE-APACHE", "LICENSE-APACHE", "the licence: this one"),
         ("LICENSE-MIT", "LICENSE-MIT", "or that one"),
     ] {

@@ -4,6 +4,7 @@
 //! cannot be used; 3 the driver stopped the machine with a bug check; 4 standard output takes no more; 130 Ctrl-C.
 
 pub mod demo;
+mod events;
 pub mod imports;
 pub mod shell;
 

@@ -240,6 +240,11 @@ impl Cpu {
         stop::bug_check(self, code, parameters, reason.into())
     }
 
+    /// Stops the machine because the simulator lacks something: the driver has done nothing wrong.
+    pub(crate) fn not_modelled(&self, what: &str) -> ! {
+        stop::not_modelled(self, what)
+    }
+
     /// Stops the machine for what the driver has left behind: the worst is the bug check, the report tells of the others.
     pub fn check_left(&self, left: Vec<Leaving>) {
         stop::left_behind(self, left);

@@ -64,7 +64,8 @@ pub(super) fn load(path: &Path, bytes: &[u8], resolve: Resolve<'_>) -> Result<Im
     }
     let name = path.file_name().map_or_else(|| "driver".into(), |name| name.to_string_lossy().into_owned());
     let guard = GuardTable::read(&file);
-    Ok(Image { name, mapping, code, writable, entry, guard, unwind, symbols: Symbols::beside(path) })
+    let forces_integrity = header.dll_characteristics.get(LE).0 & pe::IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY.0 != 0;
+    Ok(Image { name, mapping, code, writable, entry, guard, forces_integrity, unwind, symbols: Symbols::beside(path) })
 }
 
 /// What a file is that is no PE image; `None` if it may be one.

@@ -32,6 +32,7 @@ pub struct Image {
     writable: Vec<Range<u64>>,
     entry: u64,
     guard: Option<GuardTable>,
+    forces_integrity: bool,
     unwind: UnwindTable,
     symbols: Symbols,
 }
@@ -58,6 +59,12 @@ impl Image {
     #[must_use]
     pub fn entry(&self) -> u64 {
         self.entry
+    }
+
+    /// Whether its header says `IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY`.
+    #[must_use]
+    pub fn forces_integrity(&self) -> bool {
+        self.forces_integrity
     }
 
     /// The file name.

@@ -81,27 +81,20 @@ pub(crate) fn driver(
     /// `lea rcx, [rip+…]`, and so on.
     const LOAD: [&[u8]; 4] = [&[0x48, 0x8D, 0x0D], &[0x48, 0x8D, 0x15], &[0x4C, 0x8D, 0x05], &[0x4C, 0x8D, 0x0D]];
     let mut code = vec![0x48, 0x83, 0xEC, 0x28]; // sub rsp, 28h
-    let relative = |code: &Vec<u8>, target: usize| {
-        let next = CODE + code.len() + 4;
-        i32::try_from(target).unwrap().wrapping_sub(i32::try_from(next).unwrap()).to_le_bytes()
-    };
     for (n, argument) in arguments.into_iter().enumerate() {
         code.extend(if argument.is_some() { MOVE[n] } else { LOAD[n] });
-        code.extend(argument.map_or_else(|| relative(&code, DATA), u32::to_le_bytes));
+        code.extend(argument.map_or_else(|| relative(code.len(), DATA), u32::to_le_bytes));
     }
     code.extend([0xFF, 0x15]); // call [rip+…]
-    code.extend(relative(&code, thunks(import.as_bytes())));
+    code.extend(relative(code.len(), thunks(import.as_bytes())));
     if let Some(status) = status {
         code.push(0xB8); // mov eax, …
         code.extend(status.to_le_bytes());
     }
     code.extend([0x48, 0x83, 0xC4, 0x28, 0xC3]); // add rsp, 28h; ret
 
-    let mut bytes = with_imports(module, 1, import.as_bytes());
+    let mut bytes = with_code(module, import, &code);
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-    put(0x58 + 16, &u32::try_from(SECTION + CODE).unwrap().to_le_bytes()); // the entry point
-    put(0x58 + 0xF0 + 36, &0x6000_0060u32.to_le_bytes()); // code, executed and read
-    put(SECTION + CODE, &code);
     put(SECTION + DATA, data);
     if data.get(8..16) == Some(&POINTER_TO_DATA.to_le_bytes()) {
         let page = [u32::try_from(SECTION).unwrap(), 12].map(u32::to_le_bytes);
@@ -110,5 +103,32 @@ pub(crate) fn driver(
         put(SECTION + RELOCATIONS + 8, &at.to_le_bytes());
         put(0x58 + 112 + 5 * 8, &[u32::try_from(SECTION + RELOCATIONS).unwrap(), 12].map(u32::to_le_bytes).concat());
     }
+    bytes
+}
+
+/// A driver whose entry point hands its arguments on to `import` of `module`: by a call, or by a jump, which is its last deed.
+pub(crate) fn forwarding((module, import): (&str, &str), by_a_jump: bool) -> Vec<u8> {
+    let mut code = if by_a_jump { vec![] } else { vec![0x48, 0x83, 0xEC, 0x28] }; // sub rsp, 28h
+    code.extend(if by_a_jump { [0xFF, 0x25] } else { [0xFF, 0x15] }); // jmp or call [rip+…]
+    code.extend(relative(code.len(), thunks(import.as_bytes())));
+    if !by_a_jump {
+        code.extend([0x48, 0x83, 0xC4, 0x28, 0xC3]); // add rsp, 28h; ret
+    }
+    with_code(module, import, &code)
+}
+
+/// How far it is to `target` from behind the four bytes at `place` in the code.
+fn relative(place: usize, target: usize) -> [u8; 4] {
+    let next = CODE + place + 4;
+    i32::try_from(target).unwrap().wrapping_sub(i32::try_from(next).unwrap()).to_le_bytes()
+}
+
+/// A native image that imports `import` of `module`, and whose entry point is this code.
+fn with_code(module: &str, import: &str, code: &[u8]) -> Vec<u8> {
+    let mut bytes = with_imports(module, 1, import.as_bytes());
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0x58 + 16, &u32::try_from(SECTION + CODE).unwrap().to_le_bytes()); // the entry point
+    put(0x58 + 0xF0 + 36, &0x6000_0060u32.to_le_bytes()); // code, executed and read
+    put(SECTION + CODE, code);
     bytes
 }

@@ -1,4 +1,4 @@
-//! `DbgPrintEx`, and what of it `DebugView` or a debugger would show.
+//! `DbgPrintEx`, whether anybody sees it, and what of it `DebugView` or a debugger would show.
 
 mod format;
 
@@ -29,19 +29,32 @@ const FILTER_KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager
 const IRQL_NOT_LESS_OR_EQUAL: u32 = 0xA;
 
 /// The exports that print.
-pub const EXPORTS: &[Export] = &[Export {
-    module: "ntoskrnl.exe",
-    name: "DbgPrintEx",
-    max_irql: Irql::HIGH,
-    fails: Fails::Never,
-    run: dbg_print_ex,
-    inputs: &[
-        argument(0, "ComponentId").used("kernel::debug_print::tests::component_and_level_decide_what_is_shown"),
-        argument(1, "Level").used("kernel::debug_print::tests::component_and_level_decide_what_is_shown"),
-        argument(2, "Format").used("kernel::tests::debug_output_takes_arguments_from_the_stack"),
-        from(3, "…").used("kernel::tests::debug_output_takes_arguments_from_the_stack"),
-    ],
-}];
+pub const EXPORTS: &[Export] = &[
+    Export {
+        module: "ntoskrnl.exe",
+        name: "DbgPrintEx",
+        max_irql: Irql::HIGH,
+        fails: Fails::Never,
+        run: dbg_print_ex,
+        inputs: &[
+            argument(0, "ComponentId").used("kernel::debug_print::tests::component_and_level_decide_what_is_shown"),
+            argument(1, "Level").used("kernel::debug_print::tests::component_and_level_decide_what_is_shown"),
+            argument(2, "Format").used("kernel::tests::debug_output_takes_arguments_from_the_stack"),
+            from(3, "…").used("kernel::tests::debug_output_takes_arguments_from_the_stack"),
+        ],
+    },
+    Export {
+        module: "ntoskrnl.exe",
+        name: "DbgQueryDebugFilterState",
+        max_irql: Irql::HIGH,
+        fails: Fails::Never,
+        run: dbg_query_debug_filter_state,
+        inputs: &[
+            argument(0, "ComponentId").used("kernel::debug_print::tests::a_driver_may_ask_what_is_shown"),
+            argument(1, "Level").used("kernel::debug_print::tests::a_driver_may_ask_what_is_shown"),
+        ],
+    },
+];
 
 /// What one call printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,6 +196,12 @@ fn dbg_print_ex(call: &Call<'_>) -> u64 {
     0
 }
 
+/// wdm.h declares it, and no page has it. That it answers 1 or 0, at any IRQL at which `DbgPrintEx` may be called, is so in
+/// disassemblies of three builds: `DbgPrintEx` itself begins with `NtQueryDebugFilterState`, which is all that this calls.
+fn dbg_query_debug_filter_state(call: &Call<'_>) -> u64 {
+    call.machine.debug_print().filter.shows(call.arg_u32(0), call.arg_u32(1)).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +242,17 @@ mod tests {
         }
         let shown: Vec<bool> = machine.debug_print().lines().iter().map(|line| line.shown).collect();
         assert_eq!(shown, [true, false, false]);
+    }
+
+    #[test]
+    fn a_driver_may_ask_what_is_shown() {
+        let machine = crate::kernel::tests::machine();
+        machine.registry().set(FILTER_KEY, "IHVNETWORK", Value::Dword(8));
+        machine.debug_print().read_filter(machine.registry());
+        let asked = |component, level| {
+            crate::kernel::tests::called(&machine, "DbgQueryDebugFilterState", &[component, level]).unwrap()
+        };
+        assert_eq!([asked(80, 3), asked(77, 3), asked(80, 2), asked(77, 0)], [1, 0, 0, 1]);
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub struct Configuration {
     pub version: Version,
     /// Who knows which process sent an IRP.
     pub requestor: Requestor,
+    /// How often the computer was booted before.
+    pub boots: u64,
 }
 
 /// The version of a system: major, minor and build number.
@@ -77,15 +79,16 @@ impl Kernel {
     /// The kernel of a machine that starts.
     #[must_use]
     pub fn new(configuration: Configuration) -> Self {
-        let Configuration { pool, clock, registry, version, requestor } = configuration;
+        let Configuration { pool, clock, registry, version, requestor, boots } = configuration;
+        let clock = Clock::new(clock);
         Self {
             pool: Pool::new(pool),
-            clock: Clock::new(clock),
             debug_print: DebugPrint::with_filter(&registry),
             device_objects: DeviceObjects::default(),
             registry,
             error_log: ErrorLog::default(),
-            processes: Processes::new(requestor),
+            processes: Processes::new(requestor, boots + 1, clock.system_time()),
+            clock,
             spin_locks: SpinLocks::default(),
             irql_changes: IrqlChanges::default(),
             version,
@@ -101,7 +104,11 @@ impl Subsystem for Kernel {
             not_modelled::EXPORTS,
             pool::calls::EXPORTS,
             pool::with_tag::EXPORTS,
-            processes::EXPORTS,
+            processes::TABLES[0],
+            processes::TABLES[1],
+            processes::TABLES[2],
+            processes::TABLES[3],
+            processes::TABLES[4],
             queued_spin_lock::EXPORTS,
             raise_lower::EXPORTS,
             rundown::EXPORTS,
@@ -112,7 +119,7 @@ impl Subsystem for Kernel {
     }
 
     fn hands(&self) -> &'static [&'static [Handed]] {
-        &[driver_object::HANDED]
+        &[driver_object::HANDED, processes::HANDED[0], processes::HANDED[1]]
     }
 
     fn explain(&self, machine: &Machine, address: u64) -> Option<Finding> {
@@ -120,7 +127,7 @@ impl Subsystem for Kernel {
     }
 
     fn left(&self, machine: &Machine) -> Vec<Leaving> {
-        [processes::left(machine), pool::calls::left(machine)].into_iter().flatten().collect()
+        processes::left(machine).into_iter().chain(pool::calls::left(machine)).collect()
     }
 
     fn touches(&self, call: &Call<'_>) -> Option<Touches> {

@@ -305,3 +305,17 @@ fn a_unicode_string_is_copied_as_far_as_it_fits() {
     called(&machine, "RtlCopyUnicodeString", &[arguments[0], 0]).unwrap();
     assert_eq!(target.length, 0);
 }
+
+#[test]
+fn a_unicode_string_is_converted_to_lower_case_where_it_lies() {
+    let machine = machine();
+    let mut text: Vec<u16> = "\\Device\\ÄŁβ1\u{130}".encode_utf16().collect();
+    let length = 2 * text.len() as u16;
+    let mut string = UnicodeString { length, maximum_length: length, padding: 0, buffer: text.as_mut_ptr() as u64 };
+    let at = &raw mut string as u64;
+    assert_eq!(called(&machine, "RtlDowncaseUnicodeString", &[at, at, 0]).unwrap(), 0);
+    // Of the last letter, an I with a dot, two letters would come: it stays.
+    assert_eq!((string.length, String::from_utf16(&text).unwrap().as_str()), (length, "\\device\\äłβ1\u{130}"));
+    let mut short = UnicodeString { maximum_length: length - 2, ..string };
+    assert_eq!(called(&machine, "RtlDowncaseUnicodeString", &[&raw mut short as u64, at, 0]).unwrap(), 0x8000_0005);
+}

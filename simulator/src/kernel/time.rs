@@ -3,7 +3,7 @@
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -15,6 +15,10 @@ use crate::{
 const TICKS_PER_SECOND: u64 = 10_000_000;
 /// What `KeQueryUnbiasedInterruptTime` says when the machine starts: a computer that has been up for a minute.
 const UP_AT_START: u64 = 60 * TICKS_PER_SECOND;
+/// 1 January 1970 (Win32, "Converting a `time_t` value to a `FILETIME`").
+const UNIX: u64 = 116_444_736_000_000_000;
+/// When a machine with a virtual clock starts: 29 November 2026, 07:00:00 UTC.
+const VIRTUAL_START: u64 = 134_404_092_000_000_000;
 /// A driver that has waited for longer than this, in all, since it was called waits for ever: somebody at the console
 /// would have ended it. (Virtual hours take a few seconds of the host's.)
 const PATIENCE: Duration = Duration::from_hours(6);
@@ -77,13 +81,21 @@ pub struct Clock {
     started: Instant,
     /// Virtual time; with a real clock what it has been turned forward.
     turned: AtomicU64,
+    /// The system time when it was switched on.
+    booted: u64,
 }
 
 impl Clock {
     /// A clock of a machine that has just started.
     #[must_use]
     pub fn new(kind: ClockKind) -> Self {
-        Self { kind, started: Instant::now(), turned: AtomicU64::new(UP_AT_START) }
+        let system_time = match kind {
+            ClockKind::Virtual => VIRTUAL_START,
+            ClockKind::Real => {
+                SystemTime::now().duration_since(UNIX_EPOCH).map_or(VIRTUAL_START, |since| UNIX + ticks(since))
+            }
+        };
+        Self { kind, started: Instant::now(), turned: AtomicU64::new(UP_AT_START), booted: system_time - UP_AT_START }
     }
 
     /// The time now, in ticks of 100 ns.
@@ -94,6 +106,12 @@ impl Clock {
             ClockKind::Real => ticks(self.started.elapsed()),
         };
         self.turned.load(Ordering::Relaxed) + passed
+    }
+
+    /// The date and the time, in ticks of 100 ns since the beginning of 1601, UTC.
+    #[must_use]
+    pub fn system_time(&self) -> u64 {
+        self.booted + self.now()
     }
 
     /// The time since the machine started.
@@ -123,8 +141,7 @@ fn ticks(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos() / 100).unwrap_or(u64::MAX)
 }
 
-/// How long a wait for `interval` lasts at the time `now`: below zero it is relative, else a point in time (the
-/// machine's system time starts at 0 with its clock).
+/// How long a wait for `interval` lasts at the system time `now`: below zero it is relative, else a point in time.
 fn wait_of(interval: i64, now: u64) -> Duration {
     let ticks = if interval < 0 { interval.unsigned_abs() } else { interval.unsigned_abs().saturating_sub(now) };
     Duration::from_nanos(ticks.saturating_mul(100))
@@ -133,7 +150,7 @@ fn wait_of(interval: i64, now: u64) -> Duration {
 fn delay(call: &Call<'_>) -> u64 {
     let interval = call.read::<i64>(call.arg(2));
     let clock = call.machine.clock();
-    let interval = wait_of(interval, clock.now());
+    let interval = wait_of(interval, clock.system_time());
     let waited = call.cpu.count_wait(interval);
     if waited > PATIENCE {
         call.bug_check(
@@ -180,6 +197,15 @@ mod tests {
     }
 
     #[test]
+    fn system_time_is_the_hosts_with_a_real_clock_and_can_be_turned() {
+        let clock = Clock::new(ClockKind::Real);
+        clock.advance(Duration::from_hours(1));
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
+        let since_1601 = unix + Duration::from_hours(11_644_473_600 / 3600);
+        assert!(since_1601.abs_diff(Duration::from_micros(clock.system_time() / 10)) < Duration::from_mins(1));
+    }
+
+    #[test]
     fn real_time_passes_by_itself_and_can_be_turned() {
         let clock = Clock::new(ClockKind::Real);
         let before = clock.now();
@@ -196,6 +222,16 @@ mod tests {
         let before = query(&raw mut frequency as u64);
         machine.clock().advance(Duration::from_secs(3));
         assert_eq!(query(0) - before, 3 * frequency);
+    }
+
+    #[test]
+    fn the_date_goes_with_the_clock_and_a_real_one_with_the_hosts() {
+        let clock = Clock::new(ClockKind::Virtual);
+        assert_eq!(clock.system_time(), VIRTUAL_START);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.system_time(), VIRTUAL_START + TICKS_PER_SECOND);
+        // Of whoever set the host's clock nothing is taken for granted but that it was after this was written.
+        assert!(Clock::new(ClockKind::Real).system_time() > VIRTUAL_START - 365 * 86_400 * TICKS_PER_SECOND);
     }
 
     #[test]

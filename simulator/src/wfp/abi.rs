@@ -265,6 +265,7 @@ pub mod data_type {
     pub const UINT64: u32 = 4;
     pub const BYTE_ARRAY16: u32 = 11;
     pub const BYTE_BLOB: u32 = 12;
+    pub const SID: u32 = 13;
 }
 
 /// `FWP_ACTION_TYPE`.
@@ -291,6 +292,7 @@ pub mod metadata {
     pub const COMPARTMENT_ID: u32 = 0x800;
     pub const TRANSPORT_ENDPOINT_HANDLE: u32 = 0x8000;
     pub const PACKET_DIRECTION: u32 = 0x4_0000;
+    pub const SUB_PROCESS_TAG: u32 = 0x8000_0000;
 }
 
 /// `FWP_CONDITION_FLAG_*`, the bits of a layer's FLAGS field.

@@ -1,6 +1,6 @@
 //! The rules of flows and contexts, without a driver.
 
-use super::*;
+use super::{super::Owner, *};
 
 const OUT: Target = Target { layer: 16, callout: 1 };
 const IN: Target = Target { layer: 12, callout: 2 };
@@ -9,6 +9,7 @@ fn spec(direction: Direction) -> Arc<FlowSpec> {
     Arc::new(FlowSpec {
         pid: Some(1),
         path: None,
+        owner: Owner::default(),
         direction,
         protocol: 6,
         local: "10.0.0.1:1000".parse().unwrap(),

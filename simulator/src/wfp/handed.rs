@@ -58,6 +58,12 @@ pub(super) const HANDED: &[Handed] = &[
     ),
     guessed(
         FIELD,
+        "ALE_PACKAGE_ID",
+        "the security identifier of the app container, or S-1-0-0",
+        "what who is in none has is written nowhere",
+    ),
+    guessed(
+        FIELD,
         "every other field",
         "FWP_EMPTY",
         "Windows fills more of them; tokens, user ids and profiles have no model",
@@ -128,7 +134,12 @@ pub(super) const HANDED: &[Handed] = &[
         "0",
         "DDI: at the layers of frames, which are not modelled",
     ),
-    guessed(METADATA, "subProcessTag", "0, its bit clear", "Windows has it for services"),
+    guessed(
+        METADATA,
+        "subProcessTag",
+        "the service's tag; garbage behind a clear bit",
+        "the page says \"Reserved\"; whether who is no service has the bit is written nowhere",
+    ),
     guessed(METADATA, "reserved1", "0", "reserved"),
     cited("classifyFn", "layerData", "the packet, or NULL where the layer has none", "DDI FWPS_CALLOUT_CLASSIFY_FN2"),
     guessed(

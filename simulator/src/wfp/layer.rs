@@ -69,13 +69,15 @@ pub enum Field {
     Direction,
     /// `REAUTHORIZE_REASON`.
     ReauthorizeReason,
+    /// `ALE_PACKAGE_ID`.
+    PackageId,
     /// A field that the engine leaves `FWP_EMPTY`.
     Unfilled,
 }
 
 use Field::{
     AppId, DestinationAddressType, Direction, Flags, InterfaceIndex, LocalAddress, LocalAddressType, LocalInterface,
-    LocalPort, Protocol, ReauthorizeReason, RemoteAddress, RemotePort, SubInterfaceIndex, Unfilled,
+    LocalPort, PackageId, Protocol, ReauthorizeReason, RemoteAddress, RemotePort, SubInterfaceIndex, Unfilled,
 };
 
 impl Layer {
@@ -189,10 +191,10 @@ impl Layer {
     /// The metadata that may be present, of what the engine has.
     pub(super) fn metadata(self) -> u32 {
         use metadata::{
-            COMPARTMENT_ID, FLOW_HANDLE, IP_HEADER_SIZE, PACKET_DIRECTION, PROCESS_ID, PROCESS_PATH,
+            COMPARTMENT_ID, FLOW_HANDLE, IP_HEADER_SIZE, PACKET_DIRECTION, PROCESS_ID, PROCESS_PATH, SUB_PROCESS_TAG,
             TRANSPORT_ENDPOINT_HANDLE, TRANSPORT_HEADER_SIZE,
         };
-        let process = PROCESS_ID | PROCESS_PATH;
+        let process = PROCESS_ID | PROCESS_PATH | SUB_PROCESS_TAG;
         let always = FLOW_HANDLE | TRANSPORT_ENDPOINT_HANDLE;
         match self.point {
             Point::AuthConnect => always | process | COMPARTMENT_ID | TRANSPORT_HEADER_SIZE | PACKET_DIRECTION,
@@ -211,14 +213,16 @@ const AUTH_CONNECT: &[Field] = &[
     AppId, Unfilled, LocalAddress, LocalAddressType, LocalPort, Protocol, RemoteAddress, RemotePort,
     Unfilled, Unfilled, DestinationAddressType, LocalInterface, Flags, Unfilled, Unfilled, InterfaceIndex,
     SubInterfaceIndex, Unfilled, Unfilled, Unfilled, Unfilled, Unfilled, Unfilled, Unfilled,
-    Unfilled, Unfilled, Unfilled, Unfilled, ReauthorizeReason,
+    Unfilled, Unfilled, Unfilled, Unfilled, ReauthorizeReason, Unfilled, Unfilled, Unfilled,
+    Unfilled, PackageId,
 ];
 #[rustfmt::skip]
 const AUTH_RECV_ACCEPT: &[Field] = &[
     AppId, Unfilled, LocalAddress, LocalAddressType, LocalPort, Protocol, RemoteAddress, RemotePort,
     Unfilled, Unfilled, LocalInterface, Flags, Unfilled, Unfilled, Unfilled, Unfilled,
     InterfaceIndex, SubInterfaceIndex, Unfilled, Unfilled, Unfilled, Unfilled, Unfilled, Unfilled,
-    Unfilled, Unfilled, Unfilled, Unfilled, Unfilled, ReauthorizeReason,
+    Unfilled, Unfilled, Unfilled, Unfilled, Unfilled, ReauthorizeReason, Unfilled, Unfilled,
+    PackageId,
 ];
 #[rustfmt::skip]
 const FLOW_ESTABLISHED: &[Field] = &[
@@ -274,6 +278,7 @@ mod tests {
             Flags => "FLAGS",
             Direction => "DIRECTION",
             ReauthorizeReason => "REAUTHORIZE_REASON",
+            PackageId => "ALE_PACKAGE_ID",
             Unfilled => unreachable!("has no name"),
         }
     }

@@ -57,7 +57,7 @@ pub use switches::{
     IrqlChoice, PathMemory, PendingAnswer, Removal, SecondContext, Switches, Told, UnknownFlow, WriteRight,
     WrongAnswer,
 };
-pub use traffic::{Direction, FlowHandle, FlowSpec, Packet};
+pub use traffic::{Direction, FlowHandle, FlowSpec, Owner, Packet};
 
 use self::{
     bfe_state::Subscriptions,

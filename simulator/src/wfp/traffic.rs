@@ -55,6 +55,15 @@ impl Direction {
     }
 }
 
+/// What the engine knows of who has a flow's endpoint, beside process and path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The service tag of the thread that made the endpoint; `None` leaves the metadata out.
+    pub service_tag: Option<u64>,
+    /// The security identifier of its app container; `None` for none, which is S-1-0-0.
+    pub package: Option<Vec<u8>>,
+}
+
 /// What the engine knows of a flow: who has it, and between which endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowSpec {
@@ -62,6 +71,8 @@ pub struct FlowSpec {
     pub pid: Option<u64>,
     /// The process path as raw bytes (UTF-16LE, usually with its NUL); `None` leaves the metadata out.
     pub path: Option<Vec<u8>>,
+    /// What else is known of that process.
+    pub owner: Owner,
     /// Who opened it.
     pub direction: Direction,
     /// The IP protocol.

@@ -1,8 +1,8 @@
 //! What a classify tells a callout: the values of the layer's fields, the metadata, and the layer data.
 //!
 //! Where each value comes from is in `handed.rs`. Guesses: address types are unicast, there is one interface, the compartment
-//! is the default one, and `ALE_APP_ID` is the process path byte for byte. Tokens, user ids, sub-process tags and
-//! completion handles do not exist. Packets have lengths but no contents: a network buffer's MDL is not mapped.
+//! is the default one, `ALE_APP_ID` is the process path byte for byte, and who is in no app container has S-1-0-0 for a
+//! package. Tokens, user ids and completion handles do not exist. Packets have lengths but no contents: a network buffer's MDL is not mapped.
 
 use std::net::IpAddr;
 
@@ -23,6 +23,8 @@ const INTERFACE_LUID: u64 = 0x6_0080_0000_0000;
 const INTERFACE_INDEX: u64 = 12;
 const COMPARTMENT: u32 = 1;
 const MDL_SIZE: i16 = 48;
+/// S-1-0-0.
+const NULL_SID: [u8; 12] = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// Behind a clear metadata bit lies garbage, not a convenient 0.
 const GARBAGE: u64 = 0xFEED_FACE_FEED_FACE;
 
@@ -97,6 +99,11 @@ impl Situation<'_> {
             Field::ReauthorizeReason if self.reauthorized_by.is_some() => {
                 of(data_type::UINT32, REAUTHORIZE_REASON_POLICY_CHANGE.into())
             }
+            Field::PackageId => {
+                let sid = spec.owner.package.as_deref().unwrap_or(&NULL_SID);
+                // One thing ends at the guard page: the path, if there is one.
+                of(data_type::SID, if path.is_some() { frame.place_all(sid) } else { frame.place_at_guard(sid) })
+            }
             Field::ReauthorizeReason | Field::Unfilled => FwpValue::default(),
         }
     }
@@ -113,6 +120,7 @@ impl Situation<'_> {
             flow_handle: GARBAGE,
             process_id: GARBAGE,
             process_path: GARBAGE,
+            sub_process_tag: GARBAGE,
             ..FwpsIncomingMetadataValues::default()
         };
         let mut present = 0;
@@ -132,6 +140,10 @@ impl Situation<'_> {
         if let Some(path) = path {
             present |= metadata::PROCESS_PATH;
             values.process_path = path;
+        }
+        if let Some(tag) = self.spec.owner.service_tag {
+            present |= metadata::SUB_PROCESS_TAG;
+            values.sub_process_tag = tag;
         }
         if let Some(direction) = self.reauthorized_by {
             present |= metadata::PACKET_DIRECTION;

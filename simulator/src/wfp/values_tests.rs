@@ -1,6 +1,6 @@
 //! What callouts are told, read back as a driver would read it.
 
-use super::super::{frame::Frames, layer::Family};
+use super::super::{Owner, frame::Frames, layer::Family};
 use super::*;
 use crate::computer::memory;
 
@@ -13,6 +13,7 @@ fn spec() -> FlowSpec {
     FlowSpec {
         pid: Some(4242),
         path: Some(b"a\0b\0\0\0".to_vec()),
+        owner: Owner::default(),
         direction: Direction::Outbound,
         protocol: 17,
         local: "10.0.0.5:50123".parse().unwrap(),
@@ -199,4 +200,38 @@ fn a_packet_without_a_flow_has_no_flow_handle() {
 fn a_buffer_is_no_longer_than_its_length_can_say() {
     let packet = Packet { payloads: vec![u32::MAX], transport_header: 20 };
     assert_eq!(data_lengths(OUT, &packet), [u32::MAX]);
+}
+
+#[test]
+fn a_service_tag_is_told_or_leaves_garbage_behind_a_clear_bit() {
+    let service = FlowSpec { owner: Owner { service_tag: Some(0x55), ..Owner::default() }, ..spec() };
+    let tag = |spec: &FlowSpec| {
+        let metadata = built_metadata(&situation(CONNECT, spec), &Switches::default());
+        (metadata.current_metadata_values & metadata::SUB_PROCESS_TAG, metadata.sub_process_tag)
+    };
+    assert_eq!(tag(&service), (metadata::SUB_PROCESS_TAG, 0x55));
+    assert_eq!(tag(&spec()), (0, GARBAGE));
+}
+
+#[test]
+fn a_transport_layer_tells_no_service_tag() {
+    let spec = FlowSpec { owner: Owner { service_tag: Some(0x55), ..Owner::default() }, ..spec() };
+    let metadata = built_metadata(&situation(OUT, &spec), &Switches::default());
+    assert_eq!(metadata.current_metadata_values & metadata::SUB_PROCESS_TAG, 0);
+}
+
+#[test]
+fn a_package_is_behind_a_pointer_and_nobody_is_s_1_0_0() {
+    let sid = [1, 1, 0, 0, 0, 0, 0, 15, 2, 0, 0, 0];
+    let package = |package: Option<&[u8]>| {
+        let owner = Owner { package: package.map(<[u8]>::to_vec), ..Owner::default() };
+        let spec = FlowSpec { owner, ..spec() };
+        built(&situation(CONNECT, &spec), &Switches::default(), |arguments| {
+            let value = value_at(arguments, 33);
+            assert_eq!(value.value_type, data_type::SID);
+            memory::read_bytes(value.value, 12).unwrap()
+        })
+    };
+    assert_eq!(package(Some(&sid)), sid);
+    assert_eq!(package(None), [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }

@@ -175,7 +175,9 @@ impl Declared {
     }
 
     fn sizes(&self) -> Option<BTreeSet<u64>> {
-        if self.name != "Size" {
+        // That of data, not of the structure itself.
+        let of_data = self.owner == "EVENT_DATA_DESCRIPTOR";
+        if self.name != "Size" || of_data {
             return None;
         }
         Some(FACTS["structs"].get(&self.owner)?["size"].as_u64().into_iter().collect())

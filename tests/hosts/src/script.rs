@@ -39,6 +39,10 @@ pub enum Step {
     Again { flow: String },
     /// The filter engine's service starts, or stops.
     Bfe { start: bool },
+    /// A process begins.
+    Begin { pid: u64, parent: u64, path: String },
+    /// A process exits.
+    Exit { pid: u64 },
     /// A flow ends.
     End { flow: String },
     /// The next call of an import answers this; [`None`] is a null pointer.
@@ -98,7 +102,7 @@ fn steps(text: &str) -> Result<Vec<(usize, Step)>> {
         let step = step(line).with_context(|| format!("line {number}: {line}"))?;
         let needed = !matches!(step, Step::Start { .. } | Step::Setting { .. } | Step::Fail { .. });
         ensure!(
-            running == needed || matches!(step, Step::Bfe { .. }),
+            running == needed || matches!(step, Step::Bfe { .. } | Step::Begin { .. } | Step::Exit { .. }),
             "line {number}: {line}: the driver is {}running",
             if running { "" } else { "not " }
         );
@@ -116,6 +120,9 @@ fn steps(text: &str) -> Result<Vec<(usize, Step)>> {
 fn step(line: &str) -> Result<Step> {
     // A path may have spaces in it, and goes on to the end of the line.
     let words: Vec<_> = line.splitn(7, ' ').collect();
+    if let ["begin", pid, parent, path] = line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+        return Ok(Step::Begin { pid: pid.parse()?, parent: parent.parse()?, path: path.into() });
+    }
     Ok(match words[..] {
         ["setting", name, value] => Step::Setting { name: name.into(), value: number(value)? },
         ["start"] => Step::Start { status: 0 },
@@ -132,6 +139,7 @@ fn step(line: &str) -> Result<Step> {
         ["again", flow] => Step::Again { flow: flow.into() },
         ["bfe", "start"] => Step::Bfe { start: true },
         ["bfe", "stop"] => Step::Bfe { start: false },
+        ["exit", pid] => Step::Exit { pid: pid.parse()? },
         ["end", flow] => Step::End { flow: flow.into() },
         ["fail", import, "null"] => Step::Fail { import: import.into(), status: None },
         ["fail", import, status] => Step::Fail { import: import.into(), status: Some(number(status)?) },
@@ -181,6 +189,9 @@ mod tests {
     fn what_is_no_line_is_refused() {
         for line in [
             "begin",
+            "begin 8 4",
+            "exit",
+            "exit web",
             "start now",
             "send web",
             "bfe",
@@ -205,6 +216,6 @@ mod tests {
     #[test]
     fn the_scripts_can_be_read() {
         let names: Vec<_> = Script::all().unwrap().into_iter().map(|script| script.name).collect();
-        assert_eq!(names, ["engine", "failures", "life"]);
+        assert_eq!(names, ["engine", "failures", "life", "processes"]);
     }
 }

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use flowtag_simulator::{
-    kernel::registry::Value,
+    kernel::{
+        processes::{Process, ProcessSpec},
+        registry::Value,
+    },
     service::ServiceError,
-    wfp::{Direction, FlowHandle, FlowSpec, Packet},
+    wfp::{Direction, FlowHandle, FlowSpec, Owner, Packet},
 };
 use flowtag_tests::rig::{Rig, SERVICE, path_blob};
 
@@ -20,7 +23,7 @@ use crate::{
 /// # Errors
 /// When a start answers another status than the script says, or something is left behind.
 pub fn act(script: &Script) -> Result<Transcript> {
-    let mut stage = Stage { rig: Rig::installed(&[]), flows: HashMap::new() };
+    let mut stage = Stage { rig: Rig::installed(&[]), flows: HashMap::new(), processes: HashMap::new() };
     for (line, step) in &script.steps {
         stage.act(step).with_context(|| format!("the simulator, line {line} of {}", script.path.display()))?;
     }
@@ -31,6 +34,8 @@ struct Stage {
     rig: Rig,
     /// Those that were opened, by the names that the script gives them.
     flows: HashMap<String, (FlowHandle, u8)>,
+    /// Those that run, by their ids.
+    processes: HashMap<u64, Process>,
 }
 
 impl Stage {
@@ -57,6 +62,14 @@ impl Stage {
             }
             Step::Bfe { start: true } => machine.start_bfe()?,
             Step::Bfe { start: false } => machine.stop_bfe()?,
+            Step::Begin { pid, parent, path } => {
+                let spec = ProcessSpec { pid: Some(*pid), parent: *parent, ..ProcessSpec::program(path) };
+                self.processes.insert(*pid, machine.start_process(&spec)?);
+            }
+            Step::Exit { pid } => {
+                let process = self.processes.remove(pid).with_context(|| format!("no process has the id {pid}"))?;
+                machine.exit_process(process, 0)?;
+            }
             Step::End { flow } => self.rig.close(self.flow(flow)?.0),
             Step::Fail { import, status } => self.rig.fail(import, 1, *status),
         }
@@ -91,6 +104,7 @@ fn spec(connection: &Connection) -> FlowSpec {
     FlowSpec {
         pid: Some(connection.pid),
         path: Some(path_blob(&connection.path)),
+        owner: Owner::default(),
         direction: if connection.outbound { Direction::Outbound } else { Direction::Inbound },
         protocol: connection.protocol,
         local: connection.local,

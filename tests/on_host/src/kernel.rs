@@ -220,6 +220,14 @@ pub mod ntddk {
         STATUS_SUCCESS
     }
 
+    /// Everything is shown.
+    ///
+    /// # Safety
+    /// Never unsafe.
+    pub unsafe fn DbgQueryDebugFilterState(_component: u32, _level: u32) -> NTSTATUS {
+        1
+    }
+
     /// Reads the line as the kernel would; it must end, and be printable.
     ///
     /// # Safety

@@ -7,8 +7,10 @@ use std::{
 };
 
 use crate::{
+    STATUS_SUCCESS,
     callouts::{self, authorize::AUTHORIZING},
-    filter_engine, flow, irql, kernel, print,
+    consumers::{self, CAPTURES},
+    demand, event_tracing, filter_engine, flow, irql, kernel, print,
     tag::{Direction, Family},
     totals::TOTALS,
     unload,
@@ -35,7 +37,11 @@ impl Machine {
         filter_engine::reset();
         // SAFETY: nothing calls the driver yet.
         unsafe { AUTHORIZING.initialize() };
+        // SAFETY: as above.
+        unsafe { CAPTURES.initialize() };
+        assert_eq!(consumers::welcome(), STATUS_SUCCESS);
         print::set_level(trace_level);
+        demand::update();
         flow::allocate_ring(max_flows).expect("memory for the ring");
         assert!(callouts::register(ptr::null_mut()).is_ok());
         Self(only)
@@ -44,7 +50,7 @@ impl Machine {
     /// `ALE_AUTH_CONNECT_V4` of a flow.
     pub fn authorize(&self, flow: u64, pid: u64, path: &mut [u8]) {
         let number = |r#type, value| FWP_VALUE0 { r#type, value };
-        let mut list = [FWP_VALUE0::EMPTY; 16];
+        let mut list = [FWP_VALUE0::EMPTY; 41];
         list[FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_ADDRESS as usize] =
             number(FWP_UINT32, FWP_VALUE0_UNION { uint32: 0x0a00_0005 });
         list[FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_LOCAL_PORT as usize] =
@@ -56,7 +62,7 @@ impl Machine {
             number(FWP_UINT16, FWP_VALUE0_UNION { uint16: 443 });
         let values = FWPS_INCOMING_VALUES0 {
             layerId: FWPS_LAYER_ALE_AUTH_CONNECT_V4,
-            valueCount: 16,
+            valueCount: 41,
             incomingValue: list.as_ptr(),
         };
         let blob = FWP_BYTE_BLOB { size: u32::try_from(path.len()).expect("a path"), data: path.as_mut_ptr() };
@@ -125,7 +131,9 @@ impl Machine {
         AUTHORIZING.wait();
         unload::drain();
         unload::unregister_callouts();
+        consumers::dismiss();
         flow::free_ring();
+        assert!(!event_tracing::is_registered(), "a provider is left");
         assert_eq!(flow::live(), 0, "records live");
         assert_eq!(filter_engine::contexts(), 0, "contexts are left");
         assert_eq!(kernel::blocks(), 0, "blocks of pool are left");
@@ -146,6 +154,11 @@ pub const fn metadata(flow: u64, pid: u64) -> FWPS_INCOMING_METADATA_VALUES0 {
         processPath: ptr::null(),
         token: 0,
         processId: pid,
+        sourceInterfaceIndex: 0,
+        destinationInterfaceIndex: 0,
+        compartmentId: 1,
+        unread: [0; 45],
+        subProcessTag: 0x55,
     }
 }
 

@@ -8,10 +8,13 @@ use std::net::SocketAddr;
 use flowtag_simulator::{
     Options,
     computer::call_stack::CallStack,
-    kernel::registry::Value,
+    kernel::{
+        processes::{Process, ProcessKind, ProcessSpec},
+        registry::Value,
+    },
     service::ServiceError,
     wfp::{
-        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Packet, PathMemory, PendingAnswer,
+        Direction, DyingFlow, FlowHandle, FlowSpec, HandleReuse, IrqlChoice, Owner, Packet, PathMemory, PendingAnswer,
         Removal, Switches, Verdict, WriteRight, layer::Field, status,
     },
 };
@@ -22,6 +25,10 @@ use super::fault::Fault;
 
 /// Small, so that it overflows.
 const MAX_FLOWS: u32 = 32;
+/// The image of the process that has the flows, and of those that come and go.
+const IMAGE: &str = r"\Device\HarddiskVolume3\Windows\System32\curl.exe";
+/// The id of the process that has the flows.
+const OWNER: u64 = 4242;
 /// Process ids of the flows that show that the driver still works: from here on, one for each life.
 const PROBES: u64 = 1_000_000;
 
@@ -52,9 +59,11 @@ pub fn run(faults: &[Fault], seed: u64) -> Seen {
         session_may_stay,
         objects_may_stay,
         flows: Vec::new(),
+        owner: None,
         opened: 0,
         lives: 0,
     };
+    scenario.change_owner();
     scenario.older_flows();
     scenario.start_that_fails();
     scenario.waiting_life();
@@ -75,6 +84,8 @@ struct Scenario {
     objects_may_stay: bool,
     /// Live flows, the oldest first.
     flows: Vec<(FlowHandle, u8)>,
+    /// The process that has the flows: in each life of the driver another one.
+    owner: Option<Process>,
     opened: u16,
     lives: u64,
 }
@@ -105,21 +116,24 @@ impl Scenario {
             self.start();
         }
         self.restart_engine();
+        self.processes_come_and_go();
         self.open_each_kind();
         self.exchange_packets();
         self.probe();
         self.stop();
     }
 
-    /// Windows does as documented; it is an older one, without the newer offload flags.
+    /// Windows does as documented; it is an older one, without the newer offload flags. A session wants all events.
     fn documented_life(&mut self) {
         self.rig.set(|switches| switches.known_callout_flags = 0x1 | 0x2 | 0x40);
+        let session = self.rig.listen(0, 0);
         self.start();
         self.exchange_packets(); // reauthorizes the older flows
         for _ in 0..6 {
             self.open_each_kind();
             self.exchange_packets();
         }
+        self.rig.machine.capture_state(session).unwrap();
         self.reauthorize_all(); // with the ring full
         self.close_every_second();
         self.reauthorize_all();
@@ -130,10 +144,13 @@ impl Scenario {
             }
         }
         self.idle_out();
+        self.processes_come_and_go();
         self.packets_without_flow();
         self.open_each_kind();
         self.probe();
         self.stop();
+        self.rig.machine.stop_session(session).unwrap();
+        drop(self.rig.events(session));
     }
 
     /// Windows does what it may do at its worst.
@@ -228,7 +245,14 @@ impl Scenario {
         let probe = format!(" pid={} ", PROBES + self.lives);
         let tagged = lines.iter().any(|line| line.text.starts_with("flowtag: open ") && line.text.contains(&probe));
         assert!(tagged, "life {}: the driver tags no flow any more", self.lives + 1);
+        let owner = self.owner.expect("there is always one");
+        for line in lines.iter().filter(|line| line.text.starts_with("flowtag: open ")) {
+            let (pid, key) = (field(&line.text, "pid"), field(&line.text, "key"));
+            let right = pid == OWNER.to_string() && key == format!("{:#x}", owner.key);
+            assert!(key == "-" || right, "life {}: not the owner's key: {}", self.lives + 1, line.text);
+        }
         self.lives += 1;
+        self.change_owner();
     }
 
     /// Flows that the driver must tag, whatever has failed before: one more than there are faults.
@@ -276,6 +300,33 @@ fn balanced(totals: &str) -> bool {
     field(totals, "opened") == field(totals, "closed")
 }
 
+/// What processes do.
+impl Scenario {
+    /// The next process of the same program has the id.
+    fn change_owner(&mut self) {
+        if let Some(owner) = self.owner {
+            self.rig.machine.exit_process(owner, 0).unwrap();
+        }
+        let spec = ProcessSpec { pid: Some(OWNER), ..ProcessSpec::program(IMAGE) };
+        self.owner = Some(self.rig.machine.start_process(&spec).unwrap());
+    }
+
+    /// One after the other, under one id.
+    fn processes_come_and_go(&self) {
+        for (kind, image) in [
+            (ProcessKind::Win32, Some(IMAGE)),
+            (ProcessKind::Subsystem, None),
+            (ProcessKind::Threadless, Some(IMAGE)),
+            (ProcessKind::Win32, Some(IMAGE)),
+        ] {
+            let image = image.map(str::to_owned);
+            let spec = ProcessSpec { pid: Some(OWNER + 4), kind, image, ..ProcessSpec::program(IMAGE) };
+            let process = self.rig.machine.start_process(&spec).unwrap();
+            self.rig.machine.exit_process(process, 0).unwrap();
+        }
+    }
+}
+
 /// What flows do.
 impl Scenario {
     fn spec(&mut self, direction: Direction, protocol: u8, v6: bool) -> FlowSpec {
@@ -288,7 +339,7 @@ impl Scenario {
         // Some processes have no path.
         let path =
             (!self.opened.is_multiple_of(7)).then(|| path_blob(r"\device\harddiskvolume3\windows\system32\curl.exe"));
-        FlowSpec { pid: Some(4242), path, direction, protocol, local, remote }
+        FlowSpec { pid: Some(4242), path, owner: Owner::default(), direction, protocol, local, remote }
     }
 
     /// A flow of each family, protocol and direction, with its first packets.

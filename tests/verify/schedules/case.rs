@@ -1,10 +1,17 @@
 //! What a case is.
 
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
 use flowtag_simulator::{
     Machine,
+    etw::{Session, SessionId},
+    kernel::processes::{Process, ProcessSpec},
     wfp::{Direction, FlowHandle, Packet, Switches},
 };
-use flowtag_tests::rig::{TCP, outbound};
+use flowtag_tests::rig::{PROVIDER, TCP, outbound};
 
 /// A machine with flows, and threads that do something to them at once.
 #[derive(Clone)]
@@ -51,9 +58,53 @@ pub enum Does {
     Deferred,
     /// The base filtering engine's service is stopped and started.
     Restart,
+    /// The process that has opened the flows exits, and another one of the same program gets its id, if that is free.
+    Succeed,
+    /// Another process begins, and exits.
+    Pass,
+    /// `sc start`: the driver does not run before.
+    Load,
+    /// A session begins that wants events of flows.
+    Listen,
+    /// The same, and it asks for the live ones.
+    Capture,
     /// `sc stop`.
     Unload,
 }
+
+/// What all threads of a run know.
+pub struct Known {
+    /// Who has opened the flows.
+    pub owner: Owner,
+    /// The sessions that were begun.
+    pub sessions: Sessions,
+}
+
+/// Who has opened the flows of a case.
+pub struct Owner {
+    /// It.
+    pub process: Process,
+    /// It exited when the driver was to be told of it.
+    pub told: AtomicBool,
+}
+
+/// The image of all processes of a case, as `outbound` has it.
+const IMAGE: &str = r"\Device\HarddiskVolume3\Windows\curl.exe";
+
+impl Owner {
+    /// Begins.
+    pub fn begin(machine: &Machine) -> Result<Self, String> {
+        let process = machine.start_process(&spec(Some(4242))).map_err(|bug_check| bug_check.to_string())?;
+        Ok(Self { process, told: AtomicBool::new(false) })
+    }
+}
+
+fn spec(pid: Option<u64>) -> ProcessSpec {
+    ProcessSpec { pid, ..ProcessSpec::program(IMAGE) }
+}
+
+/// The sessions that a case has begun.
+pub type Sessions = Mutex<Vec<SessionId>>;
 
 /// A flow of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +127,19 @@ impl Case {
         })
     }
 
+    /// Whether the driver does not run when the threads begin.
+    pub fn loads(&self) -> bool {
+        self.threads.iter().flatten().any(|does| *does == Does::Load)
+    }
+
     /// Does it. What the service control manager or the referee says is the error.
-    pub fn perform(&self, machine: &Machine, does: Does) -> Result<(), String> {
+    pub fn perform(&self, machine: &Machine, known: &Known, does: Does) -> Result<(), String> {
+        let Known { owner, sessions } = known;
+        let listen = || {
+            let session = machine.start_session(Session::of(PROVIDER, 4, 1))?;
+            sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+            Ok(session)
+        };
         let packet = Packet::new(TCP, 100);
         let done = match does {
             Does::Connect => machine.open_flow(&outbound()).map(drop),
@@ -88,6 +150,21 @@ impl Case {
             Does::End(flow) => machine.close_flow(self.handle(flow)),
             Does::Deferred => machine.run_deferred_deletes().map(drop),
             Does::Restart => machine.stop_bfe().and_then(|()| machine.start_bfe()),
+            Does::Succeed => {
+                owner.told.store(machine.processes().routines() > 0, Ordering::Relaxed);
+                machine.exit_process(owner.process, 0).and_then(|()| {
+                    // Whoever has looked it up keeps its id.
+                    if machine.processes().has(4242) {
+                        Ok(())
+                    } else {
+                        machine.start_process(&spec(Some(4242))).map(drop)
+                    }
+                })
+            }
+            Does::Pass => machine.start_process(&spec(None)).and_then(|process| machine.exit_process(process, 0)),
+            Does::Load => return machine.start_service("flowtag").map(drop).map_err(|error| error.to_string()),
+            Does::Listen => listen().map(drop),
+            Does::Capture => listen().and_then(|session| machine.capture_state(session)),
             Does::Unload => return machine.stop_service("flowtag").map(drop).map_err(|error| error.to_string()),
         };
         done.map_err(|bug_check| bug_check.to_string())

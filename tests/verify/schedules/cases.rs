@@ -7,7 +7,10 @@ use flowtag_simulator::wfp::{
 use super::{
     case::{
         Case, Does,
-        Does::{Again, Connect, Deferred, End, Reauthorize, Receive, Restart, Send, Unload},
+        Does::{
+            Again, Capture, Connect, Deferred, End, Listen, Load, Pass, Reauthorize, Receive, Restart, Send, Succeed,
+            Unload,
+        },
         Flow::{New, Oldest, Youngest},
         Windows,
     },
@@ -87,6 +90,11 @@ fn pairs() -> Vec<(&'static str, u64, Threads)> {
         ("the filter engine restarts while unloading", 1, vec![vec![Restart], vec![Unload]]),
         ("the filter engine restarts on two CPUs at once", 0, vec![vec![Restart], vec![Restart]]),
         ("connect while the filter engine restarts", 0, vec![vec![Connect], vec![Restart]]),
+        ("a process begins and exits while unloading", 0, vec![vec![Pass], vec![Unload]]),
+        ("the owner exits and has a successor while unloading", 1, vec![vec![Succeed], vec![Unload]]),
+        ("connect while the owner exits and has a successor", 0, vec![vec![Connect], vec![Succeed]]),
+        ("load while the owner exits and has a successor", 0, vec![vec![Load], vec![Succeed]]),
+        ("load while a process begins and exits", 0, vec![vec![Load], vec![Pass]]),
         ("two flows end", 2, vec![vec![End(Oldest)], vec![End(Youngest)]]),
         ("a flow ends twice", 1, vec![vec![End(Oldest)], vec![End(Oldest)]]),
         ("a flow ends while unloading", 1, vec![vec![End(Oldest)], vec![Unload]]),
@@ -102,6 +110,12 @@ fn pairs() -> Vec<(&'static str, u64, Threads)> {
         ("evict a flow that is classified twice", full, vec![vec![Connect], vec![Again(Oldest)]]),
         ("connect while a flow ends", 1, vec![vec![Connect], vec![End(Oldest)]]),
         ("evict a flow whose handle is used again", full, vec![vec![Connect], vec![End(Oldest), Connect]]),
+        ("a session begins while unloading", 1, vec![vec![Listen], vec![Unload]]),
+        ("a session captures while unloading", 1, vec![vec![Capture], vec![Unload]]),
+        ("a session captures a flow that ends", 1, vec![vec![Capture], vec![End(Oldest)]]),
+        ("a session captures while a flow connects", 0, vec![vec![Capture], vec![Connect]]),
+        ("a session captures while a flow is evicted", full, vec![vec![Capture], vec![Connect]]),
+        ("two sessions capture at once", 1, vec![vec![Capture], vec![Capture]]),
     ]
 }
 
@@ -109,11 +123,16 @@ fn pairs() -> Vec<(&'static str, u64, Threads)> {
 fn triples() -> Vec<(&'static str, u64, Threads)> {
     let full = u64::from(RING);
     vec![
+        ("a session captures a flow that ends, unload", 1, vec![vec![Capture], vec![End(Oldest)], vec![Unload]]),
+        ("a session captures, connect, unload", 0, vec![vec![Capture], vec![Connect], vec![Unload]]),
+        ("two sessions capture while unloading", 1, vec![vec![Capture], vec![Capture], vec![Unload]]),
         ("connect, its flow ends, unload", 0, vec![vec![Connect], vec![End(New)], vec![Unload]]),
         ("connect, its flow sends and ends", 0, vec![vec![Connect], vec![Send(New)], vec![End(New)]]),
         ("connect, its flow sends, unload", 0, vec![vec![Connect], vec![Send(New)], vec![Unload]]),
         ("the filter engine restarts, connect, unload", 1, vec![vec![Restart], vec![Connect], vec![Unload]]),
         ("the filter engine restarts twice, unload", 0, vec![vec![Restart], vec![Restart], vec![Unload]]),
+        ("connect, the owner has a successor, unload", 0, vec![vec![Connect], vec![Succeed], vec![Unload]]),
+        ("load while processes come and go", 0, vec![vec![Load], vec![Succeed], vec![Pass]]),
         ("send, end, unload", 1, vec![vec![Send(Oldest)], vec![End(Oldest)], vec![Unload]]),
         ("send, receive, unload", 1, vec![vec![Send(Oldest)], vec![Receive(Oldest)], vec![Unload]]),
         ("send, receive, end", 1, vec![vec![Send(Oldest)], vec![Receive(Oldest)], vec![End(Oldest)]]),

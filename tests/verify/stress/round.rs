@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flowtag_simulator::{Options, kernel::pool::PoolKind, wfp::Verdict};
-use flowtag_tests::rig::Rig;
+use flowtag_simulator::{Options, etw::SessionId, kernel::pool::PoolKind, wfp::Verdict};
+use flowtag_tests::rig::{Rig, told_of_after_its_end};
 use indicatif::ProgressBar;
-use rand::{RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Counts, settings, traffic::Shared};
@@ -26,7 +26,7 @@ const THREADS_A_PROCESSOR: u64 = 2;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The driver's totals that are counted.
-const TOTALS: [&str; 12] = [
+const TOTALS: [&str; 13] = [
     "opened",
     "closed",
     "evicted",
@@ -39,6 +39,7 @@ const TOTALS: [&str; 12] = [
     "gone",
     "unnamed",
     "blocked",
+    "unlisted",
 ];
 
 /// Runs a round, or as much of one as `target` opened flows ask for; on failure, what is wrong.
@@ -69,14 +70,22 @@ fn live(rig: &Rig, shared: &Shared, seed: u64, target: u64, counts: &mut Counts,
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..LOADS {
         settings::change(rig, &mut random);
+        let early = random.random::<bool>().then(|| listen(rig, &mut random));
         rig.start().unwrap_or_else(|error| panic!("start: {error}"));
         let flows = random.random_range(FLOWS_A_LOAD);
         wait_for(rig, shared, flows / 2);
         settings::change_amidst(rig, &mut random);
+        let session = early.unwrap_or_else(|| listen(rig, &mut random));
+        rig.machine.capture_state(session).unwrap_or_else(|bug_check| panic!("{bug_check}"));
         wait_for(rig, shared, flows / 2);
         rig.machine.stop_service("flowtag").unwrap_or_else(|error| panic!("stop: {error}"));
         rig.assert_clean();
         assert_eq!(rig.machine.wfp().verdicts(Verdict::Block), 0, "classifications that blocked");
+        let events = rig.events(session);
+        assert_eq!(rig.machine.etw().lost(session), 0, "events lost");
+        assert_eq!(told_of_after_its_end(&events), None, "an event of a flow after its close");
+        rig.machine.stop_session(session).unwrap_or_else(|bug_check| panic!("{bug_check}"));
+        *counts.entry("events").or_default() += events.len() as u64;
         let totals = rig.totals();
         drop(rig.machine.debug_print().take_lines());
         assert_eq!(totals["opened"], totals["closed"], "flows opened and closed");
@@ -89,6 +98,12 @@ fn live(rig: &Rig, shared: &Shared, seed: u64, target: u64, counts: &mut Counts,
             return;
         }
     }
+}
+
+/// A session begins that wants flows, or more.
+fn listen(rig: &Rig, random: &mut ChaCha8Rng) -> SessionId {
+    let (level, keywords) = *[(4, 1), (5, 3), (0, 0)].choose(random).expect("three");
+    rig.listen(level, keywords)
 }
 
 /// Waits until Windows has opened so many more flows.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flowtag_simulator::{
     Machine,
-    wfp::{Direction, FlowHandle, FlowSpec, Packet, Verdict},
+    kernel::processes::ProcessSpec,
+    wfp::{Direction, FlowHandle, FlowSpec, Owner, Packet, Verdict},
 };
 use flowtag_tests::rig::{ICMP, TCP, UDP, endpoint, path_blob};
 use rand::{RngExt, SeedableRng};
@@ -51,6 +52,11 @@ impl Shared {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let specs: Vec<_> = (0..SPECS).map(|_| spec(&mut random)).collect();
         while !self.done.load(Ordering::Relaxed) {
+            let program = ProcessSpec::program(r"\Device\HarddiskVolume3\curl.exe");
+            let came_and_went = machine.start_process(&program).and_then(|process| machine.exit_process(process, 0));
+            if came_and_went.is_err() {
+                return; // whoever stops the driver tells of it
+            }
             let stretch = machine.run(|_| {
                 for _ in 0..STRETCH {
                     self.step(machine, &specs, &mut random);
@@ -109,6 +115,7 @@ fn spec(random: &mut ChaCha8Rng) -> FlowSpec {
     FlowSpec {
         pid: Some(random.random_range(4..100_000)),
         path: (folders > 2).then(|| path_blob(&path)),
+        owner: Owner::default(),
         direction: if random.random() { Direction::Outbound } else { Direction::Inbound },
         protocol: [TCP, UDP, ICMP][random.random_range(0..3)],
         local: endpoint(local, random.random()),

@@ -2,10 +2,14 @@
 //! test to the next.
 #![no_std]
 
-use core::ffi::c_void;
+use core::{
+    ffi::{CStr, c_char, c_void},
+    ptr,
+};
 
 use flowtag_wine_stand_ins::{
     nt::{SUCCESS, Status},
+    processes,
     wfp::{self, Callout, ChangeFn, Guid, NewCallout, NewFilter, NewProvider, NewSublayer, Session},
 };
 
@@ -25,6 +29,18 @@ pub extern "C" fn act() {
 #[unsafe(export_name = "StandInLeft")]
 pub extern "C" fn left() {
     wfp::left();
+    processes::left();
+}
+
+/// For WDFLDR.SYS: what stands in for an import that is about processes, which begin and exit here; NULL for another one.
+///
+/// # Safety
+/// The name ends with NUL.
+#[unsafe(export_name = "StandInProcesses")]
+pub unsafe extern "C" fn processes(import: *const c_char) -> *const c_void {
+    // SAFETY: the caller's promise.
+    let import = unsafe { CStr::from_ptr(import) };
+    processes::stand_in(import).map_or(ptr::null(), <*const ()>::cast)
 }
 
 /// # Safety

@@ -1,7 +1,7 @@
 //! WDFLDR.SYS.
 #![no_std]
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_char, c_void};
 
 use flowtag_wine_stand_ins::{
     kmdf::{self, BindInfo},
@@ -11,6 +11,7 @@ use flowtag_wine_stand_ins::{
 #[link(name = "fwpkclnt.sys", kind = "raw-dylib", modifiers = "+verbatim")]
 unsafe extern "C" {
     safe fn StandInLeft();
+    fn StandInProcesses(import: *const c_char) -> *const c_void;
 }
 
 /// Nothing: Wine does not call the entry point of a module that another one imports.
@@ -29,7 +30,13 @@ pub unsafe extern "C" fn version_bind(
     globals: *mut *mut c_void,
 ) -> Status {
     // SAFETY: the caller's promise.
-    unsafe { kmdf::bind(driver, info, globals) }
+    unsafe { kmdf::bind(driver, info, globals, processes) }
+}
+
+fn processes(import: &CStr) -> Option<*const ()> {
+    // SAFETY: the name ends with NUL.
+    let function = unsafe { StandInProcesses(import.as_ptr()) };
+    (!function.is_null()).then_some(function.cast())
 }
 
 /// `WdfVersionUnbind`.

@@ -1,5 +1,5 @@
 //! What Wine lacks to run `flowtag.sys`: KMDF's loader and framework, the kernel client of the filtering platform, and
-//! six functions of the kernel.
+//! twenty-three functions of the kernel, twelve of them about processes.
 //!
 //! It shares no code with the driver or the simulator, so that an error of theirs is none of this. Each rule names its
 //! source: *KMDF* is Microsoft's published framework (github.com/microsoft/Windows-Driver-Frameworks, below
@@ -10,9 +10,11 @@
 pub mod fault;
 pub mod image;
 pub mod kmdf;
+pub mod list;
 pub mod lock;
 pub mod missing;
 pub mod nt;
+pub mod processes;
 mod runtime;
 pub mod say;
 pub mod text;

@@ -19,13 +19,18 @@ struct Function {
     stand_in: *const (),
 }
 
-const FUNCTIONS: [Function; 6] = [
+const FUNCTIONS: [Function; 11] = [
     Function { name: c"ExAllocatePool2", asked: Some(utf16!("ExAllocatePool2")), stand_in: allocate_pool as *const () },
     Function {
         name: c"KeQueryUnbiasedInterruptTime",
         asked: Some(utf16!("KeQueryUnbiasedInterruptTime")),
         stand_in: interrupt_time as *const (),
     },
+    Function { name: c"DbgQueryDebugFilterState", asked: None, stand_in: filter_state as *const () },
+    Function { name: c"EtwRegister", asked: None, stand_in: register_provider as *const () },
+    Function { name: c"EtwSetInformation", asked: None, stand_in: set_information as *const () },
+    Function { name: c"EtwUnregister", asked: None, stand_in: unregister_provider as *const () },
+    Function { name: c"EtwWriteTransfer", asked: None, stand_in: write_event as *const () },
     Function { name: c"ExInitializeRundownProtection", asked: None, stand_in: initialize as *const () },
     Function { name: c"ExAcquireRundownProtection", asked: None, stand_in: acquire as *const () },
     Function { name: c"ExReleaseRundownProtection", asked: None, stand_in: release as *const () },
@@ -67,6 +72,51 @@ unsafe extern "C" fn interrupt_time() -> u64 {
     let shared: *const c_void = ptr::without_provenance(0x7FFE_0000);
     // SAFETY: Wine keeps this page for all processes, and the time in it.
     unsafe { shared.cast::<u64>().wrapping_add(1).read_volatile() }
+}
+
+/// `DbgQueryDebugFilterState`: Wine shows everything.
+unsafe extern "C" fn filter_state(_component: u32, _level: u32) -> u32 {
+    1
+}
+
+/// Registrations of event providers. No session is ever interested, so that nothing may be written.
+static PROVIDERS: AtomicUsize = AtomicUsize::new(0);
+
+/// `EtwRegister`.
+unsafe extern "C" fn register_provider(
+    _provider: *const c_void,
+    _callback: *const c_void,
+    _context: *mut c_void,
+    handle: &mut u64,
+) -> u32 {
+    *handle = PROVIDERS.fetch_add(1, Ordering::SeqCst) as u64 + 1;
+    0
+}
+
+/// `EtwSetInformation`.
+unsafe extern "C" fn set_information(_handle: u64, _class: u32, _information: *const c_void, _length: u32) -> u32 {
+    0
+}
+
+/// `EtwUnregister`.
+unsafe extern "C" fn unregister_provider(handle: u64) -> u32 {
+    if PROVIDERS.fetch_sub(1, Ordering::SeqCst) as u64 != handle {
+        crate::complain!("EtwUnregister of {handle:#x}, which is no provider");
+    }
+    0
+}
+
+/// `EtwWriteTransfer`.
+unsafe extern "C" fn write_event(
+    _handle: u64,
+    _event: *const c_void,
+    _activity: *const c_void,
+    _related: *const c_void,
+    _count: u32,
+    _data: *const c_void,
+) -> u32 {
+    crate::complain!("EtwWriteTransfer, though no session is interested");
+    0
 }
 
 /// `EX_RUNDOWN_REF`: twice the number of holders, and the bit that lets no more in.

@@ -64,16 +64,50 @@ typedef enum _DPFLTR_TYPE {
 
 ULONG DbgPrint(PCSTR Format, ...);
 ULONG DbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, ...);
+NTSTATUS DbgQueryDebugFilterState(ULONG ComponentId, ULONG Level);
 
 // ---- Strings
 
 void RtlCopyUnicodeString(PUNICODE_STRING DestinationString, PCUNICODE_STRING SourceString);
+NTSTATUS RtlDowncaseUnicodeString(
+    PUNICODE_STRING DestinationString, PCUNICODE_STRING SourceString, BOOLEAN AllocateDestinationString);
 
 // ---- Registry
 
 typedef ULONG ACCESS_MASK;
 
 #define KEY_READ 0x20019
+
+// ---- Objects
+
+#define OBJ_KERNEL_HANDLE 0x00000200
+
+// Only pointed to.
+typedef struct _ACCESS_STATE *PACCESS_STATE;
+typedef struct _OBJECT_TYPE *POBJECT_TYPE;
+
+NTSTATUS ObOpenObjectByPointer(
+    PVOID Object, ULONG HandleAttributes, PACCESS_STATE PassedAccessState, ACCESS_MASK DesiredAccess,
+    POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PHANDLE Handle);
+LONG_PTR ObfDereferenceObject(PVOID Object);
+NTSTATUS ZwClose(HANDLE Handle);
+
+// ---- Processes
+
+// Only pointed to.
+typedef struct _KPROCESS *PEPROCESS;
+
+typedef enum _PSCREATEPROCESSNOTIFYTYPE {
+    PsCreateProcessNotifySubsystems = 0,
+} PSCREATEPROCESSNOTIFYTYPE;
+
+LONGLONG PsGetProcessCreateTimeQuadPart(PEPROCESS Process);
+NTSTATUS PsGetProcessExitStatus(PEPROCESS Process);
+ULONGLONG PsGetProcessStartKey(PEPROCESS Process);
+NTSTATUS PsLookupProcessByProcessId(HANDLE ProcessId, PEPROCESS *Process);
+NTSTATUS PsSetCreateProcessNotifyRoutineEx2(
+    PSCREATEPROCESSNOTIFYTYPE NotifyType, PVOID NotifyInformation, BOOLEAN Remove);
+NTSTATUS SeLocateProcessImageName(PEPROCESS Process, PUNICODE_STRING *pImageFileName);
 
 // ---- Drivers and devices
 

@@ -3,6 +3,7 @@
 
 typedef void *PVOID;
 typedef PVOID HANDLE;
+typedef HANDLE *PHANDLE;
 
 typedef char CHAR;
 typedef char CCHAR;
@@ -24,6 +25,7 @@ typedef ULONG *PULONG;
 
 typedef unsigned long long ULONG_PTR;
 typedef ULONG_PTR SIZE_T;
+typedef long long LONG_PTR;
 
 // wchar_t, which C without a C library spells so.
 typedef unsigned short WCHAR;

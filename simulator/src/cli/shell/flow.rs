@@ -6,7 +6,7 @@ use super::outcome::Output;
 use crate::{
     computer::Machine,
     referee::BugCheck,
-    wfp::{Direction, FlowHandle, FlowSpec, Packet, Verdict},
+    wfp::{Direction, FlowHandle, FlowSpec, Owner, Packet, Verdict},
 };
 
 const USAGE: &str = r"usage: flow open out|in tcp|udp|icmp|NUMBER LOCAL REMOTE [pid=N] [path=\device\…]
@@ -134,7 +134,7 @@ fn spec(direction: &str, protocol: &str, local: &str, remote: &str, options: &[&
         "udp" => 17,
         number => number.parse().map_err(|_| format!("'{number}' is no protocol"))?,
     };
-    let mut spec = FlowSpec { pid: None, path: None, direction, protocol, local, remote };
+    let mut spec = FlowSpec { pid: None, path: None, owner: Owner::default(), direction, protocol, local, remote };
     for option in options {
         let no_option = || format!("'{option}' is neither pid= nor path=");
         let (name, value) = option.split_once('=').ok_or_else(no_option)?;

@@ -19,7 +19,14 @@ use std::{
 };
 
 pub use self::outcome::{Exit, Output};
-use crate::{computer::Machine, output::print, service::ServiceError, windows::Options};
+use super::events::EventFile;
+use crate::{
+    computer::Machine,
+    etw::{Event, Session, SessionId},
+    output::print,
+    service::ServiceError,
+    windows::Options,
+};
 
 /// Names the driver's image, as `cargo xtask sim` sets it.
 const IMAGE_VARIABLE: &str = "FLOWTAG_SYS";
@@ -36,6 +43,9 @@ pub struct Args {
     /// Where all randomness comes from
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Write the driver's events to a file, one line of JSON for each
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 impl Args {
@@ -57,6 +67,9 @@ impl Args {
 pub struct Shell {
     machine: Machine,
     arguments: Args,
+    /// The session that gets all events, where they are wanted, and what those of machines before the last restart have got.
+    session: Option<SessionId>,
+    events: Vec<Event>,
     flows: flow::Flows,
     finished: bool,
     told_of_filter: bool,
@@ -68,7 +81,16 @@ impl Shell {
     pub fn new(arguments: Args) -> Self {
         let options = Options { seed: arguments.seed, ..Options::default() };
         let machine = Machine::new(options);
-        Self { machine, arguments, flows: flow::Flows::default(), finished: false, told_of_filter: false }
+        let session = arguments.events.is_some().then(|| listen(&machine));
+        let flows = flow::Flows::default();
+        Self { machine, arguments, session, events: Vec::new(), flows, finished: false, told_of_filter: false }
+    }
+
+    /// The events that the driver has written since this was asked last, if they are wanted.
+    pub fn events(&mut self) -> Vec<Event> {
+        let new = self.session.map_or_else(Vec::new, |session| self.machine.etw().events(session));
+        self.events.extend(new);
+        std::mem::take(&mut self.events)
     }
 
     /// Whether `exit` was typed.
@@ -120,12 +142,19 @@ impl Shell {
         lines.concat()
     }
 
+    fn events_lost(&self) -> u64 {
+        self.session.map_or(0, |session| self.machine.etw().lost(session))
+    }
+
     fn drivers(&self) -> &Path {
         self.arguments.drivers.as_deref().unwrap_or(Path::new("."))
     }
 
     fn restart(&mut self) -> Output {
+        self.events = self.events();
         self.machine = self.machine.restarted();
+        // As a session does that Windows starts itself, an AutoLogger, it is there before the drivers.
+        self.session = self.session.map(|_| listen(&self.machine));
         self.flows = flow::Flows::default();
         let mut output = Output::done("the machine has restarted; no flow is open\n");
         let outcomes = self.machine.start_services();
@@ -152,10 +181,12 @@ impl Shell {
 /// # Errors
 /// When the commands cannot be read, or standard output takes no more.
 pub fn run(arguments: &Args) -> anyhow::Result<ExitCode> {
+    let mut file = arguments.events.as_deref().map(EventFile::create).transpose()?;
     let mut shell = Shell::new(arguments.clone().with_image(env::var_os(IMAGE_VARIABLE)));
     // At a keyboard one sees what failed; a script's caller sees only the exit code.
     if arguments.file.is_none() && io::stdin().is_terminal() {
-        keyboard::attend(&mut shell)?;
+        keyboard::attend(&mut shell, &mut file)?;
+        file.map_or(Ok(()), |file| file.finish(shell.events_lost()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut exit = Exit::Done;
@@ -164,12 +195,19 @@ pub fn run(arguments: &Args) -> anyhow::Result<ExitCode> {
         print(&format!("{PROMPT}{line}\n"))?;
         let output = shell.execute(&line);
         print(&output.text)?;
+        file.as_mut().map_or(Ok(()), |file| file.write(&shell.events()))?;
         exit = exit.max(output.exit);
         if shell.finished() {
             break;
         }
     }
+    file.map_or(Ok(()), |file| file.finish(shell.events_lost()))?;
     Ok(ExitCode::from(exit as u8))
+}
+
+/// Starts a session that gets all events of a machine that has just started.
+fn listen(machine: &Machine) -> SessionId {
+    machine.start_session(Session::default()).expect("nothing has stopped it yet")
 }
 
 const PROMPT: &str = r"C:\>";

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::image::sample;
+use crate::{etw::tests::write_an_event, image::sample};
 
 fn shell() -> Shell {
     Shell::new(Args::default())
@@ -444,4 +444,17 @@ fn exit_ends_the_shell() {
     let mut shell = shell();
     typed(&mut shell, "exit");
     assert!(shell.finished());
+}
+
+#[test]
+fn events_are_had_from_before_and_behind_a_restart_where_they_are_wanted() {
+    for (wanted, expected) in [(true, 2), (false, 0)] {
+        let mut shell = Shell::new(Args { events: wanted.then(|| "unused".into()), ..Args::default() });
+        write_an_event(&shell.machine);
+        shell.execute("restart");
+        write_an_event(&shell.machine);
+
+        assert_eq!(shell.events().len(), expected);
+        assert_eq!(shell.events().len(), 0, "each is told once");
+    }
 }

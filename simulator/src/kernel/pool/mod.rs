@@ -34,7 +34,7 @@ const LARGEST: usize = 4 << 30;
 const POOL_FLAG_UNINITIALIZED: u64 = 0x2;
 pub(crate) const POOL_FLAG_NON_PAGED: u64 = 0x40;
 const POOL_FLAG_NON_PAGED_EXECUTE: u64 = 0x80;
-const POOL_FLAG_PAGED: u64 = 0x100;
+pub(super) const POOL_FLAG_PAGED: u64 = 0x100;
 
 const BAD_POOL_CALLER: u32 = 0xC2;
 const DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL: u32 = 0xD5;
@@ -171,6 +171,17 @@ impl Pool {
     #[must_use]
     pub fn live_blocks(&self) -> Vec<Block> {
         self.table().blocks.values().filter(|block| block.freed_by.is_none()).cloned().collect()
+    }
+
+    /// Whether `address` lies in a live block of paged pool.
+    pub(crate) fn is_paged(&self, address: u64) -> bool {
+        let table = self.table();
+        let near = table.blocks.range(..=address).next_back().map(|(_, block)| block);
+        near.is_some_and(|block| {
+            block.paged
+                && block.freed_by.is_none()
+                && (block.address..block.address + block.size as u64).contains(&address)
+        })
     }
 
     /// The live blocks in words, those of one place and tag together; `None` when there are none.

@@ -23,7 +23,7 @@ use super::{
     },
     layer::{Family, Layer, Point},
     status::{self, Status},
-    traffic::{Direction, FlowSpec, Packet},
+    traffic::{Direction, FlowSpec, Owner, Packet},
 };
 use crate::{
     Machine, Options,
@@ -160,6 +160,7 @@ fn spec() -> FlowSpec {
     FlowSpec {
         pid: Some(4242),
         path: Some(b"p\0\0\0".to_vec()),
+        owner: Owner::default(),
         direction: Direction::Outbound,
         protocol: 6,
         local: "10.0.0.5:50123".parse().unwrap(),

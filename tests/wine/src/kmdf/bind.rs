@@ -1,6 +1,9 @@
 //! `WdfVersionBind` and `WdfVersionUnbind` (KMDF, kmdf/src/librarycommon/fxlibrarycommon.cpp,
 //! `FxLibraryCommonRegisterClient`).
-use core::{ffi::c_void, ptr};
+use core::{
+    ffi::{CStr, c_void},
+    ptr,
+};
 
 use super::{FRAMEWORK, Globals, globals, table};
 use crate::{
@@ -27,11 +30,14 @@ const _: () = assert!(size_of::<BindInfo>() == 48);
 /// The functions of KMDF 1.31 (KMDF, publicinc/wdf/kmdf/1.31/wdffuncenum.h, `WdfFunctionTableNumEntries`).
 pub const FUNCTION_COUNT: usize = 458;
 
+/// What stands in for an import, by somebody else.
+pub type StandIns = fn(&CStr) -> Option<*const ()>;
+
 /// Binds a driver. As it is the first thing that an image does, this is also the place to complete its import table.
 ///
 /// # Safety
 /// The arguments are those of `WdfVersionBind`.
-pub unsafe fn bind(object: *mut DriverObject, info: *mut BindInfo, out: *mut *mut c_void) -> Status {
+pub unsafe fn bind(object: *mut DriverObject, info: *mut BindInfo, out: *mut *mut c_void, others: StandIns) -> Status {
     // SAFETY: the caller's promise.
     let info = unsafe { &*info };
     let [major, minor, _] = info.version;
@@ -56,7 +62,7 @@ pub unsafe fn bind(object: *mut DriverObject, info: *mut BindInfo, out: *mut *mu
     // SAFETY: as above.
     let base = unsafe { (*object).start };
     // SAFETY: the driver's image is loaded: it has called.
-    unsafe { complete_imports(base) };
+    unsafe { complete_imports(base, others) };
     SUCCESS
 }
 
@@ -64,11 +70,11 @@ pub unsafe fn bind(object: *mut DriverObject, info: *mut BindInfo, out: *mut *mu
 ///
 /// # Safety
 /// As for [`image::each_import`].
-unsafe fn complete_imports(base: *mut c_void) {
+unsafe fn complete_imports(base: *mut c_void, others: StandIns) {
     let fault = Fault::wanted();
     let mut armed = false;
-    let visit = |name: &core::ffi::CStr, slot: *mut usize| {
-        if let Some(function) = missing::stand_in(name) {
+    let visit = |name: &CStr, slot: *mut usize| {
+        if let Some(function) = missing::stand_in(name).or_else(|| others(name)) {
             // SAFETY: an import's slot, of a driver that is just starting.
             unsafe { image::replace(slot, function as usize) };
         }

@@ -1,7 +1,7 @@
 //! Flows.
 use core::net::SocketAddr;
 
-use super::list::List;
+use crate::list::List;
 use crate::text::Text;
 
 /// A flow of the script.

@@ -8,7 +8,6 @@ mod classify;
 mod contexts;
 mod flow;
 mod layer;
-mod list;
 mod management;
 mod script;
 
@@ -22,14 +21,14 @@ pub use management::{
 };
 pub use script::act;
 
-use crate::{complain, lock::Lock};
+use crate::{complain, list::List, lock::Lock};
 
 /// Everything that the platform knows.
 struct Platform {
     service: bfe::Service,
     management: management::Management,
-    callouts: list::List<callouts::Registered, 16>,
-    flows: list::List<flow::Flow, 32>,
+    callouts: List<callouts::Registered, 16>,
+    flows: List<flow::Flow, 32>,
     /// Run-time ids and flow handles come from here.
     numbers: u32,
     /// Whether Associate answers `STATUS_SUCCESS` for a flow that has a context, and keeps the old one: its sibling
@@ -40,8 +39,8 @@ struct Platform {
 static PLATFORM: Lock<Platform> = Lock::new(Platform {
     service: bfe::Service::new(),
     management: management::Management::new(),
-    callouts: list::List::new(),
-    flows: list::List::new(),
+    callouts: List::EMPTY,
+    flows: List::EMPTY,
     numbers: 0x100,
     folds: false,
 });

@@ -1,8 +1,8 @@
 //! Acts out the lines of a script between a start and a stop (tests/hosts/README.md says what they mean).
 use core::net::SocketAddr;
 
-use super::{PLATFORM, bfe, classify, contexts, flow::Flow, list::List};
-use crate::{complain, nt::UnicodeString, text::Text, utf16};
+use super::{PLATFORM, bfe, classify, contexts, flow::Flow};
+use crate::{complain, list::List, nt::UnicodeString, processes, text::Text, utf16};
 
 /// The lines to act out.
 const FILE: UnicodeString = utf16!("\\??\\C:\\flowtag\\script");
@@ -38,6 +38,13 @@ fn act_line(line: &str) -> Option<()> {
             "start" => bfe::start()?,
             _ => return None,
         },
+        "begin" => {
+            let (pid, parent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            // A path may have blanks in it, and these came apart.
+            let path = line.splitn(4, ' ').nth(3)?;
+            processes::begin(pid, parent, path)?;
+        }
+        "exit" => processes::exit(words.next()?.parse().ok()?)?,
         "end" => {
             let name = words.next()?;
             let mut flow = PLATFORM.with(|platform| platform.flows.take(|flow| flow.name.as_str() == name))?;
@@ -66,7 +73,7 @@ fn new_flow<'a>(outbound: bool, mut words: impl Iterator<Item = &'a str>) -> Opt
     let remote = words.next()?.parse().ok()?;
     let pid = words.next()?.parse().ok()?;
     let path = Text::of(words.next()?);
-    Some(Flow { name, handle: 0, outbound, protocol, local, remote, pid, path, contexts: List::new() })
+    Some(Flow { name, handle: 0, outbound, protocol, local, remote, pid, path, contexts: List::EMPTY })
 }
 
 fn authorize_new(mut flow: Flow) {

@@ -20,8 +20,8 @@ use crate::floors::{attributes, is_for_tests};
 const BUILD: [&str; 7] = [".cargo", "Cargo.lock", "Cargo.toml", "build", "build.rs", "open-wdk", "rust-toolchain.toml"];
 /// What scenarios and tests of the image share.
 const SUITE: [&str; 4] = ["simulator", "tests/Cargo.toml", "tests/data", "tests/src"];
-/// The driver's source, with its unit tests, and the page that these look into.
-const UNITS: [&str; 2] = ["docs/traces.md", "src"];
+/// The driver's source, with its unit tests, and the pages that these look into.
+const UNITS: [&str; 3] = ["docs/events.md", "docs/traces.md", "src"];
 /// The bindings, and the facts that they are held against.
 const BINDINGS: [&str; 3] = ["src", "tests/build", "tests/data"];
 /// What the driver's source runs on, on this machine.
@@ -137,6 +137,7 @@ mod tests {
             "Cargo.lock",
             "Cargo.toml",
             "build.rs",
+            "docs/events.md",
             "docs/traces.md",
             "rust-toolchain.toml",
             "tests/Cargo.toml",

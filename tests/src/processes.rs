@@ -1,0 +1,3 @@
+//! The processes that flows may belong to.
+#[path = "../../src/processes/table.rs"]
+pub mod table;
