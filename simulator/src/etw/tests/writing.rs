@@ -24,7 +24,7 @@ fn a_consumer_gets_what_was_written() {
     assert_eq!(event.time, driver.machine.clock().system_time());
     assert_eq!(
         json::line(event),
-        r#"{"timestamp":"1601-01-01T00:01:00.0000000Z","provider":"test","event":"Hello","level":4,"opcode":2,"#
+        r#"{"timestamp":"2026-11-29T07:00:00.0000000Z","provider":"test","event":"Hello","level":4,"opcode":2,"#
             .to_owned()
             + r#""keyword":"0x8000000000000001","fields":{"Number":258}}"#
     );

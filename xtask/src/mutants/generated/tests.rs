@@ -45,7 +45,8 @@ impl<'ast> Visit<'ast> for UnsafeFunctions {
 #[test]
 fn every_file_of_the_driver_is_broken() {
     let Everything { texts, mutations } = &*OURS;
-    for file in texts.keys().filter(|file| *file != "src/wfp/mod.rs") {
+    // These have no function and no constant.
+    for file in texts.keys().filter(|file| !["src/wfp/mod.rs", "src/details.rs"].contains(&file.as_str())) {
         assert!(mutations.iter().any(|mutation| mutation.file == *file), "nothing is made of {file}");
     }
 }
