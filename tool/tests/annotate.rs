@@ -215,7 +215,8 @@ fn each_section_tells_of_its_processes_and_has_its_own_interfaces() {
 
 #[test]
 fn a_section_that_says_how_long_it_is_does_so_no_longer() {
-    let mut capture = Capture { bytes: Vec::new(), ..Capture::new(Order::Big, RAW) };
+    let mut capture = Capture::new(Order::Big, RAW);
+    capture.bytes.clear();
     capture.section(Order::Big, 20);
     capture.interface(RAW, &[]);
     assert_eq!(annotated(&capture.bytes, &talk()).blocks()[0], Block::Section(-1));
