@@ -4,6 +4,7 @@
 use super::metadata::{
     self, ASCII, FILETIME, Field, HEX64, NTSTATUS, PID, SID, SOCKET_ADDRESS, U8, U32, U64, UTF16, event, event_length,
 };
+use crate::totals::EVENT_FIELDS;
 
 /// The provider's name; its id follows from it ([`super::provider`]).
 const NAME: &str = "flowtag";
@@ -97,6 +98,17 @@ const PACKET: &[Field] =
 
 const STEP: &[Field] = &[("Step", ASCII), ("Status", NTSTATUS)];
 
+/// Those of the `totals` line.
+const TOTALS: &[Field] = &{
+    let mut fields = [("", U64); EVENT_FIELDS.len()];
+    let mut number = 0;
+    while number < fields.len() {
+        fields[number].0 = EVENT_FIELDS[number];
+        number += 1;
+    }
+    fields
+};
+
 macro_rules! event {
     ($name:literal, $level:expr, $keyword:expr, $($group:expr),+) => {{
         const GROUPS: &[&[Field]] = &[$($group),+];
@@ -123,25 +135,7 @@ pub static EVENTS: [Event; 12] = [
     event!("Retrying", level::INFORMATION, keyword::DRIVER, STEP),
     event!("Lost", level::WARNING, keyword::DRIVER, &[("Kind", ASCII), ("Status", NTSTATUS)]),
     event!("Stopping", level::INFORMATION, keyword::DRIVER, &[("LiveFlows", U32)]),
-    event!(
-        "Totals",
-        level::INFORMATION,
-        keyword::DRIVER,
-        &[
-            ("Opened", U64),
-            ("Closed", U64),
-            ("Evicted", U64),
-            ("Untracked", U64),
-            ("ReauthSkipped", U64),
-            ("AllocFailed", U64),
-            ("AssociateFailed", U64),
-            ("AlreadyTagged", U64),
-            ("Busy", U64),
-            ("Gone", U64),
-            ("Unnamed", U64),
-            ("Blocked", U64),
-        ]
-    ),
+    event!("Totals", level::INFORMATION, keyword::DRIVER, TOTALS),
 ];
 
 /// Which events are wanted, a bit for each in the order of [`Id`].

@@ -31,11 +31,13 @@ pub struct Provider {
 
 impl Provider {
     /// Whether anybody wants such an event.
+    #[must_use]
     pub const fn enabled(&self, _level: Level, _keyword: u64) -> bool {
         true
     }
 
     /// Its metadata.
+    #[must_use]
     pub const fn raw_meta(&self) -> &[u8] {
         self.metadata
     }
@@ -51,11 +53,13 @@ pub mod _internal {
     ///
     /// # Safety
     /// Never unsafe here.
+    #[must_use]
     pub const unsafe fn provider_new(metadata: &'static [u8], id: &Guid) -> Provider {
         Provider { metadata, id: *id }
     }
 
     /// Keeps an event.
+    #[must_use]
     pub fn provider_write_transfer(
         _provider: &Provider,
         descriptor: &EventDescriptor,
@@ -399,7 +403,8 @@ fn the_event_of_the_totals_is_as_microsofts_crate_writes_it() {
         u64("Busy", &0),
         u64("Gone", &0),
         u64("Unnamed", &0),
-        u64("Blocked", &2)
+        u64("Blocked", &2),
+        u64("Unlisted", &0)
     );
     assert_eq!(ours(Id::Totals, &[], |payload| fields::totals(payload, &totals)), microsofts());
 }

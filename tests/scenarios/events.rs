@@ -332,6 +332,22 @@ fn a_session_that_was_there_first_hears_the_drivers_whole_life() {
 }
 
 #[test]
+fn the_event_of_the_totals_has_those_of_the_line_in_their_order() {
+    let (rig, session) = heard(INFORMATION, DRIVER);
+    rig.close(rig.open(&outbound()));
+    rig.open(&outbound());
+    // Nobody's, so that not all but the first two are zero.
+    rig.open(&FlowSpec { pid: None, ..outbound() });
+    rig.stop();
+    let event = only(&rig.events(session), "Totals");
+    let fields = fields(&event).into_iter().map(|(name, value)| (name.to_lowercase(), value.number().unwrap()));
+    let line = rig.lines_of("totals").pop().unwrap();
+    let line = line.split(' ').filter_map(|field| field.split_once('='));
+    let line = line.map(|(name, number)| (name.replace('_', ""), number.parse().unwrap()));
+    assert_eq!(fields.collect::<Vec<_>>(), line.collect::<Vec<(String, u64)>>());
+}
+
+#[test]
 fn a_start_that_fails_has_an_event_with_step_and_status() {
     let rig = Rig::installed(&[]);
     let session = rig.listen(2, DRIVER);
