@@ -57,7 +57,7 @@ fn annotated_with(capture: &[u8], events: &[Told], comments: bool) -> Annotated 
     let table = Table::new(lives, TOLERANCE);
     let (mut bytes, mut summary) = (Vec::new(), Summary::default());
     let mut input = flowtag_tool::capture::Capture::new(capture).expect("it is a capture");
-    let ended = annotate(&mut input, &mut bytes, &table, Options { comments }, &mut summary, |_| {});
+    let ended = annotate(&mut input, &mut bytes, &table, Options { comments, processes: true }, &mut summary, |_| {});
     Annotated { bytes, summary, error: ended.err().map(|error| error.to_string()).unwrap_or_default() }
 }
 

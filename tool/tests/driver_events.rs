@@ -203,8 +203,9 @@ fn each_total_is_read_at_its_place() {
     totals.opened.count();
     totals.blocked.count();
     totals.blocked.count();
+    totals.unlisted.count();
     let Event::Totals(read) = read(Id::Totals, |payload| fields::totals(payload, &totals), &[]) else {
         panic!("they are totals");
     };
-    assert_eq!((read.opened, read.closed, read.unnamed, read.blocked), (1, 0, 0, 2));
+    assert_eq!((read.opened, read.closed, read.blocked, read.unlisted), (1, 0, 2, 1));
 }

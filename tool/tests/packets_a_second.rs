@@ -65,7 +65,7 @@ fn fastest(table: &Table, folder: &Path) -> Duration {
         let mut summary = Summary::default();
         let start = Instant::now();
         let mut input = flowtag_tool::capture::Capture::new(input).expect("it is a capture");
-        annotate(&mut input, &mut output, table, Options { comments: true }, &mut summary, |_| {})
+        annotate(&mut input, &mut output, table, Options { comments: true, processes: true }, &mut summary, |_| {})
             .expect("it is whole");
         output.flush().expect("there is room");
         let took = start.elapsed();

@@ -31,6 +31,8 @@ pub use summary::Summary;
 pub struct Options {
     /// Each packet gets a comment, for readers that know no better.
     pub comments: bool,
+    /// Each process is told of in a block of its own.
+    pub processes: bool,
 }
 
 /// Why it went no further.
@@ -61,6 +63,7 @@ pub fn annotate<R: Read>(
     let mut annotator = Annotator {
         joiner: Joiner::new(table),
         marks: Marks::new(table.owners(), options.comments),
+        processes: options.processes,
         section: Section::default(),
         scratch: Vec::new(),
     };
@@ -75,6 +78,7 @@ pub fn annotate<R: Read>(
 struct Annotator<'a> {
     joiner: Joiner<'a>,
     marks: Marks<'a>,
+    processes: bool,
     section: Section,
     scratch: Vec<u8>,
 }
@@ -136,7 +140,7 @@ impl Annotator<'_> {
             }
         };
         summary.joined += 1;
-        if self.section.written.insert(owner) && !self.section.told.contains(&identity(self.joiner.process(owner))) {
+        if self.processes && self.section.lacks(owner, self.joiner.process(owner)) {
             output.write_all(self.marks.process_information(owner, block.order))?;
         }
         self.scratch.clear();
@@ -145,9 +149,11 @@ impl Annotator<'_> {
     }
 }
 
-/// What tells a process from others with its id in a file.
-fn identity(process: &Process) -> (u32, Option<u64>) {
-    (process.id, marks::start_time(process))
+impl Section {
+    /// Whether nothing tells of this process yet; from now on something does.
+    fn lacks(&mut self, owner: OwnerId, process: &Process) -> bool {
+        self.written.insert(owner) && !self.told.contains(&(process.id, marks::start_time(process)))
+    }
 }
 
 /// A section header that leaves open how long the section is: blocks are going to be added.

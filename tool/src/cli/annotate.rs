@@ -50,6 +50,9 @@ pub(super) struct Args {
     /// No comments: only what Wireshark's development line reads
     #[arg(long)]
     no_comments: bool,
+    /// No block for each process: Wireshark shows it as a frame of its own, up to and with 4.0 at least
+    #[arg(long)]
+    no_process_blocks: bool,
     /// Say nothing of how it went, unless something is wrong
     #[arg(long, short)]
     quiet: bool,
@@ -78,7 +81,7 @@ pub(super) fn run(arguments: &Args) -> Result<Outcome> {
     let mut written = BufWriter::with_capacity(1 << 20, create(arguments)?);
     let bar = bar(size, arguments.quiet);
     let mut summary = Summary::default();
-    let options = Options { comments: !arguments.no_comments };
+    let options = Options { comments: !arguments.no_comments, processes: !arguments.no_process_blocks };
     let mut next = 0;
     let ended = annotate(&mut capture, &mut written, &table, options, &mut summary, |offset| {
         if offset >= next {

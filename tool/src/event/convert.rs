@@ -203,6 +203,7 @@ impl Taker<'_> {
             gone: take!(self, gone, "Gone"),
             unnamed: take!(self, unnamed, "Unnamed"),
             blocked: take!(self, blocked, "Blocked"),
+            unlisted: take!(self, unlisted, "Unlisted"),
         })
     }
 
@@ -274,6 +275,7 @@ fn totals_fields(totals: &Totals) -> Fields {
         gone: Some(totals.gone),
         unnamed: Some(totals.unnamed),
         blocked: Some(totals.blocked),
+        unlisted: Some(totals.unlisted),
         ..Fields::default()
     }
 }

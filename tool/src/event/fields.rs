@@ -80,4 +80,5 @@ fields! {
     gone: u64 = "Gone",
     unnamed: u64 = "Unnamed",
     blocked: u64 = "Blocked",
+    unlisted: u64 = "Unlisted",
 }

@@ -203,6 +203,7 @@ pub struct Totals {
     pub gone: u64,
     pub unnamed: u64,
     pub blocked: u64,
+    pub unlisted: u64,
 }
 
 impl Event {

@@ -262,6 +262,7 @@ impl<'a> Words<'a> {
             gone: self.number("gone")?,
             unnamed: self.number("unnamed")?,
             blocked: self.number("blocked")?,
+            unlisted: self.number("unlisted")?,
         })
     }
 }
