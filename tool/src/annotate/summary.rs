@@ -40,7 +40,8 @@ impl fmt::Display for Summary {
     /// One line. What is the rule is always told, what is the exception if there was one.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { packets, joined, unknown, ambiguous, .. } = self;
-        write!(formatter, "{packets} packets: {joined} joined, {unknown} unknown, {ambiguous} ambiguous")?;
+        let noun = if *packets == 1 { "packet" } else { "packets" };
+        write!(formatter, "{packets} {noun}: {joined} joined, {unknown} unknown, {ambiguous} ambiguous")?;
         for (count, what) in [
             (self.unread, "not IP"),
             (self.already, "annotated before"),

@@ -9,8 +9,8 @@ use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
-  flowtag completions bash > ~/.local/share/bash-completion/completions/flowtag
-  flowtag completions powershell >> $PROFILE";
+  flowtag completions bash > flowtag.bash
+  flowtag completions powershell > flowtag.ps1";
 
 /// Write what a shell needs to complete this program's commands and options.
 #[derive(Debug, clap::Args)]
