@@ -47,7 +47,7 @@ impl<R: Read> Blocks<R> {
         let order = self.order;
         let kind = order.u32([k0, k1, k2, k3]);
         let length = order.u32([l0, l1, l2, l3]);
-        if !(SHORTEST..=LONGEST).contains(&length) || length % 4 != 0 {
+        if !(SHORTEST..=LONGEST).contains(&length) || !length.is_multiple_of(4) {
             return Err(damaged(format!("says that it has {length} bytes")));
         }
         let size = length as usize;

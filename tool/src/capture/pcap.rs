@@ -81,7 +81,7 @@ impl<R: Read> Records<R> {
         let packet = &self.window.take(size)[RECORD..];
         self.block.clear();
         begin(&mut self.block, order, kind::ENHANCED_PACKET);
-        for number in [0, (units >> 32) as u32, units as u32, captured, original] {
+        for number in [0, (units >> 32) as u32, (units & 0xffff_ffff) as u32, captured, original] {
             self.block.extend(order.bytes32(number));
         }
         self.block.extend(packet);
@@ -110,7 +110,7 @@ fn section(order: Order) -> Vec<u8> {
 fn interface(order: Order, link_type: u32, snap_length: u32, resolution: u8) -> Vec<u8> {
     let mut block = Vec::new();
     begin(&mut block, order, kind::INTERFACE);
-    block.extend(order.bytes16(link_type as u16));
+    block.extend(order.bytes16((link_type & 0xffff) as u16));
     block.extend(order.bytes16(0));
     block.extend(order.bytes32(snap_length));
     append(&mut block, order, IF_TSRESOL, &[resolution]);

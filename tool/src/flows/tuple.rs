@@ -75,10 +75,16 @@ impl Tuple {
         // Type and code are no ends' own: whichever way the message goes, they stay in their order.
         let [one, two] = if swapped && !is_icmp { [ports[1], ports[0]] } else { ports };
         let last = u64::from(one) | u64::from(two) << 16 | u64::from(self.protocol) << 32;
-        let words = |address: u128| [(address >> 64) as u64, address as u64];
         let ([a, b], [c, d]) = (words(first), words(second));
         (Key([a, b, c, d, last]), swapped)
     }
+}
+
+/// Its upper and its lower half.
+fn words(address: u128) -> [u64; 2] {
+    let bytes = address.to_be_bytes();
+    let halves = bytes.as_chunks().0;
+    [u64::from_be_bytes(halves[0]), u64::from_be_bytes(halves[1])]
 }
 
 /// An IPv4 address has the number of the IPv6 address that stands for it.

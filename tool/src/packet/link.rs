@@ -16,7 +16,7 @@ const LINUX_SLL2: u16 = 276;
 mod ether_type {
     pub const IPV4: u16 = 0x0800;
     pub const IPV6: u16 = 0x86dd;
-    /// 802.1Q, 802.1ad, and what was used for QinQ before there was that.
+    /// 802.1Q, 802.1ad, and what was used for two tags before there was that.
     pub const VLANS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 }
 

@@ -98,7 +98,7 @@ impl<'a> Events<'a> {
         &self.name
     }
 
-    fn wrong(&self, why: impl ToString) -> Unreadable {
+    fn wrong(&self, why: &impl ToString) -> Unreadable {
         Unreadable::Line { name: self.name.clone(), line: self.number, why: why.to_string() }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Events<'a> {
             let line = match self.lines.next_line() {
                 Ok(Some(line)) => line,
                 Ok(None) => return self.end(),
-                Err(NoLine::TooLong) => return Err(self.wrong(NoLine::TooLong)),
+                Err(NoLine::TooLong) => return Err(self.wrong(&NoLine::TooLong)),
                 Err(NoLine::Io(error)) => {
                     self.ended = true;
                     return Err(Unreadable::Source { name: self.name.clone(), error });
@@ -127,7 +127,7 @@ impl<'a> Events<'a> {
                 Reader::Trace(reader) => reader.read(line).map_err(|why| why.to_string()),
                 Reader::Unknown => Ok(None),
             };
-            if let Some(told) = read.map_err(|why| self.wrong(why))? {
+            if let Some(told) = read.map_err(|why| self.wrong(&why))? {
                 return Ok(Some(told));
             }
         }

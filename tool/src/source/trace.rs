@@ -88,7 +88,7 @@ impl Reader {
             "load" => Event::LoadFailed(words.step()?),
             "lost" => Event::Lost(Lost {
                 kind: words.get("first")?.to_owned(),
-                status: words.get("status").map_or(Ok(0), |status| words.status(status))?,
+                status: words.get("status").map_or(Ok(0), status)?,
             }),
             "stopping" => Event::Stopping { live_flows: words.number("live")? },
             "totals" => Event::Totals(words.totals()?),
@@ -240,12 +240,7 @@ impl<'a> Words<'a> {
     }
 
     fn step(&self) -> Result<Step, NoLine> {
-        Ok(Step { step: self.get("step")?.to_owned(), status: self.status(self.get("status")?)? })
-    }
-
-    fn status(&self, text: &str) -> Result<u32, NoLine> {
-        let status = text.parse().ok().and_then(|Hex(number)| u32::try_from(number).ok());
-        status.ok_or_else(|| wrong("status", text))
+        Ok(Step { step: self.get("step")?.to_owned(), status: status(self.get("status")?)? })
     }
 
     fn totals(&self) -> Result<Totals, NoLine> {
@@ -265,6 +260,11 @@ impl<'a> Words<'a> {
             unlisted: self.number("unlisted")?,
         })
     }
+}
+
+fn status(text: &str) -> Result<u32, NoLine> {
+    let status = text.parse().ok().and_then(|Hex(number)| u32::try_from(number).ok());
+    status.ok_or_else(|| wrong("status", text))
 }
 
 fn wrong(field: &'static str, value: &str) -> NoLine {

@@ -27,7 +27,7 @@ pub enum Value {
     Nothing,
 }
 
-impl<'de> IntoDeserializer<'de, value::Error> for Value {
+impl IntoDeserializer<'_, value::Error> for Value {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
