@@ -53,7 +53,9 @@ impl Annotated {
 
 fn annotated_with(capture: &[u8], events: &[Told], comments: bool) -> Annotated {
     let mut lives = Lives::default();
-    events.iter().for_each(|told| lives.hear(told));
+    for told in events {
+        lives.hear(told);
+    }
     let table = Table::new(lives, TOLERANCE);
     let (mut bytes, mut summary) = (Vec::new(), Summary::default());
     let mut input = flowtag_tool::capture::Capture::new(capture).expect("it is a capture");
@@ -333,7 +335,8 @@ fn packets_that_are_not_ip_and_links_that_are_not_read_are_counted() {
 fn a_list_of_options_without_an_end_gets_one() {
     let mut capture = Capture::new(Order::Little, RAW);
     let packet = udp(LOCAL, REMOTE);
-    let numbers = [0, (made::BEGIN >> 32) as u32, made::BEGIN as u32, 35, 35];
+    let [high, low] = made::halves(made::BEGIN);
+    let numbers = [0, high, low, 35, 35];
     let mut body: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
     body.extend([packet.as_slice(), &[0], b"\x01\0\x04\0note"].concat());
     capture.block(6, &body);

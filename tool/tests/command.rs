@@ -53,7 +53,7 @@ impl Desk {
             open(0, flow(1, 7, LOCAL, REMOTE)),
             open(1000, flow(2, 8, "10.0.0.5:50124", REMOTE)),
             close(5_000_000, flow(1, 7, LOCAL, REMOTE)),
-            Told { time: made::after(6_000_000), event: Event::Stopping { live_flows: 1 } },
+            Told { time: Some(made::after(6_000_000)), event: Event::Stopping { live_flows: 1 } },
         ];
         let desk = Self { folder: tempfile::tempdir().expect("a folder"), flows: jsonl(&events) };
         let mut capture = Capture::new(Order::Little, RAW);

@@ -19,17 +19,14 @@ fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut capture = Capture::new(Order::Little, RAW);
     capture.packet(10, &udp(LOCAL, REMOTE));
-    let pcap = [
-        [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 65_535, RAW.into()].map(u32::to_le_bytes).as_flattened(),
-        [1_764_488_751_u32, 10, 35, 35].map(u32::to_le_bytes).as_flattened(),
-        &udp(LOCAL, REMOTE),
-    ];
+    let header = [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 65_535, RAW.into(), 1_764_488_751, 10, 35, 35];
+    let pcap = [header.map(u32::to_le_bytes).as_flattened(), &udp(LOCAL, REMOTE)].concat();
     let events = jsonl(&[open(0, flow(1, 7, LOCAL, REMOTE)), close(5_000_000, flow(1, 7, LOCAL, REMOTE))]);
     let lines = "1\t0.00000000\tflowtag: open flow=0x1 pid=7 dir=out proto=udp 10.0.0.5:50123 -> 93.184.216.34:53 origin=new \
                  start=- key=- ppid=- svc=- path=a.exe\r\n";
     for (name, contents) in [
         ("traffic.pcapng", capture.bytes),
-        ("old.pcap", pcap.concat()),
+        ("old.pcap", pcap),
         ("flows.jsonl", fs::read(events.path()).expect("they are there")),
         ("dbgview.log", lines.as_bytes().to_vec()),
     ] {

@@ -40,7 +40,7 @@ fn address(number: u32) -> String {
 fn capture(flows: u32) -> Vec<u8> {
     let mut capture = Capture::new(Order::Little, ETHERNET);
     for number in 0..PACKETS {
-        let flow = (u64::from(number) * 2_654_435_761 % u64::from(flows)) as u32;
+        let flow = number.wrapping_mul(2_654_435_761) % flows;
         let mut packet = ethernet(&udp(&address(flow), REMOTE));
         packet.resize(BYTES, 0);
         capture.packet(u64::from(number), &packet);

@@ -46,8 +46,12 @@ fn told(handle: usize, made: &Made) -> Told {
     Told { time: Some(Time(made.opened + made.lived)), event: Event::FlowClose(flow, traffic, Why::Ended) }
 }
 
+/// Nobody, and several, among process ids.
+const NOBODY: u32 = 0;
+const SEVERAL: u32 = u32::MAX;
+
 /// The rule: of the flows that live at the time, and if there are none of those that nearly do, all have to be one process's.
-fn expected(all: &[Made], port: u16, mirrored: bool, time: u64) -> Option<Option<u32>> {
+fn expected(all: &[Made], port: u16, mirrored: bool, time: u64) -> u32 {
     let within = |tolerance: u64| {
         let mut pids: Vec<u32> = all
             .iter()
@@ -66,9 +70,9 @@ fn expected(all: &[Made], port: u16, mirrored: bool, time: u64) -> Option<Option
         pids = within(TOLERANCE);
     }
     match pids[..] {
-        [] => None,
-        [pid] => Some(Some(pid)),
-        _ => Some(None),
+        [] => NOBODY,
+        [pid] => pid,
+        _ => SEVERAL,
     }
 }
 
@@ -83,15 +87,17 @@ proptest! {
             .map(|(port, mirrored, pid, opened, lived)| Made { port, mirrored, pid, opened, lived })
             .collect();
         let mut lives = Lives::default();
-        flows.iter().enumerate().for_each(|(handle, made)| lives.hear(&told(handle, made)));
+        for (handle, made) in flows.iter().enumerate() {
+            lives.hear(&told(handle, made));
+        }
         let table = Table::new(lives, TOLERANCE);
         for (port, mirrored, time) in asked {
             let (source, destination) = ends(port, mirrored);
             let sides = table.at(&Tuple { protocol: TCP, source, destination }, Time(time));
             let answered = |answer| match answer {
-                Answer::Nobody => None,
-                Answer::Owner(id) => Some(Some(table.owners().get(id).id)),
-                Answer::Several => Some(None),
+                Answer::Nobody => NOBODY,
+                Answer::Owner(id) => table.owners().get(id).id,
+                Answer::Several => SEVERAL,
             };
             prop_assert_eq!(answered(sides.source), expected(&flows, port, mirrored, time));
             prop_assert_eq!(answered(sides.destination), expected(&flows, port, !mirrored, time));

@@ -51,9 +51,16 @@ fn rundown(milliseconds: u64, lived: u64, flow: Flow) -> Told {
     Told { time: Some(at(milliseconds)), event: Event::FlowRundown(flow, traffic(lived)) }
 }
 
-fn table(events: &[Told]) -> Table {
+fn heard(events: &[Told]) -> Lives {
     let mut lives = Lives::default();
-    events.iter().for_each(|told| lives.hear(told));
+    for told in events {
+        lives.hear(told);
+    }
+    lives
+}
+
+fn table(events: &[Told]) -> Table {
+    let lives = heard(events);
     Table::new(lives, TOLERANCE)
 }
 
@@ -170,8 +177,7 @@ fn a_flow_that_is_told_twice_in_any_order_is_one() {
     for events in
         [[open(1000, flow(1, 7)), rundown(1001, 1, flow(1, 7))], [rundown(1001, 1, flow(1, 7)), open(1000, flow(1, 7))]]
     {
-        let mut lives = Lives::default();
-        events.iter().for_each(|told| lives.hear(told));
+        let mut lives = heard(&events);
         lives.hear(&close(2000, 1000, flow(1, 7)));
         assert_eq!(lives.all().len(), 1);
         assert_eq!((lives.all()[0].opened, lives.all()[0].closed), (at(1000), at(2000)));

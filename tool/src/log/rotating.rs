@@ -109,7 +109,9 @@ mod tests {
     fn written(largest: Option<u64>, kept: u32, head: &str, lines: &[&str]) -> Vec<(String, String)> {
         let folder = tempfile::tempdir().unwrap();
         let mut file = Rotating::open(&folder.path().join("log"), largest, kept, head.into()).unwrap();
-        lines.iter().for_each(|line| file.write(line).unwrap());
+        for line in lines {
+            file.write(line).unwrap();
+        }
         texts(folder.path())
     }
 

@@ -57,7 +57,8 @@ impl Capture {
 
     pub fn packet_with(&mut self, interface: u32, time: u64, data: &[u8], options: &[(u16, &[u8])]) {
         let length = u32::try_from(data.len()).unwrap();
-        let numbers = [interface, (time >> 32) as u32, time as u32, length, length + 1000];
+        let [high, low] = halves(time);
+        let numbers = [interface, high, low, length, length + 1000];
         let mut body: Vec<u8> = numbers.into_iter().flat_map(|number| self.u32(number)).collect();
         body.extend(filled(data));
         body.extend(self.options(options));
@@ -96,6 +97,11 @@ impl Capture {
         }
         bytes
     }
+}
+
+/// The upper and the lower half of a number.
+pub fn halves(number: u64) -> [u32; 2] {
+    [(number >> 32) as u32, (number & 0xffff_ffff) as u32]
 }
 
 /// Filled up to a multiple of four.
@@ -170,16 +176,16 @@ pub fn flow(handle: u64, pid: u32, local: &str, remote: &str) -> Flow {
 }
 
 /// So many microseconds after the beginning.
-pub fn after(microseconds: u64) -> Option<Time> {
-    Some(Time::from_unix_nanoseconds(i128::from(BEGIN + microseconds) * 1000))
+pub fn after(microseconds: u64) -> Time {
+    Time::from_unix_nanoseconds(i128::from(BEGIN + microseconds) * 1000)
 }
 
 pub fn open(microseconds: u64, flow: Flow) -> Told {
-    Told { time: after(microseconds), event: Event::FlowOpen(flow) }
+    Told { time: Some(after(microseconds)), event: Event::FlowOpen(flow) }
 }
 
 pub fn close(microseconds: u64, flow: Flow) -> Told {
-    Told { time: after(microseconds), event: Event::FlowClose(flow, Traffic::default(), Why::Ended) }
+    Told { time: Some(after(microseconds)), event: Event::FlowClose(flow, Traffic::default(), Why::Ended) }
 }
 
 /// A file of JSON Lines with these events.
