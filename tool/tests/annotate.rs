@@ -304,7 +304,7 @@ fn on_loopback_the_side_that_is_known_is_the_owner() {
 fn all_fragments_of_a_datagram_are_its_owners_once_the_first_was_seen() {
     let more = 0x2000;
     let mut capture = Capture::new(Order::Little, RAW);
-    for (identification, flags_and_offset) in [(1, more | 100), (1, more), (1, more | 100), (1, 200), (2, 200)] {
+    for (identification, flags_and_offset) in [(1, more | 0x64), (1, more), (1, more | 0x64), (1, 0xc8), (2, 0xc8)] {
         capture.packet(10, &fragment(udp(LOCAL, REMOTE), identification, flags_and_offset));
     }
     let annotated = annotated(&capture.bytes, &talk());

@@ -124,7 +124,7 @@ const TRAFFIC: Traffic =
 
 #[test]
 fn a_flow_that_opens_is_read_as_the_driver_writes_it() {
-    let event = read_flow(Id::FlowOpen, &tag(), |payload, told| fields::flow_open(payload, told));
+    let event = read_flow(Id::FlowOpen, &tag(), fields::flow_open);
     assert_eq!(event, Event::FlowOpen(flow()));
 }
 
@@ -135,7 +135,7 @@ fn a_flow_of_ipv6_is_read_as_the_driver_writes_it() {
         port: Given::number(53),
     };
     let tag = Tag { local: end(2), remote: end(3), family: Family::V6, ..tag() };
-    let event = read_flow(Id::FlowOpen, &tag, |payload, told| fields::flow_open(payload, told));
+    let event = read_flow(Id::FlowOpen, &tag, fields::flow_open);
     let flow = event.flow().expect("a flow");
     assert_eq!((flow.local, flow.remote), ("[fe80::2]:53".parse().unwrap(), "[fe80::3]:53".parse().unwrap()));
 }
@@ -144,7 +144,7 @@ fn a_flow_of_ipv6_is_read_as_the_driver_writes_it() {
 fn what_windows_did_not_tell_is_zero() {
     let nowhere = Endpoint { address: Address::Unknown, port: Given::NOTHING };
     let tag = Tag { local: nowhere, remote: nowhere, protocol: Given::NOTHING, ..tag() };
-    let event = read_flow(Id::FlowOpen, &tag, |payload, told| fields::flow_open(payload, told));
+    let event = read_flow(Id::FlowOpen, &tag, fields::flow_open);
     let flow = event.flow().expect("a flow");
     assert_eq!(
         (flow.protocol, flow.local, flow.remote),
