@@ -74,7 +74,7 @@ fn padded(line: &mut Line, number: u64, digits: u32) {
 mod tests {
     use super::*;
 
-    /// 1 January 1970 (Win32, "Converting a time_t value to a FILETIME").
+    /// 1 January 1970 (Win32, "Converting a `time_t` value to a FILETIME").
     const UNIX: u64 = 116_444_736_000_000_000;
 
     fn written(time: u64) -> String {

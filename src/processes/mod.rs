@@ -164,11 +164,11 @@ unsafe extern "C" fn changed(process: PEPROCESS, pid: HANDLE, created: *const PS
     // SAFETY: as above.
     let process = unsafe { look::at(process, pid, key, parent) };
     let outcome = PROCESSES.lock().insert(process, created.is_none());
-    count(outcome);
+    count(&outcome);
 }
 
-/// Counts a process that found no room, and says so once. What is dropped here must not be dropped under the lock.
-fn count(outcome: Inserted<StoredPath>) {
+/// Counts a process that found no room, and says so once. Neither this nor the drop of the outcome may happen under the lock.
+fn count(outcome: &Inserted<StoredPath>) {
     if matches!(outcome, Inserted::Full(_)) {
         print::lost(&TOTALS.unlisted, "unlisted", None);
     }

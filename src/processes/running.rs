@@ -58,7 +58,7 @@ fn add(pid: u64) {
     // SAFETY: as above.
     let exited = unsafe { look::has_exited(process) };
     let outcome = PROCESSES.lock().insert(known, exited);
-    count(outcome);
+    count(&outcome);
 }
 
 /// A block with the list.

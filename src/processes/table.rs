@@ -226,7 +226,6 @@ impl<'a, P: AsRef<[u8]>> Table<'a, P> {
 
     /// The chain of an id. Ids are small numbers, mostly multiples of four in no order that is documented: the upper half of
     /// a product with a large odd number is spread evenly, and scaled to the chains.
-    #[expect(clippy::cast_possible_truncation, reason = "below the number of chains")]
     const fn chain_of(&self, pid: u64) -> usize {
         let hash = pid.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         (hash.wrapping_mul(self.chains.len() as u64) >> 32) as usize

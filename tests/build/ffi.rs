@@ -6,6 +6,7 @@ mod ffi;
 
 #[path = "../../src/processes/ffi.rs"]
 #[expect(dead_code, reason = "as above")]
+#[expect(clippy::upper_case_acronyms, reason = "as above")]
 mod processes;
 
 use std::{collections::BTreeMap, mem::offset_of, sync::LazyLock};

@@ -131,14 +131,14 @@ fn slot_of(image: &PeFile64, import: &str) -> u32 {
 
 /// How often an import is called, and how often it is jumped to: instructions `ff 15` and `ff 25` with the distance to its slot.
 fn calls_and_jumps(image: &PeFile64, import: &str) -> (usize, usize) {
-    let slot = i64::from(slot_of(image, import));
+    let slot = slot_of(image, import);
     let mut found = (0, 0);
     for section in image.section_table().iter() {
-        let start = i64::from(section.virtual_address.get(LE));
+        let start = section.virtual_address.get(LE);
         let bytes = section.pe_data(image.data()).expect("a section lies in the file");
-        for (at, instruction) in bytes.windows(6).enumerate() {
+        for (end, instruction) in (start + 6..).zip(bytes.windows(6)) {
             let distance = i32::from_le_bytes(instruction[2..].try_into().expect("four bytes"));
-            let leads_there = start + at as i64 + 6 + i64::from(distance) == slot;
+            let leads_there = end.checked_add_signed(distance) == Some(slot);
             match instruction[..2] {
                 [0xff, 0x15] if leads_there => found.0 += 1,
                 [0xff, 0x25] if leads_there => found.1 += 1,

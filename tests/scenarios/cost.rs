@@ -37,8 +37,8 @@ fn a_life_without_path_takes_680_instructions_at_most() {
     let rig = silent(16);
     let live = || rig.close(rig.open(&pathless()));
     live();
-    let life = instructions(&rig, live);
-    assert!((1..=680).contains(&life), "{life}");
+    let cost = instructions(&rig, live);
+    assert!((1..=680).contains(&cost), "{cost}");
 }
 
 /// A flow whose path has sixty characters.

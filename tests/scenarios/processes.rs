@@ -95,7 +95,7 @@ fn an_owner_that_began_before_the_driver_is_named_likewise() {
     let rig = Rig::installed(&[("TraceLevel", 1)]);
     rig.machine.clock().advance(Duration::from_millis(1_234));
     let process = begin(&rig.machine, 4242, CURL);
-    rig.machine.clock().advance(Duration::from_secs(60));
+    rig.machine.clock().advance(Duration::from_mins(1));
     rig.start().unwrap();
     assert_eq!(owner(&rig, 4242, CURL), ["2026-11-29T07:00:01.234Z", &written(process), "812"]);
     rig.stop();
@@ -299,7 +299,9 @@ fn a_process_that_finds_only_others_that_run_is_left_out_and_that_is_said_once()
     exit(&rig.machine, process);
     let newcomer = begin(&rig.machine, 4242, PING);
     assert_eq!([key(&rig, 4242, PING), key(&rig, 4242, CURL)], [written(newcomer), "-".to_owned()]);
-    left_out.into_iter().for_each(|process| exit(&rig.machine, process));
+    for process in left_out {
+        exit(&rig.machine, process);
+    }
     rig.stop();
     assert_eq!(rig.lines_of("lost"), ["flowtag: lost first=unlisted (totals at unload)"]);
     // Two that began, and the same two when they exit.

@@ -89,11 +89,14 @@ fn the_filter_value_is_that_of_the_drivers_first_line() {
 #[test]
 fn the_provider_of_events_has_the_same_id_everywhere_and_buffers_that_are_not_paged() {
     let [data1, data2, data3, data4] = {
-        let bytes = PROVIDER.to_le_bytes();
-        let number =
-            |range: std::ops::Range<usize>| bytes[range].iter().rev().map(|byte| format!("{byte:02x}")).collect();
-        let last: String = bytes[8..].iter().map(|byte| format!("{byte:02x}")).collect();
-        [number(0..4), number(4..6), number(6..8), last]
+        // Three numbers, the lowest byte first, and eight bytes.
+        let (numbers, bytes) = (PROVIDER, PROVIDER.swap_bytes());
+        [
+            format!("{:08x}", numbers & 0xffff_ffff),
+            format!("{:04x}", (numbers >> 32) & 0xffff),
+            format!("{:04x}", (numbers >> 48) & 0xffff),
+            format!("{:016x}", bytes & u128::from(u64::MAX)),
+        ]
     };
     let id = format!("{data1}-{data2}-{data3}-{}-{}", &data4[..4], &data4[4..]);
     for name in ["windows.md", "events.md", "flowtag.wprp"] {
