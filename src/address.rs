@@ -6,22 +6,23 @@ use crate::line::Line;
 /// Appends an IPv4 address.
 pub fn v4(line: &mut Line, address: [u8; 4]) {
     // In one piece: to append takes longer than to write.
-    let mut text = [b'.'; 15];
+    let mut text = [0; 16];
     let mut length: usize = 0;
-    for byte in address {
-        let digits = [byte / 100, byte / 10 % 10, byte % 10];
-        let first = if byte >= 100 {
-            0
-        } else if byte >= 10 {
-            1
-        } else {
-            2
-        };
-        for (place, digit) in text.iter_mut().skip(length).zip(digits.into_iter().skip(first)) {
-            *place = b'0'.wrapping_add(digit);
+    let mut put = |sign: u8| {
+        if let Some(place) = text.get_mut(length) {
+            *place = sign;
+            length = length.wrapping_add(1);
         }
-        // And the point, which is there already.
-        length = length.wrapping_add(4).wrapping_sub(first);
+    };
+    for byte in address {
+        if byte >= 100 {
+            put(b'0'.wrapping_add(byte / 100));
+        }
+        if byte >= 10 {
+            put(b'0'.wrapping_add(byte / 10 % 10));
+        }
+        put(b'0'.wrapping_add(byte % 10));
+        put(b'.');
     }
     line.bytes(text.get(..length.wrapping_sub(1)).unwrap_or_default());
 }

@@ -2,6 +2,8 @@
 //! read only for a flow that is captured.
 //!
 //! IRQL: any: nothing here calls the kernel
+use crate::identity::Identity;
+
 /// Of a flow, and of who has it.
 #[derive(Clone, Copy)]
 pub struct Details {
@@ -14,20 +16,4 @@ pub struct Details {
     pub interface: u32,
     /// Which process exactly.
     pub identity: Identity,
-}
-
-/// What tells a process from every other, also from one that had its id before. Zero is what is not known.
-#[derive(Clone, Copy)]
-pub struct Identity {
-    /// Its start key.
-    pub start_key: u64,
-    /// When it was created, in units of 100 ns since 1601, UTC.
-    pub created: u64,
-    /// Its parent's id.
-    pub parent: u64,
-}
-
-impl Identity {
-    /// Nothing is known.
-    pub const UNKNOWN: Self = Self { start_key: 0, created: 0, parent: 0 };
 }

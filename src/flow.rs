@@ -5,7 +5,6 @@
 //! one frees first the slot, then the record, then decrements the number of live records; nobody else ever frees a live one.
 use core::{
     mem::{self, offset_of},
-    num::NonZeroU64,
     ops::Deref,
     ptr::NonNull,
     slice,
@@ -13,7 +12,7 @@ use core::{
 };
 
 use crate::{
-    details::{Details, Identity},
+    details::Details,
     etw::{
         self, Id,
         fields::{self, History, Told},
@@ -227,13 +226,8 @@ impl NewFlow {
         // SAFETY: `allocate` wrote the record, and nobody else knows it.
         let flow = unsafe { self.0.as_ref() };
         // SAFETY: as above, and its path.
-        let path = unsafe { path_of(self.0) };
-        let Some(owner) = processes::identify(irql, flow.tag.pid, path.units().as_flattened()) else { return };
-        let identity = Identity {
-            start_key: owner.key.get(),
-            created: owner.created.cast_unsigned(),
-            parent: owner.parent.map_or(0, NonZeroU64::get),
-        };
+        let path = unsafe { captured(self.0) };
+        let Some(identity) = processes::identify(irql, flow.tag.pid, path.as_flattened()) else { return };
         // SAFETY: as above.
         unsafe { self.0.as_mut() }.details.identity = identity;
     }
@@ -253,14 +247,13 @@ impl NewFlow {
 ///
 /// # Safety
 /// `NewFlow::allocate` wrote the record, which lives longer than `'a`.
-unsafe fn path_of<'a>(flow: NonNull<Flow>) -> path::Captured<'a> {
+unsafe fn captured<'a>(flow: NonNull<Flow>) -> &'a [Unit] {
     // SAFETY: the caller's promise.
     let extent = unsafe { flow.as_ref() }.path;
     // SAFETY: the block goes on behind the record.
     let path = unsafe { flow.add(1) };
     // SAFETY: there was made room for the path, and it was written.
-    let units = unsafe { slice::from_raw_parts(path.cast::<Unit>().as_ptr(), extent.units()) };
-    path::Captured::new(units, extent)
+    unsafe { slice::from_raw_parts(path.cast::<Unit>().as_ptr(), extent.units()) }
 }
 
 impl Drop for NewFlow {
@@ -290,7 +283,7 @@ impl FlowRef {
     /// IRQL: any
     fn path(&self) -> path::Captured<'_> {
         // SAFETY: the reference keeps the record alive.
-        unsafe { path_of(self.0) }
+        path::Captured::new(unsafe { captured(self.0) }, self.path)
     }
 
     /// The identifier of the owner's app container, which lies behind the path.

@@ -1,15 +1,19 @@
 //! Which process a flow belongs to, where that is beyond doubt.
-use core::num::NonZeroU64;
+//!
+//! IRQL: any: nothing here calls the kernel
 
-/// Which process it is, without doubt.
+/// What tells a process from every other, also from one that had its id before. Zero is what is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Its start key.
-    pub key: NonZeroU64,
+    pub start_key: u64,
     /// When it was created, in units of 100 ns since 1601, UTC.
-    pub created: i64,
+    pub created: u64,
     /// The id that its parent had.
-    pub parent: Option<NonZeroU64>,
-    /// The start key of its parent, if that is known.
-    pub parent_key: Option<NonZeroU64>,
+    pub parent: u64,
+}
+
+impl Identity {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { start_key: 0, created: 0, parent: 0 };
 }

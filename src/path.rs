@@ -37,13 +37,18 @@ impl<'a> Path<'a> {
     /// Decides what is kept of these bytes. They may be of any number, and come with or without a NUL. A last odd byte does not
     /// count.
     #[must_use]
+    #[inline]
     pub fn of(bytes: &'a [u8]) -> Self {
         let all = bytes.as_chunks().0;
         // Nearly every path is short, and has a NUL at its end or nowhere.
         let text = if let [text @ .., [0, 0]] = all { text } else { all };
-        if text.len() <= UNITS {
-            return Self { head: text, tail: None };
-        }
+        if text.len() <= UNITS { Self { head: text, tail: None } } else { Self::of_many(all) }
+    }
+
+    /// The same of more than [`UNITS`].
+    #[cold]
+    #[inline(never)]
+    fn of_many(all: &'a [Unit]) -> Self {
         let end = end(all);
         // Only a path of which every code unit may be read can be kept whole.
         let whole = end <= READ_FIRST || (all.len() <= READ_FIRST.wrapping_add(READ_LAST) && end <= UNITS);

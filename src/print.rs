@@ -1,5 +1,5 @@
 //! Sends lines to the kernel debugger.
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use wdk_sys::{
     _DPFLTR_TYPE::DPFLTR_IHVNETWORK_ID,
@@ -18,7 +18,6 @@ use crate::{
 const COMPONENT: u32 = DPFLTR_IHVNETWORK_ID.cast_unsigned();
 
 static LEVEL: AtomicU32 = AtomicU32::new(TRACE_LEVEL.default);
-static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// How much is traced.
 ///
@@ -27,7 +26,7 @@ pub fn level() -> u32 {
     LEVEL.load(Ordering::Relaxed)
 }
 
-/// Sets how much is traced. Done before any flow can be seen.
+/// Sets how much is traced.
 ///
 /// IRQL: any
 pub fn set_level(level: u32) {
@@ -38,7 +37,7 @@ pub fn set_level(level: u32) {
 ///
 /// IRQL: any
 pub fn quiet() {
-    QUIET.store(true, Ordering::Relaxed);
+    set_level(0);
 }
 
 /// Prints a line about a flow, if as much is traced and anybody sees it.
@@ -54,7 +53,7 @@ pub fn flow(least_level: u32, write: impl FnOnce(&mut Line)) {
 ///
 /// IRQL: any
 pub fn is_flow_seen(least_level: u32) -> bool {
-    level() >= least_level && !QUIET.load(Ordering::Relaxed) && is_seen()
+    level() >= least_level && is_seen()
 }
 
 /// Whether lines about flows are seen: else all the work for one would be for nothing. Neither a debugger nor a callback for debug

@@ -3,8 +3,9 @@
 //! IRQL: any: nothing here calls the kernel
 use crate::{
     address, date,
-    details::{Details, Identity},
+    details::Details,
     escape,
+    identity::Identity,
     line::Line,
     path::Captured,
     tag::{Address, Direction, Endpoint, Given, ICMP, ICMPV6, Origin, TCP, Tag, UDP},
@@ -187,7 +188,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        details::Identity,
         path::{LONGEST, Path, Unit},
         tag::Family,
     };

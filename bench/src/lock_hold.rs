@@ -2,15 +2,17 @@
 
 use std::{
     arch::x86_64::{_mm_clflush, _mm_mfence},
+    collections::VecDeque,
     mem, ptr,
     time::Instant,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use flowtag_on_host::{
-    details::{Details, Identity},
-    flow::{Flow, FlowRef, InSlot, NewFlow, NoSlot, RING},
-    flow_ring::{FlowRing, LOOKS, Slot},
+    details::Details,
+    flow::{Captured, Flow, FlowRef, InSlot, NewFlow, NoSlot, RING},
+    flow_ring::{BATCH, FlowRing, LOOKS, Slot},
+    identity::Identity,
     package::Stored,
     path::Path,
     side::Side,
@@ -20,7 +22,7 @@ use flowtag_on_host::{
 
 use crate::timing::Spread;
 
-/// Slots of the ring. What a hold touches does not depend on how many there are.
+/// Slots of the ring for one hold. What it touches does not depend on how many there are.
 const SLOTS: usize = 64;
 /// Bytes that one flush empties a cache of.
 const LINE: usize = 64;
@@ -44,6 +46,8 @@ enum Step {
     Evict(u32),
     /// A flow is committed, and another becomes old.
     Commit,
+    /// The first few flows are captured.
+    Capture,
 }
 
 /// Every hold that a full ring makes longer.
@@ -53,6 +57,7 @@ pub fn all(rounds: usize) -> Result<Vec<Hold>> {
         ("evict_8_looks", "the eighth flow looked at is evicted", Step::Evict(LOOKS - 1)),
         ("turned_away", "eight flows are looked at, the newcomer turned away", Step::Evict(LOOKS)),
         ("commit", "a flow becomes live, another one old", Step::Commit),
+        ("capture", "32 live flows are captured", Step::Capture),
     ];
     let spread = |step, cold| (0..rounds).map(|_| nanoseconds(step, cold)).collect::<Result<_>>().map(Spread::of);
     steps
@@ -61,9 +66,51 @@ pub fn all(rounds: usize) -> Result<Vec<Hold>> {
         .collect()
 }
 
+/// The holds of one capture, which come one after the other.
+#[derive(Clone, Copy, Default)]
+pub struct CaptureHolds {
+    /// How many there are.
+    pub holds: usize,
+    /// Nanoseconds of each.
+    pub spread: Spread,
+    /// And of the longest.
+    pub longest: f64,
+}
+
+/// Captures so many flows once, without writing events.
+pub fn capture(flows: u32) -> Result<CaptureHolds> {
+    let ring = FullRing::new(flows as usize)?;
+    let irql = AtDispatch::raise();
+    ring.touch(true);
+    let (mut batch, mut captured, mut times) = (Captured::start(), 0, Vec::new());
+    loop {
+        let (time, more) = timed(|| batch.next(&irql));
+        captured += batch.take().count();
+        if !more {
+            break;
+        }
+        times.push(time);
+    }
+    ensure!(captured == ring.contexts.len(), "{captured} flows were captured");
+    ring.end_all();
+    let longest = times.iter().copied().fold(0.0, f64::max);
+    Ok(CaptureHolds { holds: times.len(), spread: Spread::of(times), longest })
+}
+
+/// How long a hold takes, less what looking at the clock does.
+fn timed<T>(hold: impl FnOnce() -> T) -> (f64, T) {
+    let clock = Instant::now().elapsed();
+    let start = Instant::now();
+    let value = hold();
+    let time = start.elapsed().saturating_sub(clock);
+    #[expect(clippy::cast_precision_loss, reason = "far less than a day")]
+    let nanoseconds = time.as_nanos() as f64;
+    (nanoseconds, value)
+}
+
 /// One round, in a ring of its own.
 fn nanoseconds(step: Step, cold: bool) -> Result<f64> {
-    let ring = FullRing::new()?;
+    let mut ring = FullRing::new(SLOTS)?;
     let irql = AtDispatch::raise();
     let newcomer = newcomer(u64::MAX)?;
     match step {
@@ -73,71 +120,79 @@ fn nanoseconds(step: Step, cold: bool) -> Result<f64> {
             side.map(|side| side.count(1, 100));
         }),
         Step::Commit => {
-            ring.end(0);
+            ring.end_oldest();
             ensure!(newcomer.reserve(&mut RING.lock_raised(&irql)).is_ok(), "no slot though a flow has ended");
             mem::forget((newcomer.clone(), newcomer.clone()));
         }
+        Step::Capture => {}
     }
     ring.touch(cold);
-    let clock = Instant::now().elapsed();
-    let start = Instant::now();
-    let evicted = match step {
+    let time = match step {
         Step::Evict(_) => {
-            let mut ring = RING.lock_raised(&irql);
-            let Err(NoSlot::Full) = newcomer.reserve(&mut ring) else { bail!("the ring is not full") };
-            ring.evict(InSlot::moved, |record| {
-                // SAFETY: the ring has just handed it out, and is locked.
-                unsafe { record.keep() }
-            })
+            let (time, evicted) = timed(|| {
+                let mut ring = RING.lock_raised(&irql);
+                let Err(NoSlot::Full) = newcomer.reserve(&mut ring) else { bail!("the ring is not full") };
+                Ok(ring.evict(InSlot::moved, |record| {
+                    // SAFETY: the ring has just handed it out, and is locked.
+                    unsafe { record.keep() }
+                }))
+            });
+            drop(evicted?);
+            time
         }
         Step::Commit => {
-            newcomer.commit(&irql);
-            None
+            let (time, _) = timed(|| newcomer.commit(&irql));
+            give_back(newcomer.context(Direction::Out));
+            time
+        }
+        Step::Capture => {
+            let mut batch = Captured::start();
+            let (time, _) = timed(|| batch.next(&irql));
+            ensure!(batch.take().count() == BATCH as usize, "not every flow of the batch was captured");
+            time
         }
     };
-    let time = start.elapsed().saturating_sub(clock);
-    drop(evicted);
-    match step {
-        Step::Evict(_) => (0..SLOTS).for_each(|flow| ring.end(flow)),
-        Step::Commit => {
-            (1..SLOTS).for_each(|flow| ring.end(flow));
-            give_back(newcomer.context(Direction::Out));
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "far less than a day")]
-    Ok(time.as_nanos() as f64)
+    ring.end_all();
+    Ok(time)
 }
 
 /// The driver's ring, full of live flows.
 struct FullRing {
     slots: *const Slot<InSlot>,
     chains: *const u32,
+    /// How many there are of each.
+    size: usize,
     /// The outbound contexts of the flows, by age.
-    contexts: Vec<u64>,
+    contexts: VecDeque<u64>,
 }
 
 impl FullRing {
-    fn new() -> Result<Self> {
-        let slots = Box::leak((0..SLOTS).map(|_| Slot::FREE).collect::<Box<[_]>>());
-        let chains = Box::leak(vec![0; SLOTS].into_boxed_slice());
-        let mut ring = Self { slots: slots.as_ptr(), chains: chains.as_ptr(), contexts: Vec::new() };
+    fn new(size: usize) -> Result<Self> {
+        let slots = Box::leak((0..size).map(|_| Slot::FREE).collect::<Box<[_]>>());
+        let chains = Box::leak(vec![0; size].into_boxed_slice());
+        let mut ring = Self { slots: slots.as_ptr(), chains: chains.as_ptr(), size, contexts: VecDeque::new() };
         *RING.lock() = FlowRing::new(slots, chains);
         let irql = AtDispatch::raise();
-        for handle in 1..=SLOTS as u64 {
+        for handle in 1..=size as u64 {
             let flow = newcomer(handle)?;
             ensure!(flow.reserve(&mut RING.lock_raised(&irql)).is_ok(), "no slot for a flow");
             mem::forget((flow.clone(), flow.clone()));
             ensure!(flow.commit(&irql), "a flow that has not ended is gone");
-            ring.contexts.push(flow.context(Direction::Out));
+            ring.contexts.push_back(flow.context(Direction::Out));
         }
         Ok(ring)
     }
 
-    /// The flow ends: WFP gives both contexts back.
-    fn end(&self, flow: usize) {
-        if let Some(context) = self.contexts.get(flow) {
-            give_back(*context);
+    /// The oldest flow ends: WFP gives both contexts back.
+    fn end_oldest(&mut self) {
+        if let Some(context) = self.contexts.pop_front() {
+            give_back(context);
         }
+    }
+
+    /// And so do all that are left.
+    fn end_all(mut self) {
+        mem::take(&mut self.contexts).into_iter().for_each(give_back);
     }
 
     /// Brings what a hold may touch into the cache, or out of it.
@@ -145,8 +200,8 @@ impl FullRing {
     fn touch(&self, cold: bool) {
         let records =
             self.contexts.iter().map(|context| (ptr::with_exposed_provenance(*context as usize), size_of::<Flow>()));
-        let slots = (self.slots.cast::<u8>(), SLOTS * size_of::<Slot<InSlot>>());
-        let chains = (self.chains.cast::<u8>(), SLOTS * size_of::<u32>());
+        let slots = (self.slots.cast::<u8>(), self.size * size_of::<Slot<InSlot>>());
+        let chains = (self.chains.cast::<u8>(), self.size * size_of::<u32>());
         let lock = (ptr::from_ref(&RING).cast::<u8>(), size_of_val(&RING));
         for (first, bytes) in records.chain([slots, chains, lock]) {
             for offset in (0..bytes).step_by(LINE).chain([bytes - 1]) {

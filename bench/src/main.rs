@@ -4,6 +4,7 @@
 //! folder of the drivers that it is compared with. docs/performance.md has the method.
 
 mod budget;
+mod capture;
 mod counts;
 mod figures;
 mod flood;

@@ -7,13 +7,14 @@ use flowtag_simulator::kernel::pool::Tag;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
+    capture,
     counts::{Counted, Counts},
     figures::Figures,
     flood::{self, Flood},
     flow_life,
-    lock_hold::{self, Hold},
+    lock_hold::{self, CaptureHolds, Hold},
     operations,
-    subject::Subject,
+    subject::{PATHS, Subject},
     timing::Spread,
     transport::{self, packet},
     unload::{self, Unload},
@@ -21,9 +22,6 @@ use crate::{
 
 /// Live flows at which operations are measured.
 pub const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
-/// The path of the timed lives: a typical one.
-const PATH: usize = 60;
-
 /// What a run has found.
 #[derive(Default)]
 pub struct Measured {
@@ -39,6 +37,10 @@ pub struct Measured {
     pub floods: Vec<Flood>,
     /// How long the ring's lock is held.
     pub holds: Vec<Hold>,
+    /// How long it is held while all flows are captured.
+    pub capture_holds: CaptureHolds,
+    /// Milliseconds that this takes.
+    pub capture: Spread,
     /// How an operation changes with the number of live flows.
     pub scale: Vec<Scale>,
     /// How many times as long as flowtag a peer takes for a flow's life; nothing if it could not be run.
@@ -72,7 +74,7 @@ pub struct Scale {
 /// Measures everything.
 pub fn all(quick: bool) -> Result<Measured> {
     let rounds = if quick { 51 } else { 301 };
-    let progress = progress(6 + SIZES.len() as u64);
+    let progress = progress(7 + SIZES.len() as u64);
     let mut measured = Measured::default();
 
     progress.set_message("counting");
@@ -93,6 +95,10 @@ pub fn all(quick: bool) -> Result<Measured> {
     progress.inc(1);
     progress.set_message("the ring's lock");
     measured.holds = lock_hold::all(10 * rounds)?;
+    measured.capture_holds = lock_hold::capture(capture::FLOWS)?;
+    progress.inc(1);
+    progress.set_message("capturing");
+    measured.capture = capture::milliseconds(rounds.div_ceil(20))?;
     progress.inc(1);
     for flows in SIZES {
         progress.set_message(format!("{flows} live flows"));
@@ -114,9 +120,10 @@ fn progress(steps: u64) -> ProgressBar {
 
 fn packets(rounds: usize) -> Result<Vec<(&'static str, Spread)>> {
     Ok(vec![
-        ("transport", transport::nanoseconds(2, 1, rounds)?),
-        ("transport_trace0", transport::nanoseconds(0, 1, rounds)?),
-        ("transport_chain8", transport::nanoseconds(2, 8, rounds)?),
+        ("transport", transport::nanoseconds(&Subject::flowtag(2, 16)?, 1, rounds)?),
+        ("transport_trace0", transport::nanoseconds(&Subject::flowtag(0, 16)?, 1, rounds)?),
+        ("transport_unheard", transport::nanoseconds(&Subject::unheard(16)?, 1, rounds)?),
+        ("transport_chain8", transport::nanoseconds(&Subject::flowtag(2, 16)?, 8, rounds)?),
         ("transport_two_cpus_same_flow", transport::nanoseconds_on_two_cpus(true, rounds)?),
         ("transport_two_cpus_different_flows", transport::nanoseconds_on_two_cpus(false, rounds)?),
     ])
@@ -125,28 +132,33 @@ fn packets(rounds: usize) -> Result<Vec<(&'static str, Spread)>> {
 fn lives(rounds: usize) -> Result<Vec<(&'static str, Spread)>> {
     let empty = Subject::fixture("empty")?;
     let mut times = Vec::new();
-    for (name, level, path) in [
-        ("flow_life", 0, 0),
-        ("flow_life_path60", 0, 60),
-        ("flow_life_path260", 0, 260),
-        ("flow_life_trace2", 2, 0),
-        ("flow_life_trace2_path60", 2, 60),
-        ("flow_life_trace2_path260", 2, 260),
+    let [typical, long] = PATHS;
+    for (name, subject, path) in [
+        ("flow_life", Subject::flowtag(0, 16)?, 0),
+        ("flow_life_path60", Subject::flowtag(0, 16)?, typical),
+        ("flow_life_path260", Subject::flowtag(0, 16)?, long),
+        ("flow_life_trace2", Subject::flowtag(2, 16)?, 0),
+        ("flow_life_trace2_path60", Subject::flowtag(2, 16)?, typical),
+        ("flow_life_trace2_path260", Subject::flowtag(2, 16)?, long),
+        ("flow_life_unheard_path60", Subject::unheard(16)?, typical),
+        ("flow_life_session_path60", Subject::with_session(16)?, typical),
     ] {
-        times.push((name, flow_life::nanoseconds_over(&Subject::flowtag(level, 16)?, &empty, path, rounds)?));
+        times.push((name, flow_life::nanoseconds_over(&subject, &empty, path, rounds)?));
     }
     Ok(times)
 }
 
 fn peers(rounds: usize) -> Result<Vec<(&'static str, Option<Spread>)>> {
     let (flowtag, empty) = (Subject::flowtag(0, 16)?, Subject::fixture("empty")?);
+    let [typical, _] = PATHS;
     let mut ratios = Vec::new();
     for name in ["article", "article_both_ways"] {
-        let ratio = flow_life::ratio(&flowtag, &Subject::fixture(name)?, &empty, PATH, rounds)?;
+        let ratio = flow_life::ratio(&flowtag, &Subject::fixture(name)?, &empty, typical, rounds)?;
         ratios.push((name, Some(ratio)));
     }
     let windivert = Subject::windivert()?;
-    let ratio = windivert.map(|windivert| flow_life::ratio(&flowtag, &windivert, &empty, PATH, rounds)).transpose()?;
+    let ratio =
+        windivert.map(|windivert| flow_life::ratio(&flowtag, &windivert, &empty, typical, rounds)).transpose()?;
     ratios.push(("windivert", ratio));
     Ok(ratios)
 }
@@ -158,7 +170,7 @@ fn lives_on_two_cpus(rounds: usize) -> Result<Spread> {
 /// Measures operations while so many flows live, the memory that they take, and unloading the driver.
 fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
     let subject = Subject::flowtag(0, flows)?;
-    let handles = subject.open_many(flows)?;
+    let handles = subject.open_many(flows, 0)?;
     let pool = |tag: &[u8; 4]| subject.machine.pool().used_by(Tag(u32::from_le_bytes(*tag))).bytes;
     measured.flow_bytes = pool(b"FtFl") / flows as usize;
     measured.slot_bytes = pool(b"FtRg") / flows as usize;
@@ -168,11 +180,11 @@ fn scale(flows: u32, rounds: usize, measured: &mut Measured) -> Result<Scale> {
     subject.machine.close_flow(last)?;
     let life = operations::life(&subject, 0)?;
     let empty = Subject::fixture("empty")?;
-    empty.open_many(flows)?;
+    empty.open_many(flows, 0)?;
     let life_time = flow_life::nanoseconds_over(&subject, &empty, 0, rounds)?;
     // In another ring, since the flows of this one have sent something: one after the other would be spared.
     let full = Subject::flowtag(0, flows)?;
-    full.open_many(flows)?;
+    full.open_many(flows, 0)?;
     let evicting = operations::evicting(&full)?;
     let evicting_time = flow_life::nanoseconds_evicting(&full, &empty, rounds)?;
     drop((full, empty));
@@ -214,6 +226,9 @@ fn name_all(measured: &mut Measured) -> Result<()> {
         figures.spread(&format!("lock_hold_ns_{}_warm", hold.name), hold.warm);
         figures.spread(&format!("lock_hold_ns_{}_cold", hold.name), hold.cold);
     }
+    figures.spread("lock_hold_ns_of_a_whole_capture", measured.capture_holds.spread);
+    figures.set("lock_hold_ns_of_a_whole_capture_longest", measured.capture_holds.longest);
+    figures.spread("capture_65536_ms", measured.capture);
     for scale in &measured.scale {
         let flows = short(scale.flows);
         figures.set(format!("transport_instructions_at_{flows}"), scale.transport.instructions);

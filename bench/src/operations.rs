@@ -1,11 +1,15 @@
 //! The operations that are counted, one by one.
 
 use anyhow::{Result, ensure};
-use flowtag_simulator::wfp::{Direction, FlowHandle, Packet};
+use flowtag_simulator::{
+    kernel::processes::ProcessSpec,
+    wfp::{Direction, FlowHandle, Packet},
+};
 
 use crate::{
+    capture,
     counts::{Counted, Counts, count},
-    subject::{Subject, flow},
+    subject::{Subject, flow, path},
     transport::packet,
     unload,
 };
@@ -22,9 +26,17 @@ pub fn counted() -> Result<Counted> {
             counted.insert(format!("flow_life{trace}{path}"), life(&Subject::flowtag(level, 16)?, length)?);
         }
     }
+    let unheard = Subject::unheard(16)?;
+    let heard_by_none = unheard.open(&flow(60))?;
+    counted.insert("transport_first_unheard".into(), packet_of(&unheard, heard_by_none, &packet(1))?);
+    counted.insert("transport_unheard".into(), packet_of(&unheard, heard_by_none, &packet(1))?);
+    counted.insert("flow_life_unheard_path60".into(), life(&Subject::unheard(16)?, 60)?);
+    counted.insert("flow_life_session_path60".into(), life(&Subject::with_session(16)?, 60)?);
+    counted.insert("capture_per_flow".into(), capture::per_flow()?);
+    counted.insert("process_life".into(), process_life(&Subject::unheard(16)?)?);
     counted.insert("reauthorize_tagged".into(), reauthorize(&Subject::flowtag(2, 16)?)?);
     let full = Subject::flowtag(0, 1_000)?;
-    let flows = full.open_many(1_000)?;
+    let flows = full.open_many(1_000, 0)?;
     counted.insert("flow_life_evicting".into(), evicting(&full)?);
     // That evicted the first two; of the next eight the eighth goes, and then eight are in use.
     counted.insert("flow_life_evicting_8_looks".into(), evicting_after(&full, &flows[2..9])?);
@@ -35,10 +47,28 @@ pub fn counted() -> Result<Counted> {
 
 /// One packet after the first of a flow.
 pub fn classify(subject: &Subject, flow: FlowHandle, packet: &Packet) -> Result<Counts> {
+    packet_of(subject, flow, packet)?;
+    packet_of(subject, flow, packet)
+}
+
+/// One packet of a flow.
+fn packet_of(subject: &Subject, flow: FlowHandle, packet: &Packet) -> Result<Counts> {
     let send = || subject.machine.transport(flow, Direction::Outbound, packet);
-    send()?;
     let (verdict, counts) = count(&subject.machine, send)?;
     verdict?;
+    Ok(counts)
+}
+
+/// A process begins and exits, when another one has done so before.
+fn process_life(subject: &Subject) -> Result<Counts> {
+    let spec = ProcessSpec::program(&path(60));
+    let begin_and_exit = || {
+        let process = subject.machine.start_process(&spec)?;
+        subject.machine.exit_process(process, 0)
+    };
+    begin_and_exit()?;
+    let (exited, counts) = count(&subject.machine, begin_and_exit)?;
+    exited?;
     Ok(counts)
 }
 

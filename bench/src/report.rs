@@ -9,8 +9,10 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
+    capture,
     counts::Counts,
     flood::{self, Flood},
+    lock_hold::CaptureHolds,
     measurements::{Measured, short},
     plots,
     timing::Spread,
@@ -114,11 +116,24 @@ fn write_evictions(text: &mut String, measured: &Measured) -> fmt::Result {
     for hold in &measured.holds {
         writeln!(text, "| {} | {} | {} |", hold.what, nanoseconds(Some(hold.warm)), nanoseconds(Some(hold.cold)))?;
     }
+    write_capture(text, measured)?;
     let Spread { low, median, high } = measured.lives_on_two_cpus;
     writeln!(
         text,
         "\nA life while another processor goes through lives: {median:.2} ({low:.2} to {high:.2}) times one alone."
     )
+}
+
+fn write_capture(text: &mut String, measured: &Measured) -> fmt::Result {
+    let CaptureHolds { holds, spread, longest } = measured.capture_holds;
+    let Spread { low, median, high } = measured.capture;
+    let flows = capture::FLOWS;
+    writeln!(
+        text,
+        "\nA session asks for {flows} live flows: {median:.0} ({low:.0} to {high:.0}) ms, the simulator's part included."
+    )?;
+    let held = nanoseconds(Some(spread));
+    writeln!(text, "The ring's lock is held {holds} times for it, for {held} ns, {longest:.0} ns at the longest.")
 }
 
 fn nanoseconds(spread: Option<Spread>) -> String {

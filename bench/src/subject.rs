@@ -10,14 +10,22 @@ use anyhow::{Context, Result, anyhow};
 use flowtag_simulator::{
     Machine, Options,
     computer::Irql,
-    kernel::{pool::PoolKind, registry::Value},
+    etw::{Session, SessionId},
+    kernel::{pool::PoolKind, processes::ProcessSpec, registry::Value},
     referee::Watch,
     service::Config,
     wfp::{Direction, FlowHandle, FlowSpec, IrqlChoice, Owner},
 };
-use flowtag_tests::windivert::{self, FlowLayer, Unavailable, WinDivert};
+use flowtag_tests::{
+    rig::{PROVIDER, path_blob},
+    settings::TRACE_LEVEL,
+    windivert::{self, FlowLayer, Unavailable, WinDivert},
+};
 
 const TCP: u8 = 6;
+
+/// A typical path, and a long one. Whose flows have them runs on every machine.
+pub const PATHS: [usize; 2] = [60, 260];
 
 /// A running driver.
 pub struct Subject {
@@ -26,6 +34,8 @@ pub struct Subject {
     service: String,
     /// `WinDivert`'s: where its events are read.
     events: Option<FlowLayer>,
+    /// Who listens to flowtag's events.
+    session: Option<SessionId>,
 }
 
 impl Subject {
@@ -33,6 +43,30 @@ impl Subject {
     pub fn flowtag(level: u32, flows: u32) -> Result<Self> {
         let image = env::var_os("FLOWTAG_SYS").context("FLOWTAG_SYS names flowtag.sys: run `cargo xtask bench`")?;
         Self::start("flowtag", image.as_ref(), &[("TraceLevel", level), ("MaxFlows", flows)])
+    }
+
+    /// flowtag at its default settings, but for its room for `flows`. Nobody sees its lines, as on every Windows where nobody
+    /// has changed the Debug Print Filter.
+    pub fn unheard(flows: u32) -> Result<Self> {
+        let subject = Self::flowtag(TRACE_LEVEL.default, flows)?;
+        subject.machine.debug_print().read_filter(subject.machine.registry());
+        Ok(subject)
+    }
+
+    /// The same, and a session wants the events about flows.
+    pub fn with_session(flows: u32) -> Result<Self> {
+        let mut subject = Self::unheard(flows)?;
+        subject.listen()?;
+        Ok(subject)
+    }
+
+    /// A session wants the events about flows from now on.
+    pub fn listen(&mut self) -> Result<SessionId> {
+        const INFORMATION: u8 = 4;
+        const FLOWS: u64 = 1;
+        let session = self.machine.start_session(Session::of(PROVIDER, INFORMATION, FLOWS))?;
+        self.session = Some(session);
+        Ok(session)
     }
 
     /// One of the drivers in bench/fixtures.
@@ -53,7 +87,10 @@ impl Subject {
             machine.registry().set_parameter(service, name, Value::Dword(value));
         }
         machine.start_service(service).with_context(|| format!("start {}", image.display()))?;
-        Ok(Self { machine, service: service.to_owned(), events: None })
+        for length in PATHS {
+            machine.start_process(&ProcessSpec { pid: Some(owner(length)), ..ProcessSpec::program(&path(length)) })?;
+        }
+        Ok(Self { machine, service: service.to_owned(), events: None, session: None })
     }
 
     /// `WinDivert64.sys`, telling of the flows that are established and deleted. [`None`] when it is not to be had.
@@ -69,14 +106,18 @@ impl Subject {
         let driver = WinDivert::started(&image, options()).context("start WinDivert64.sys")?;
         call_at_passive_level(&driver.machine);
         let events = driver.open_flow_layer(true).context("open WinDivert's FLOW layer")?;
-        Ok(Some(Self { machine: driver.machine, service: windivert::NAME.to_owned(), events: Some(events) }))
+        let service = windivert::NAME.to_owned();
+        Ok(Some(Self { machine: driver.machine, service, events: Some(events), session: None }))
     }
 
-    /// Takes away what flows have left behind for others to read: trace lines, and `WinDivert`'s events.
+    /// Takes away what flows have left behind for others to read: trace lines and events.
     pub fn tidy_up(&self) -> Result<()> {
         drop(self.machine.debug_print().take_lines());
         if let Some(events) = &self.events {
             events.events().context("read WinDivert's events")?;
+        }
+        if let Some(session) = self.session {
+            drop(self.machine.etw().events(session));
         }
         Ok(())
     }
@@ -86,9 +127,9 @@ impl Subject {
         Ok(self.machine.open_flow(spec)?)
     }
 
-    /// Opens this many flows without a path.
-    pub fn open_many(&self, count: u32) -> Result<Vec<FlowHandle>> {
-        let spec = flow(0);
+    /// Opens this many flows whose process has a path of so many characters; none for 0.
+    pub fn open_many(&self, count: u32, path_length: usize) -> Result<Vec<FlowHandle>> {
+        let spec = flow(path_length);
         let opened = self.machine.run(|_| (0..count).map(|_| self.machine.open_flow(&spec)).collect::<Result<_, _>>());
         Ok(opened??)
     }
@@ -115,16 +156,22 @@ fn call_at_passive_level(machine: &Machine) {
     machine.wfp().set(|switches| switches.irql = IrqlChoice::Fixed(Irql::PASSIVE));
 }
 
-/// An outbound TCP flow over IPv4 whose process has a path of so many characters; none for 0.
+/// A path of so many characters.
+pub fn path(length: usize) -> String {
+    r"\device\harddiskvolume3\".chars().chain(('a'..='z').cycle()).take(length).collect()
+}
+
+/// The id of the process with a path of so many characters.
+const fn owner(path_length: usize) -> u64 {
+    4_000 + 4 * path_length as u64
+}
+
+/// An outbound TCP flow over IPv4 whose process has a path of so many characters; none for 0. The driver knows the process if the
+/// length is one of [`PATHS`].
 pub fn flow(path_length: usize) -> FlowSpec {
-    let beginning = r"\device\harddiskvolume3\";
-    let path = (path_length > 0).then(|| {
-        let letters = beginning.bytes().chain((b'a'..=b'z').cycle()).take(path_length);
-        letters.chain([0]).flat_map(|letter| u16::from(letter).to_le_bytes()).collect()
-    });
     FlowSpec {
-        pid: Some(4242),
-        path,
+        pid: Some(owner(path_length)),
+        path: (path_length > 0).then(|| path_blob(&path(path_length))),
         owner: Owner::default(),
         direction: Direction::Outbound,
         protocol: TCP,

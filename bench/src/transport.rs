@@ -26,8 +26,7 @@ pub fn packet(buffers: usize) -> Packet {
 }
 
 /// Nanoseconds of a packet over an empty callout, after the flow's first packet.
-pub fn nanoseconds(level: u32, buffers: usize, rounds: usize) -> Result<Spread> {
-    let subject = Subject::flowtag(level, 16)?;
+pub fn nanoseconds(subject: &Subject, buffers: usize, rounds: usize) -> Result<Spread> {
     let flow = subject.open(&flow(0))?;
     let prepared = prepare(&subject.machine, flow, buffers)?;
     Ok(subject.machine.run(|cpu| {

@@ -7,9 +7,10 @@ use wdk_sys::{STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_OBJECT_NAME_EXI
 
 use super::{associate, go_on, remove};
 use crate::{
-    details::{Details, Identity},
+    details::Details,
     etw::{self, Id, fields},
     flow::{self, FlowRef, InSlot, Known, NewFlow, NoSlot, RING},
+    identity::Identity,
     package::Stored,
     path::Path,
     print,
@@ -241,18 +242,18 @@ fn tell_of_opening(flow: &FlowRef) {
 fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     let evicted = {
         let mut ring = RING.lock_raised(irql);
-        match (flow.reserve(&mut ring), flow.tag().origin) {
-            (Err(NoSlot::Full), Origin::New) => ring.evict(InSlot::moved, |record| {
-                // SAFETY: it is the ring that calls this, and its lock is held.
-                unsafe { record.keep() }
-            }),
-            (outcome, _) => {
-                drop(ring);
-                // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
-                // push each other out.
-                return has_slot(outcome, &TOTALS.reauth_skipped, "reauth_skipped");
-            }
+        let Err(refusal) = flow.reserve(&mut ring) else { return true };
+        if !matches!(refusal, NoSlot::Full) || flow.tag().origin == Origin::Reauth {
+            drop(ring);
+            // When filters change, Windows reauthorizes every flow in turn (Win32, "ALE re-authorization"): those would
+            // push each other out.
+            count_refusal(refusal, &TOTALS.reauth_skipped, "reauth_skipped");
+            return false;
         }
+        ring.evict(InSlot::moved, |record| {
+            // SAFETY: it is the ring that calls this, and its lock is held.
+            unsafe { record.keep() }
+        })
     };
     if let Some((contexts, evicted)) = evicted {
         TOTALS.evicted.count();
@@ -264,19 +265,20 @@ fn reserve(irql: &AtDispatch, flow: &FlowRef) -> bool {
     }
     // Once: another authorization may have taken the slot that became free.
     let outcome = flow.reserve(&mut RING.lock_raised(irql));
-    has_slot(outcome, &TOTALS.untracked, "untracked")
+    let Err(refusal) = outcome else { return true };
+    count_refusal(refusal, &TOTALS.untracked, "untracked");
+    false
 }
 
-/// Whether there is a slot; if not, counts why.
+/// Counts why there is no slot.
 ///
 /// IRQL: `DISPATCH_LEVEL`, without the ring's lock
-fn has_slot(outcome: Result<(), NoSlot>, full: &Total, kind: &str) -> bool {
-    match outcome {
-        Ok(()) => return true,
-        Err(NoSlot::Known(known)) => count_known(known),
-        Err(NoSlot::Full) => print::lost(full, kind, None),
+#[cold]
+fn count_refusal(refusal: NoSlot, full: &Total, kind: &str) {
+    match refusal {
+        NoSlot::Known(known) => count_known(known),
+        NoSlot::Full => print::lost(full, kind, None),
     }
-    false
 }
 
 fn count_known(known: Known) {

@@ -6,7 +6,7 @@ use super::metadata::{
 };
 use crate::totals::EVENT_FIELDS;
 
-/// The provider's name; its id follows from it ([`super::provider`]).
+/// The provider's name; its id follows from it (`provider.rs`).
 const NAME: &str = "flowtag";
 /// The provider's metadata.
 pub const PROVIDER: [u8; metadata::provider_length(NAME)] = metadata::provider(NAME);

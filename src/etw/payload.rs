@@ -79,24 +79,18 @@ impl Payload {
     /// network order. What is not known is zero.
     #[inline(never)]
     pub fn socket_address(&mut self, family: Family, endpoint: Endpoint) {
-        const AF_INET: u16 = 2;
-        const AF_INET6: u16 = 23;
+        const AF_INET: u8 = 2;
+        const AF_INET6: u8 = 23;
         #[expect(clippy::cast_possible_truncation, reason = "it was made of 16 bits")]
-        let port = (endpoint.port.get().unwrap_or_default() as u16).to_be_bytes();
+        let [high, low] = (endpoint.port.get().unwrap_or_default() as u16).to_be_bytes();
         match family {
             Family::V4 => {
-                let address = if let Address::V4(address) = endpoint.address { address } else { [0; 4] };
-                self.size(16);
-                self.all(AF_INET.to_le_bytes());
-                self.all(port);
-                self.all(address);
-                self.all([0; 8]);
+                let [a, b, c, d] = if let Address::V4(address) = endpoint.address { address } else { [0; 4] };
+                self.all([16, 0, AF_INET, 0, high, low, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]);
             }
             Family::V6 => {
                 let address = if let Address::V6(address) = endpoint.address { address } else { [0; 16] };
-                self.size(28);
-                self.all(AF_INET6.to_le_bytes());
-                self.all(port);
+                self.all([28, 0, AF_INET6, 0, high, low]);
                 self.all([0; 4]); // flow label
                 self.all(address);
                 self.all([0; 4]); // scope, which is not told

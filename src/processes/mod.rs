@@ -23,7 +23,7 @@ use wdk_sys::{
 use self::{
     ffi::PS_CREATE_NOTIFY_INFO,
     stored::StoredPath,
-    table::{Inserted, Slot, Table},
+    table::{Inserted, SYSTEM, Slot, Table},
 };
 use crate::{
     failure::Failure,
@@ -85,6 +85,10 @@ pub fn stop_watching() {
 ///
 /// IRQL: `DISPATCH_LEVEL`
 pub fn identify(irql: &AtDispatch, pid: u64, path: &[u8]) -> Option<Identity> {
+    // Nobody else is known without a path: not worth the lock.
+    if path.is_empty() && pid != SYSTEM {
+        return None;
+    }
     PROCESSES.lock_raised(irql).identify(pid, path)
 }
 

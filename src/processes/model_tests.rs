@@ -4,7 +4,7 @@ use std::{collections::VecDeque, num::NonZeroU64, ops::RangeInclusive};
 use proptest::prelude::*;
 
 use super::{
-    Inserted, Process,
+    Identity, Inserted, Process,
     table_tests::{CURL, Known, PING, Processes, key, room_for},
 };
 
@@ -120,18 +120,12 @@ impl Model {
         self.living.iter().chain(&self.exited)
     }
 
-    fn key_of(&self, pid: u64, path: &[u8]) -> Option<NonZeroU64> {
+    fn identity_of(&self, pid: u64, path: &[u8]) -> Option<Identity> {
         let fitting = self.all().filter(|process| process.pid == pid && process.path.is_none_or(|own| own == path));
         let fitting: Vec<_> = fitting.collect();
-        if let [Process { key, path: Some(_), .. }] = fitting[..] { Some(*key) } else { None }
-    }
-
-    fn parent_key_of(&self, child: &Known) -> Option<NonZeroU64> {
-        let before = self.all().filter(|other| child.parent.is_some_and(|parent| parent.get() == other.pid));
-        let before: Vec<_> = before.filter(|other| other.created < child.created).collect();
-        let last = before.iter().map(|other| other.created).max()?;
-        let last: Vec<_> = before.iter().filter(|other| other.created == last).collect();
-        if let [only] = last[..] { Some(only.key) } else { None }
+        let [Process { key, created, parent, path: Some(_), .. }] = fitting[..] else { return None };
+        let parent = parent.map_or(0, NonZeroU64::get);
+        Some(Identity { start_key: key.get(), created: created.cast_unsigned(), parent })
     }
 }
 
@@ -144,11 +138,7 @@ proptest! {
             for pid in PIDS {
                 for path in [CURL, PING] {
                     let identity = table.identify(pid, path);
-                    prop_assert_eq!(identity.map(|identity| identity.key), model.key_of(pid, path));
-                    let Some(identity) = identity else { continue };
-                    let process = *model.all().find(|process| process.key == identity.key).unwrap();
-                    prop_assert_eq!((identity.created, identity.parent), (process.created, process.parent));
-                    prop_assert_eq!(identity.parent_key, model.parent_key_of(&process));
+                    prop_assert_eq!(identity, model.identity_of(pid, path));
                 }
             }
         }

@@ -103,23 +103,14 @@ impl<'a, P: AsRef<[u8]>> Table<'a, P> {
     pub fn identify(&self, pid: u64, path: &[u8]) -> Option<Identity> {
         let mut all = self.with_id(pid).filter(|process| process.may_fit(path));
         let process = all.next().filter(|_| all.next().is_none())?;
-        if !process.fits(path) {
+        if process.path.is_none() && process.pid != SYSTEM {
             return None;
         }
         Some(Identity {
-            key: process.key,
-            created: process.created,
-            parent: process.parent,
-            parent_key: process.parent.and_then(|parent| self.parent_key(parent.get(), process.created)),
+            start_key: process.key.get(),
+            created: process.created.cast_unsigned(),
+            parent: process.parent.map_or(0, NonZeroU64::get),
         })
-    }
-
-    /// The key of the process that had this id just before something was created at that time.
-    fn parent_key(&self, pid: u64, created: i64) -> Option<NonZeroU64> {
-        let earlier = || self.with_id(pid).filter(|process| process.created < created);
-        let newest = earlier().map(|process| process.created).max()?;
-        let mut all = earlier().filter(|process| process.created == newest);
-        all.next().filter(|_| all.next().is_none()).map(|process| process.key)
     }
 
     /// Gives a process a slot, unless it has one. One that has exited is marked then, also if it had one.
@@ -234,9 +225,10 @@ impl<'a, P: AsRef<[u8]>> Table<'a, P> {
 
 impl<P: AsRef<[u8]>> Process<P> {
     /// Whether what is known by this path is of this process, if of any. Windows says of the System process that its path is
-    /// `System`, which is no path of an image.
+    /// `System`, which is no path of an image. What stands behind a NUL is not of the path.
     fn fits(&self, path: &[u8]) -> bool {
-        self.pid == SYSTEM || self.path.as_ref().is_some_and(|own| !path.is_empty() && own.as_ref() == path)
+        let is_own = |own: &[u8]| !own.is_empty() && matches!(path.strip_prefix(own), Some([] | [0, 0, ..]));
+        self.pid == SYSTEM || self.path.as_ref().is_some_and(|own| is_own(own.as_ref()))
     }
 
     /// The same, or it is not known where its image is: memory may have been short.

@@ -29,15 +29,32 @@ fn born(table: &mut Processes, process: Known) {
 }
 
 fn key_of(table: &Processes, pid: u64, path: &[u8]) -> Option<u64> {
-    table.identify(pid, path).map(|identity| identity.key.get())
+    table.identify(pid, path).map(|identity| identity.start_key)
 }
 
 #[test]
 fn a_process_is_known_by_its_id_and_its_path() {
     let mut table = room_for(4);
     born(&mut table, process(7));
-    let identity = Identity { key: key(7), created: 7, parent: None, parent_key: None };
+    let identity = Identity { start_key: 7, created: 7, parent: 0 };
     assert_eq!(table.identify(4242, CURL), Some(identity));
+}
+
+#[test]
+fn the_id_of_its_parent_is_told() {
+    let mut table = room_for(4);
+    born(&mut table, Process { parent: Some(key(812)), ..process(7) });
+    assert_eq!(table.identify(4242, CURL).unwrap().parent, 812);
+}
+
+#[test]
+fn what_stands_behind_a_nul_is_not_of_the_path() {
+    let mut table = room_for(4);
+    born(&mut table, process(7));
+    for (behind, fits) in [(&b"\0\0"[..], true), (b"\0\0x\0", true), (b"x\0", false), (b"\0x", false), (b"\0", false)] {
+        assert_eq!(key_of(&table, 4242, &[CURL, behind].concat()), fits.then_some(7), "{behind:?}");
+    }
+    assert_eq!(key_of(&table, 4242, &CURL[..CURL.len() - 2]), None);
 }
 
 #[test]
@@ -199,62 +216,6 @@ fn one_that_is_known_is_marked_when_it_is_inserted_as_exited() {
     born(&mut table, process(7));
     assert_eq!(table.insert(process(7), true), Inserted::Known(process(7)));
     assert_eq!(table.insert(process(8), false), Inserted::New(Some(process(7))));
-}
-
-/// A child of pid 4242 with this key, created when it says.
-fn child(number: u64) -> Known {
-    Process { pid: 8, parent: Some(key(4242)), path: Some(PING), ..process(number) }
-}
-
-fn parent_of_the_child(table: &Processes) -> Option<u64> {
-    let identity = table.identify(8, PING).unwrap();
-    assert_eq!(identity.parent, Some(key(4242)));
-    identity.parent_key.map(NonZeroU64::get)
-}
-
-#[test]
-fn a_parent_is_known_by_its_key() {
-    let mut table = room_for(4);
-    born(&mut table, process(7));
-    born(&mut table, child(9));
-    assert_eq!(parent_of_the_child(&table), Some(7));
-}
-
-#[test]
-fn a_parent_that_is_not_in_the_table_has_no_key() {
-    let mut table = room_for(4);
-    born(&mut table, child(9));
-    assert_eq!(parent_of_the_child(&table), None);
-}
-
-#[test]
-fn whoever_was_created_after_a_child_or_with_it_is_not_its_parent() {
-    for created in [9, 10] {
-        let mut table = room_for(4);
-        born(&mut table, child(9));
-        born(&mut table, Process { created, ..process(11) });
-        assert_eq!(parent_of_the_child(&table), None);
-    }
-}
-
-#[test]
-fn the_parent_is_the_last_one_that_was_created_before_the_child() {
-    let mut table = room_for(4);
-    born(&mut table, Process { path: Some(PING), ..process(7) });
-    table.exit(4242, key(7));
-    born(&mut table, process(8));
-    born(&mut table, child(9));
-    assert_eq!(parent_of_the_child(&table), Some(8));
-}
-
-#[test]
-fn of_two_parents_of_one_time_none_is_named() {
-    let mut table = room_for(4);
-    born(&mut table, Process { created: 5, ..process(7) });
-    table.exit(4242, key(7));
-    born(&mut table, Process { created: 5, ..process(8) });
-    born(&mut table, child(9));
-    assert_eq!(parent_of_the_child(&table), None);
 }
 
 #[test]

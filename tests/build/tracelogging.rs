@@ -9,12 +9,13 @@ extern crate self as tracelogging;
 use std::{cell::RefCell, ptr, slice};
 
 use flowtag_tests::{
-    details::{Details, Identity},
+    details::Details,
     etw::{
         event::{EVENTS, Id, PROVIDER as OUR_PROVIDER},
         fields::{self, History, Told},
         payload::Payload,
     },
+    identity::Identity,
     path::{Captured, Path},
     tag::{Address, Direction, Endpoint, Family, Given, Origin, TCP, Tag},
     totals::Totals,

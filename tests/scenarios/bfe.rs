@@ -262,12 +262,11 @@ fn start_engine_while_unloading(rig: &Rig, import: &'static str, nth: u64, until
             hooked.note(|seen| seen.called_until = true);
         }
         if call.name() == import {
-            let mut nth_call = false;
-            hooked.note(|seen| {
+            let is_nth = hooked.note(|seen| {
                 seen.calls += 1;
-                nth_call = seen.calls == nth;
+                seen.calls == nth
             });
-            if nth_call {
+            if is_nth {
                 hooked.wait_for(|seen| seen.called_until || seen.has_unloaded);
             }
         }
@@ -305,9 +304,10 @@ struct Seen {
 }
 
 impl Meeting {
-    fn note(&self, what: impl FnOnce(&mut Seen)) {
-        what(&mut self.seen.lock().unwrap());
+    fn note<T>(&self, what: impl FnOnce(&mut Seen) -> T) -> T {
+        let noted = what(&mut self.seen.lock().unwrap());
         self.changed.notify_all();
+        noted
     }
 
     fn wait_for(&self, what: impl Fn(&Seen) -> bool) {

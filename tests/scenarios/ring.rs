@@ -122,6 +122,15 @@ fn where_all_flows_are_in_use_the_one_that_sent_least_is_evicted() {
 }
 
 #[test]
+fn where_all_flows_are_in_use_and_sent_as_much_the_oldest_is_evicted() {
+    let rig = Rig::with_small_ring();
+    let flows = fill(&rig);
+    open_until_one_is_evicted(&rig, &flows);
+    assert_eq!(evicted(&rig), handle(flows[0]));
+    rig.stop();
+}
+
+#[test]
 fn a_newcomer_that_finds_room_begins_the_sixteen_anew() {
     let rig = Rig::with_small_ring();
     let flows = fill(&rig);

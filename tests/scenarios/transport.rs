@@ -1,6 +1,6 @@
 //! Counting packets and bytes of tagged flows.
 
-use flowtag_simulator::wfp::{Direction, FlowSpec, Packet};
+use flowtag_simulator::wfp::{Direction, FlowHandleField, FlowSpec, Packet};
 
 use flowtag_tests::rig::{ICMP, ICMPV6, Rig, UDP, field, inbound, outbound, over_v6};
 
@@ -77,6 +77,16 @@ fn assert_all_is_payload(message: &Packet) {
         });
         assert_eq!(field(&line, "bytes"), "64/0", "protocol {}", spec.protocol);
     }
+}
+
+/// Each member of the metadata has a bit of its own (fwpsk.h, `FWPS_METADATA_FIELD_…`).
+#[test]
+fn a_header_is_no_payload_where_the_flow_s_handle_is_not_told() {
+    let line = close_line(&outbound(), |rig, flow| {
+        rig.set(|switches| switches.flow_handle = FlowHandleField::Absent);
+        rig.send(flow, 100);
+    });
+    assert_eq!(field(&line, "bytes"), "100/0");
 }
 
 #[test]

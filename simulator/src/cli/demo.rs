@@ -15,9 +15,12 @@ use super::events::EventFile;
 use crate::{
     demo::{
         command::Ended,
+        driver::Driver,
         live::{self, INTERRUPTED},
+        play,
         recorded::{self, Recorder},
         replay::replay,
+        reuse,
         run::{Judged, Lines, Run},
         simulated::Simulated,
         summary,
@@ -29,6 +32,9 @@ use crate::{
 
 /// The exit code of a command that Ctrl-C ended, as a shell has it.
 const INTERRUPTED_BY_HAND: u8 = 130;
+
+/// The level of a session that wants all.
+const ALL_LEVELS: u8 = 0;
 
 /// Show the driver tagging what real programs do on this machine's network.
 #[derive(Debug, clap::Args)]
@@ -64,7 +70,7 @@ pub struct Args {
 pub fn run(arguments: &Args) -> Result<ExitCode> {
     let driver = Simulated::new(&arguments.driver)?;
     let events = arguments.events.as_deref().map(EventFile::create).transpose()?;
-    let listening = events.is_some().then(|| driver.listen()).transpose()?;
+    let listening = events.is_some().then(|| driver.listen(ALL_LEVELS)).transpose()?;
     let image = fs::read(&arguments.driver).with_context(|| format!("read {}", arguments.driver.display()))?;
     let sha256 = Sha256::digest(&image).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let recorder = arguments.record.as_deref().map(Recorder::create).transpose()?;
@@ -74,7 +80,7 @@ pub fn run(arguments: &Args) -> Result<ExitCode> {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
     let mode = if let Some(mut capture) = capture(arguments)? {
         if arguments.command.is_empty() {
-            live::own_programs(&mut run, &mut capture)?;
+            play::own_programs(&mut run, &mut capture)?;
         } else {
             live::any_command(&mut run, &mut capture, &arguments.command)?;
         }
@@ -97,8 +103,8 @@ fn capture(arguments: &Args) -> Result<Option<Capture>> {
     let Some(probes) = arguments.probes.as_deref().filter(|_| arguments.recorded.is_none()) else { return Ok(None) };
     ensure!(Path::is_file(probes), "{} is not a file: cargo xtask builds the probes", probes.display());
     let own_programs = arguments.command.is_empty();
-    let possible = if own_programs { TcpListener::bind("[::1]:0").map(drop) } else { Ok(()) };
-    match possible.context("listen on ::1: IPv6 is off").and_then(|()| Capture::start(probes)) {
+    let possible = if own_programs { own_programs_can_run() } else { Ok(()) };
+    match possible.and_then(|()| Capture::start(probes)) {
         Ok(capture) => Ok(Some(capture)),
         Err(error) if own_programs && arguments.record.is_none() => {
             // The first line says it; behind it there may be pages of the kernel's verifier.
@@ -112,6 +118,12 @@ fn capture(arguments: &Args) -> Result<Option<Capture>> {
         }
         Err(error) => Err(error.context("capture live traffic")),
     }
+}
+
+/// Whether this machine has all that the demo's own programs need.
+fn own_programs_can_run() -> Result<()> {
+    TcpListener::bind("[::1]:0").context("listen on ::1: IPv6 is off")?;
+    reuse::possible()
 }
 
 fn recording(arguments: &Args) -> Result<Vec<recorded::Step>> {

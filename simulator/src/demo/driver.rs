@@ -4,11 +4,14 @@ use std::{fmt::Display, time::Duration};
 
 use anyhow::Result;
 
-use super::verdict::Remains;
-use crate::traffic::pump::Sink;
+use super::{keys::StartKey, verdict::Remains};
+use crate::{etw::Event, traffic::pump::Sink};
 
 /// A machine, and the driver that the demo starts and stops on it.
 pub trait Driver: Sink<Error: Display> {
+    /// How the machine names a session of event tracing.
+    type Session: Copy;
+
     /// Creates and starts the driver's service.
     ///
     /// # Errors
@@ -23,6 +26,27 @@ pub trait Driver: Sink<Error: Display> {
 
     /// The debug lines from the `from`th on.
     fn lines(&self, from: usize) -> Vec<Line>;
+
+    /// The start keys of the processes that it was told of, in the order in which they began.
+    fn start_keys(&self) -> Vec<StartKey>;
+
+    /// Begins to listen to the driver's events up to this level; 0 is all.
+    ///
+    /// # Errors
+    /// The machine has stopped.
+    fn listen(&self, level: u8) -> Result<Self::Session>;
+
+    /// Asks the driver for what it knows already.
+    ///
+    /// # Errors
+    /// The machine has stopped.
+    fn capture_state(&self, session: Self::Session) -> Result<()>;
+
+    /// The events that a session has got since this was asked last.
+    fn events(&self, session: Self::Session) -> Vec<Event>;
+
+    /// How many it has lost.
+    fn events_lost(&self, session: Self::Session) -> u64;
 
     /// What is left of it.
     fn remains(&self) -> Remains;

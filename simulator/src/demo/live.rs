@@ -1,7 +1,7 @@
-//! The demo with real programs.
+//! Real programs, and what happens on the network between them.
 
 use std::{
-    process::{Child, Command},
+    process::Command,
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, Sender},
@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     command,
     driver::Driver,
-    programs::{self, Heard, Ports, Program},
+    program::{Heard, Program},
     report::{Message, now},
     run::Run,
 };
@@ -32,70 +32,14 @@ const GRACE: Duration = Duration::from_secs(2);
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Programs, the network between them, and the run that it is shown to.
-struct Live<'r, 'a, D: Driver> {
-    run: &'r mut Run<'a, D>,
+pub struct Live<'r, 'a, D: Driver> {
+    /// What it is shown to.
+    pub run: &'r mut Run<'a, D>,
+    /// The programs, by their numbers.
+    pub programs: Vec<Program>,
     capture: &'r mut Capture,
-    programs: Vec<Program>,
     said: Sender<Heard>,
     heard: Receiver<Heard>,
-}
-
-/// The demo's own programs: some older than the driver, some that come and go, some that outlive it.
-///
-/// # Errors
-/// A program is not installed, fails, or hangs.
-pub fn own_programs<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture) -> Result<()> {
-    let (said, heard) = mpsc::channel();
-    let mut live = Live { run, capture, programs: Vec::new(), said, heard };
-
-    live.run.doing("starting programs that are older than the driver");
-    let servers = [programs::http_server(), programs::echo_server(), programs::peer(&["serve"], &[])?];
-    let [http, python, peer] = servers.map(|server| live.launch(server));
-    let (http, python, peer) = (http?, python?, peer?);
-    live.until("the servers listen", |live| {
-        [http, python, peer].iter().all(|&server| live.programs[server].ready.is_some())
-    })?;
-    let [http_ports, python_ports, peer_ports] = [http, python, peer].map(|server| Ports::of(&live.programs[server]));
-    let old = live.launch(programs::peer(&["talk", "--hold", "--size", "300"], &peer_ports.for_peer()?)?)?;
-    live.until("the first connections stand", |live| live.programs[old].ready.is_some())?;
-
-    live.run.start(now())?;
-
-    live.run.doing("real traffic");
-    let lasting = live.launch(programs::peer(&["talk", "--hold", "--size", "1200"], &python_ports.for_peer()?)?)?;
-    let mut passing = Vec::new();
-    for (v6, size) in [(false, 0), (true, 1), (false, 1_000), (true, 5_000), (false, 20_000), (true, 60_000)] {
-        passing.push(live.launch(programs::curl(&http_ports, v6, size)?)?);
-    }
-    passing.push(live.launch(programs::echo_client(&python_ports)?)?);
-    passing.push(live.launch(programs::echo_client(&peer_ports)?)?);
-    passing.push(live.launch(programs::perl(&peer_ports)?)?);
-    passing.push(live.launch(programs::perl(&python_ports)?)?);
-    passing.push(live.launch(programs::peer(&["talk", "--count", "3", "--size", "64"], &peer_ports.for_peer()?)?)?);
-    live.programs[old].ask()?;
-    live.until("the passing programs are done", |live| {
-        passing.iter().all(|&program| live.programs[program].done) && live.programs[lasting].ready.is_some()
-    })?;
-    for program in [old, lasting] {
-        live.programs[program].ask()?;
-    }
-    live.until("the lasting connections are quiet", |live| {
-        live.programs[old].rounds == 2 && live.programs[lasting].rounds == 1
-    })?;
-    // What the programs say comes another way than their packets: one more look, and all of these are here, too.
-    live.look(Duration::ZERO)?;
-
-    live.run.doing("stopping the driver with connections open");
-    live.run.stop(now())?;
-
-    live.run.doing("asking the programs");
-    for group in [[old, lasting].as_slice(), &[http, python, peer]] {
-        for &program in group {
-            live.programs[program].release();
-        }
-        live.until("the programs end", |live| group.iter().all(|&program| live.programs[program].done))?;
-    }
-    live.hear_out()
 }
 
 /// Any one command.
@@ -107,8 +51,7 @@ pub fn any_command<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture, words
     let mut command = Command::new(name);
     command.args(arguments);
     capture.cgroup().confine(&mut command)?;
-    let (said, heard) = mpsc::channel();
-    let mut live = Live { run, capture, programs: Vec::new(), said, heard };
+    let mut live = Live::new(run, capture);
     live.run.start(now())?;
     live.run.doing("the command runs");
     let mut child = command.spawn().with_context(|| format!("start {name}"))?;
@@ -125,34 +68,59 @@ fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-impl<D: Driver> Live<'_, '_, D> {
+impl<'r, 'a, D: Driver> Live<'r, 'a, D> {
+    /// No programs yet.
+    pub fn new(run: &'r mut Run<'a, D>, capture: &'r mut Capture) -> Self {
+        let (said, heard) = mpsc::channel();
+        Self { run, programs: Vec::new(), capture, said, heard }
+    }
+
     /// Starts a program and returns its number.
-    fn launch(&mut self, program: (&'static str, Command)) -> Result<usize> {
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn launch(&mut self, program: (&'static str, Command)) -> Result<usize> {
+        self.launch_as(None, program)
+    }
+
+    /// The same, under the id that a program had which has exited.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn launch_again(&mut self, before: usize, program: (&'static str, Command)) -> Result<usize> {
+        self.launch_as(Some(self.programs[before].process.pid), program)
+    }
+
+    fn launch_as(&mut self, pid: Option<u32>, program: (&'static str, Command)) -> Result<usize> {
         let index = self.programs.len();
-        self.programs.push(programs::start(program, index, self.capture.cgroup(), &self.said)?);
+        self.programs.push(Program::start(program, pid, index, self.capture.cgroup(), &self.said)?);
         Ok(index)
     }
 
-    /// Lets things happen until `done`; `what` that is, is for messages.
-    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Result<()> {
+    /// Lets things happen until `done`; `what` that is, is for messages. All that has happened on the network by then is taken in.
+    ///
+    /// # Errors
+    /// It takes too long, a program fails, or the recording or standard output cannot be written.
+    pub fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             ensure!(!interrupted(), "interrupted");
             ensure!(Instant::now() < deadline, "gave up after {} seconds waiting until {what}", PATIENCE.as_secs());
             self.look(GLANCE)?;
         }
-        Ok(())
+        // What programs say, and that they exit, is heard of another way than what they did before.
+        self.look(Duration::ZERO)
     }
 
-    /// Takes in what happened on the network, waiting for it up to `patience`, and what the programs said.
+    /// Takes in what happened on the network, waiting for it up to `patience`, what the programs said, and who has exited.
     fn look(&mut self, patience: Duration) -> Result<()> {
         while !self.take_events(patience)? && !interrupted() {}
         while let Ok((index, message)) = self.heard.try_recv() {
             self.take(index, message?)?;
         }
         for program in &mut self.programs {
-            if !program.done {
-                program.done = succeeded(program.name, &mut program.child)?;
+            if program.exits()? {
+                self.run.process(program.process.clone())?;
             }
         }
         Ok(())
@@ -171,23 +139,22 @@ impl<D: Driver> Live<'_, '_, D> {
         match message {
             Message::Ready(ports) => program.ready = Some(ports),
             Message::Idle => program.rounds += 1,
-            Message::Flow(report) => self.run.report(report)?,
+            Message::Flow(mut report) => {
+                // Whoever has inherited its sockets speaks for it.
+                let process = &program.process;
+                report.created = (report.pid == process.pid).then_some(process.created);
+                self.run.report(report)?;
+            }
         }
         Ok(())
     }
 
     /// All programs have ended: takes in what was still on its way.
-    fn hear_out(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// A program has failed, or the recording or standard output cannot be written.
+    pub fn hear_out(&mut self) -> Result<()> {
         self.programs.iter_mut().for_each(Program::hear_out);
         self.look(Duration::ZERO)
-    }
-}
-
-/// Whether a program has ended, as it should.
-fn succeeded(name: &str, child: &mut Child) -> Result<bool> {
-    match child.try_wait()? {
-        None => Ok(false),
-        Some(status) if status.success() => Ok(true),
-        Some(status) => bail!("{name} (process {}) failed: {status}", child.id()),
     }
 }

@@ -2,15 +2,23 @@
 
 pub mod command;
 pub mod driver;
+pub mod events;
+pub mod keys;
 pub mod live;
+pub mod live_flows;
 #[cfg(test)]
 mod model;
 pub mod peer;
+pub mod play;
+pub mod process;
+pub mod program;
 pub mod programs;
 pub mod recorded;
 pub mod replay;
 pub mod report;
+pub mod reuse;
 pub mod run;
+pub mod sessions;
 pub mod simulated;
 pub mod summary;
 pub mod trace;

@@ -197,6 +197,7 @@ fn report(protocol: Protocol, role: Direction, local: SocketAddr, remote: Socket
         first: 0,
         opened: None,
         closed: None,
+        created: None,
     }
 }
 

@@ -1,71 +1,21 @@
-//! The programs of the demo: starting them, and hearing what they say.
+//! The programs of the demo: how they are called, and what their lines mean.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    io::{BufRead, BufReader, Write},
-    net::SocketAddr,
-    os::unix::process::CommandExt,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::Sender,
-    thread::{self, JoinHandle},
-};
+use std::{collections::BTreeMap, env, net::SocketAddr, process::Command};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::report::{Message, Protocol, Report, now};
-use crate::traffic::{event::Direction, live::Cgroup};
+use super::{
+    program::Program,
+    report::{Message, Protocol, Report, now},
+};
+use crate::traffic::event::Direction;
 
 const HTTP_SERVER: &str = include_str!("programs/http_server.py");
 const ECHO_SERVER: &str = include_str!("programs/echo_server.py");
 const ECHO_CLIENT: &str = include_str!("programs/echo_client.py");
+const HEIR: &str = include_str!("programs/heir.py");
 const TALK: &str = include_str!("programs/talk.pl");
-
-/// What a program said, and which one it was.
-pub type Heard = (usize, Result<Message>);
-
-/// A started program.
-#[derive(Debug)]
-pub struct Program {
-    /// Its name, for messages.
-    pub name: &'static str,
-    /// The process.
-    pub child: Child,
-    /// Its standard input: rounds are asked for through it, and its end ends the program.
-    input: Option<ChildStdin>,
-    /// Its listeners' ports, or nothing but that it is ready.
-    pub ready: Option<BTreeMap<String, u16>>,
-    /// How many rounds it has done.
-    pub rounds: usize,
-    /// It has exited, with success.
-    pub done: bool,
-    reader: Option<JoinHandle<()>>,
-}
-
-impl Program {
-    /// Asks for a round.
-    ///
-    /// # Errors
-    /// It has exited.
-    pub fn ask(&mut self) -> Result<()> {
-        let input = self.input.as_mut().context("its standard input is closed")?;
-        input.write_all(b"\n").with_context(|| format!("{} does not listen", self.name))
-    }
-
-    /// Lets it end.
-    pub fn release(&mut self) {
-        self.input = None;
-    }
-
-    /// Waits until all that it said has been sent on.
-    pub fn hear_out(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            // A reader that panicked has sent what it could; the verdict misses the rest.
-            let _ = reader.join();
-        }
-    }
-}
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
@@ -127,6 +77,18 @@ pub fn echo_client(server: &Ports) -> Result<(&'static str, Command)> {
     Ok(("python3 echo client", command))
 }
 
+/// A program in Python that leaves its sockets to a child and exits. `later` is talked to in the first round that is asked for.
+///
+/// # Errors
+/// A server does not have the ports.
+pub fn heir(server: &Ports, later: &Ports) -> Result<(&'static str, Command)> {
+    let mut command = python(HEIR);
+    for port in [server.get("tcp4")?, server.get("udp4")?, later.get("udp4")?] {
+        command.arg(format!("127.0.0.1/{port}"));
+    }
+    Ok(("python3 heir", command))
+}
+
 /// The client in Perl.
 ///
 /// # Errors
@@ -180,39 +142,11 @@ fn python(script: &str) -> Command {
     command
 }
 
-/// Starts a program inside `cgroup`. What it says is sent to `heard` as coming from number `index`.
+/// The message in a line of a program's output.
 ///
 /// # Errors
-/// It is not installed.
-pub fn start(
-    (name, mut command): (&'static str, Command),
-    index: usize,
-    cgroup: &Cgroup,
-    heard: &Sender<Heard>,
-) -> Result<Program> {
-    cgroup.confine(&mut command)?;
-    // A process group of its own: Ctrl-C is for the demo, which ends its programs itself.
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-    let launched = now();
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("start {name}: is it installed? (apt-get install curl python3 perl)"))?;
-    let (pid, input) = (child.id(), child.stdin.take());
-    let output = child.stdout.take().context("its standard output is not a pipe")?;
-    let heard = heard.clone();
-    let reader = thread::spawn(move || {
-        for line in BufReader::new(output).lines() {
-            let message = line.map_err(Into::into).and_then(|line| understand(name, pid, launched, &line));
-            // Nobody listens any more when the demo was given up.
-            if heard.send((index, message)).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(Program { name, child, input, ready: None, rounds: 0, done: false, reader: Some(reader) })
-}
-
-fn understand(name: &str, pid: u32, launched: f64, line: &str) -> Result<Message> {
+/// There is none.
+pub fn understand(name: &str, pid: u32, launched: f64, line: &str) -> Result<Message> {
     let message = if name == "curl" {
         let said: Curl = serde_json::from_str(line).with_context(|| format!("curl wrote: {line}"))?;
         Message::Flow(said.report(pid)?)
@@ -261,6 +195,7 @@ impl Curl {
             first: 0,
             opened: None,
             closed: None,
+            created: None,
         })
     }
 }

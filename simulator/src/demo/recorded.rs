@@ -9,14 +9,16 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{command::Ended, report::Report};
+use super::{command::Ended, process::Process, report::Report};
 use crate::traffic::event::Event;
 
 /// The recording that comes with flowtag; recordings/README.md says how it was made.
 pub const DEMO: &str = include_str!("../../recordings/demo.jsonl");
 
-/// What a recording must begin with to be read.
-const FORMAT: u32 = 1;
+/// What is written. Format 1 has no processes and no session that comes later.
+const FORMAT: u32 = 2;
+/// The oldest that is read.
+const OLDEST: u32 = 1;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,10 @@ pub enum Step {
     DriverStarts(f64),
     /// The driver was stopped.
     DriverStops(f64),
+    /// Another session of event tracing began in the middle, at this time, and asked for the captured state.
+    SessionComes(f64),
+    /// A process that the demo had started has exited.
+    Process(Process),
     /// A program told of a flow that it had.
     Report(Report),
     /// So many records did not fit into the capture's ring.
@@ -93,8 +99,8 @@ pub fn read(text: &str, name: &str) -> Result<Vec<Step>> {
         steps.push(step);
     }
     ensure!(
-        matches!(steps.first(), Some(Step::Recording { format: FORMAT, .. })),
-        "{name} is not a recording of format {FORMAT}: make a new one with `flowtag-sim demo --record FILE`"
+        matches!(steps.first(), Some(Step::Recording { format: OLDEST..=FORMAT, .. })),
+        "{name} is not a recording of format {OLDEST} to {FORMAT}: make a new one with `flowtag-sim demo --record FILE`"
     );
     Ok(steps)
 }
@@ -103,7 +109,7 @@ pub fn read(text: &str, name: &str) -> Result<Vec<Step>> {
 mod tests {
     use super::*;
     use crate::demo::report::Protocol;
-    use crate::traffic::event::{Direction, Flow, Packet};
+    use crate::traffic::event::{self, Direction, Flow, Packet};
 
     #[test]
     fn what_was_recorded_is_read_back() {
@@ -128,9 +134,15 @@ mod tests {
             first: 2,
             opened: Some(1.5),
             closed: None,
+            created: Some(100),
         };
+        let process = event::Process { pid: 42, parent: 7, created: 123, path: Some("/bin/é".into()) };
+        let started =
+            Process { pid: 42, parent: 7, created: 100, program: "é".into(), launched: 0.25, ended: Some(0.75) };
         let steps = [
+            Step::Event(Event::Begin(process)),
             Step::DriverStarts(0.25),
+            Step::SessionComes(0.3),
             Step::Event(Event::Open { flow, arrived: Some(Packet { header: 8, payload: 2 }) }),
             Step::Event(Event::Packet {
                 flow: 1,
@@ -138,7 +150,9 @@ mod tests {
                 packet: Packet { header: 8, payload: 1 },
             }),
             Step::Event(Event::Close { flow: 1 }),
+            Step::Event(Event::Exit { pid: 42 }),
             Step::DriverStops(0.5),
+            Step::Process(started),
             Step::Report(report),
         ];
         let path = std::env::temp_dir().join(format!("flowtag-recording-{}", std::process::id()));
@@ -160,6 +174,16 @@ mod tests {
         let error = read("{\"recording\":{\"format\":99,\"kernel\":\"\"}}\n", "old").unwrap_err();
 
         assert!(error.to_string().contains("make a new one"), "{error}");
+    }
+
+    #[test]
+    fn a_recording_of_format_1_can_still_be_read() {
+        let report = r#"{"report":{"pid":7,"program":"curl","protocol":"tcp","role":"out","local":"[::1]:1","remote":"[::1]:2","sent":1,"received":2,"first":0,"opened":1.5,"closed":2.5}}"#;
+        let text = format!("{{\"recording\":{{\"format\":1,\"kernel\":\"\"}}}}\n{report}\n");
+
+        let steps = read(&text, "old").unwrap();
+
+        assert!(matches!(&steps[1], Step::Report(Report { pid: 7, created: None, .. })), "{steps:?}");
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub fn replay<D: Driver>(run: &mut Run<'_, D>, steps: Vec<Step>) -> Result<()> {
             Step::Recording { .. } => {}
             Step::Event(event) => run.event(event)?,
             Step::DriverStarts(at) => run.start(at)?,
+            Step::SessionComes(at) => run.session_comes(at)?,
             Step::DriverStops(at) => run.stop(at)?,
+            Step::Process(process) => run.process(process)?,
             Step::Report(report) => run.report(report)?,
             Step::Lost(records) => run.lost(records)?,
             Step::CommandEnded(ended) => run.command_ended(ended)?,
@@ -29,6 +31,7 @@ pub fn replay<D: Driver>(run: &mut Run<'_, D>, steps: Vec<Step>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::process::TICK;
     use crate::demo::{
         command::Ended,
         model::Model,
@@ -88,6 +91,81 @@ mod tests {
 
         assert_eq!((verdict.wrong_pid, verdict.right_pid), (1, verdict.flows - 1));
         assert_eq!(verdict.bytes_right, verdict.flows - verdict.older_than_driver - 1);
+    }
+
+    /// All keys of a recording, as they are counted: right, ambiguous, unknown, wrong.
+    fn keys(verdict: &Verdict) -> (usize, usize, usize, usize) {
+        (verdict.keys_right, verdict.keys_ambiguous, verdict.keys_unknown, verdict.keys_wrong)
+    }
+
+    #[test]
+    fn every_flow_of_the_recording_has_a_right_key_or_one_that_nobody_can_know() {
+        let verdict = judged(demo());
+
+        let (right, ambiguous, unknown, wrong) = keys(&verdict);
+        assert_eq!((right + ambiguous + unknown, wrong), (verdict.flows, 0));
+        assert!(ambiguous > 0 && unknown > 0 && right > ambiguous + unknown, "{:?}", keys(&verdict));
+    }
+
+    #[test]
+    fn the_truth_about_keys_does_not_come_from_the_events() {
+        let right = judged(demo()).keys_right;
+        let owner = demo().iter().find_map(|step| match step {
+            Step::Event(Event::Open { flow, .. }) => flow.pid,
+            _ => None,
+        });
+        let (mut later, mut elsewhere) = (demo(), demo());
+        for (steps, change) in [(&mut later, (TICK, 0)), (&mut elsewhere, (0, 1))] {
+            for step in steps {
+                if let Step::Event(Event::Begin(process)) = step
+                    && Some(process.pid) == owner
+                {
+                    process.created += change.0;
+                    process.parent += change.1;
+                }
+            }
+        }
+
+        for verdict in [judged(later), judged(elsewhere)] {
+            assert!(verdict.keys_wrong > 0, "{:?}", keys(&verdict));
+            assert_eq!(verdict.keys_right + verdict.keys_wrong, right);
+        }
+    }
+
+    #[test]
+    fn an_exit_that_is_not_told_makes_a_key_wrong_where_nobody_can_know() {
+        let mut steps = demo();
+        let started = steps.iter().position(|step| matches!(step, Step::DriverStarts(_))).unwrap();
+        // Those that exit before the driver is started, of which the heir's owner is one, seem to live.
+        let mut index = 0;
+        steps.retain(|step| {
+            index += 1;
+            index > started || !matches!(step, Step::Event(Event::Exit { .. }))
+        });
+
+        assert!(judged(steps).keys_wrong > 0);
+    }
+
+    #[test]
+    fn a_recording_of_format_1_leaves_all_keys_unknown() {
+        let mut steps = demo();
+        steps.retain(|step| {
+            let of_format_2 = matches!(
+                step,
+                Step::SessionComes(_) | Step::Process(_) | Step::Event(Event::Begin(_) | Event::Exit { .. })
+            );
+            !of_format_2
+        });
+        for step in &mut steps {
+            if let Step::Report(report) = step {
+                report.created = None;
+            }
+        }
+
+        let verdict = judged(steps);
+
+        assert_eq!(keys(&verdict), (0, 0, verdict.flows, 0));
+        assert_eq!((verdict.complaints(), verdict.shortages()), (vec![], vec![]));
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct Report {
     /// When it closed the socket.
     #[serde(default)]
     pub closed: Option<f64>,
+    /// When that process began, of all that have had its id, as in `Process`: the demo adds it.
+    #[serde(default)]
+    pub created: Option<u64>,
 }
 
 /// The protocols of the demo.

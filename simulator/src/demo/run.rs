@@ -8,15 +8,25 @@ use indicatif::ProgressBar;
 use super::{
     command::Ended,
     driver::Driver,
+    keys::Keys,
+    live_flows::LiveFlows,
+    process::Process,
     recorded::{Recorder, Step},
     report::Report,
+    sessions::{Late, Sessions},
     trace,
     verdict::{Evidence, Mode, Verdict},
 };
 use crate::{
     output::{self, Unwritable},
-    traffic::{event::Event, pump::Pump},
+    traffic::{
+        event::{Event, Flow},
+        pump::Pump,
+    },
 };
+
+/// Up to `WINEVENT_LEVEL_INFO` (winmeta.h): all but packets.
+const INFORMATION: u8 = 4;
 
 /// Where debug lines are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +47,11 @@ pub struct Run<'a, D: Driver> {
     screen: Screen,
     started: f64,
     stopped: f64,
+    flows: LiveFlows,
+    session: Option<D::Session>,
+    /// One that came later, and what there was then.
+    late: Option<(D::Session, Vec<Flow>)>,
+    processes: Vec<Process>,
     reports: Vec<Report>,
     events_lost: u64,
     command: Option<Ended>,
@@ -56,6 +71,10 @@ impl<'a, D: Driver> Run<'a, D> {
             screen,
             started: 0.0,
             stopped: 0.0,
+            flows: LiveFlows::default(),
+            session: None,
+            late: None,
+            processes: Vec::new(),
             reports: Vec::new(),
             events_lost: 0,
             command: None,
@@ -74,21 +93,43 @@ impl<'a, D: Driver> Run<'a, D> {
     /// The recording or standard output cannot be written.
     pub fn event(&mut self, event: Event) -> Result<()> {
         if self.failure.is_none() {
+            self.flows.observe(&event);
             self.failure = self.pump.feed(&event).err().map(|error| error.to_string());
             self.screen.show(self.driver)?;
         }
         self.record(&Step::Event(event))
     }
 
-    /// Starts the driver; `at` is the time.
+    /// Starts the driver, to which somebody listens from then on; `at` is the time.
     ///
     /// # Errors
     /// The recording or standard output cannot be written.
     pub fn start(&mut self, at: f64) -> Result<()> {
         self.started = at;
-        self.failure = self.driver.start().err().map(|error| format!("{error:#}"));
+        self.flows.driver_starts();
+        let started = self.driver.listen(INFORMATION).and_then(|session| {
+            self.session = Some(session);
+            self.driver.start()
+        });
+        self.failure = started.err().map(|error| format!("{error:#}"));
         self.screen.show(self.driver)?;
         self.record(&Step::DriverStarts(at))
+    }
+
+    /// Somebody else begins to listen, too, and asks for the captured state; `at` is the time.
+    ///
+    /// # Errors
+    /// The recording or standard output cannot be written.
+    pub fn session_comes(&mut self, at: f64) -> Result<()> {
+        if self.failure.is_none() {
+            let heard = self.driver.listen(INFORMATION).and_then(|session| {
+                self.late = Some((session, self.flows.known()));
+                self.driver.capture_state(session)
+            });
+            self.failure = heard.err().map(|error| format!("{error:#}"));
+            self.screen.show(self.driver)?;
+        }
+        self.record(&Step::SessionComes(at))
     }
 
     /// Stops it; `at` is the time.
@@ -111,6 +152,15 @@ impl<'a, D: Driver> Run<'a, D> {
     pub fn report(&mut self, report: Report) -> Result<()> {
         self.reports.push(report.clone());
         self.record(&Step::Report(report))
+    }
+
+    /// Takes in a process that the demo has started, and that has exited.
+    ///
+    /// # Errors
+    /// The recording cannot be written.
+    pub fn process(&mut self, process: Process) -> Result<()> {
+        self.processes.push(process.clone());
+        self.record(&Step::Process(process))
     }
 
     /// Takes in how many records the capture has lost.
@@ -141,6 +191,12 @@ impl<'a, D: Driver> Run<'a, D> {
     /// The recording cannot be written.
     pub fn judge(self, mode: Mode, driver_sha256: String) -> Result<Judged> {
         self.screen.progress.finish_and_clear();
+        let lost = |session| self.driver.events_lost(session);
+        let sessions = Sessions {
+            first: self.session.map(|session| self.driver.events(session)).unwrap_or_default(),
+            lost: self.session.map_or(0, lost) + self.late.as_ref().map_or(0, |(session, _)| lost(*session)),
+            late: self.late.map(|(session, live)| Late { events: self.driver.events(session), live }),
+        };
         self.recorder.map_or(Ok(()), Recorder::finish)?;
         let lines = self.driver.lines(0);
         let tagged = trace::read(lines.iter().map(|line| line.text.as_str()));
@@ -149,6 +205,8 @@ impl<'a, D: Driver> Run<'a, D> {
             driver_sha256,
             reports: &self.reports,
             tagged: &tagged,
+            keys: Keys { processes: &self.processes, known: &self.driver.start_keys(), started: self.started },
+            sessions: &sessions,
             started: self.started,
             stopped: self.stopped,
             events_lost: self.events_lost,

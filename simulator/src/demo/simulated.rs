@@ -1,6 +1,7 @@
 //! The driver on the simulated machine.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -9,16 +10,17 @@ use anyhow::Result;
 
 use super::{
     driver::{Driver, Line},
+    keys::StartKey,
     verdict::Remains,
 };
 use crate::{
     BugCheck, Machine, Options,
     etw::{Event, Session, SessionId},
     image::LoadError,
-    kernel::{registry::Value, time::ClockKind},
+    kernel::{processes, registry::Value, time::ClockKind},
     service::{Config, ServiceError},
     traffic::{
-        event::{Direction, Flow, Packet},
+        event::{Direction, Flow, Packet, Process},
         pump::Sink,
     },
     wfp::traffic as engine,
@@ -35,6 +37,14 @@ pub struct Simulated {
     machine: Machine,
     image: PathBuf,
     lines: Arc<Mutex<Vec<Line>>>,
+    processes: Mutex<Processes>,
+}
+
+/// The processes that the machine was told of.
+#[derive(Default)]
+struct Processes {
+    running: HashMap<u32, processes::Process>,
+    keys: Vec<StartKey>,
 }
 
 impl Simulated {
@@ -57,35 +67,37 @@ impl Simulated {
                 shown.lock().unwrap().push(Line { time: line.time, text });
             }
         });
-        Ok(Self { machine, image: image.to_owned(), lines })
-    }
-
-    /// Starts a session that gets all events of the driver.
-    ///
-    /// # Errors
-    /// The machine has stopped already.
-    pub fn listen(&self) -> Result<SessionId, BugCheck> {
-        // Nobody reads before the run is over: there is room for what a long one writes.
-        const BUFFERS: u32 = 1 << 16;
-        self.machine.start_session(Session { buffers: BUFFERS, ..Session::default() })
-    }
-
-    /// The events that a session has got.
-    #[must_use]
-    pub fn events(&self, session: SessionId) -> Vec<Event> {
-        self.machine.etw().events(session)
-    }
-
-    /// How many it has lost.
-    #[must_use]
-    pub fn events_lost(&self, session: SessionId) -> u64 {
-        self.machine.etw().lost(session)
+        Ok(Self { machine, image: image.to_owned(), lines, processes: Mutex::default() })
     }
 }
 
 impl Sink for Simulated {
     type Handle = engine::FlowHandle;
     type Error = BugCheck;
+
+    fn begin(&self, process: &Process) -> Result<(), BugCheck> {
+        let pid = u64::from(process.pid);
+        if self.machine.processes().has(pid) {
+            // One of Windows' own has this id. No Linux has given it to a program, but a recording can have anything.
+            return Ok(());
+        }
+        let begun = self.machine.start_process(&processes::ProcessSpec {
+            pid: Some(pid),
+            parent: process.parent.into(),
+            created: Some(process.created),
+            image: process.path.as_deref().map(|path| format!("\\Device\\HarddiskVolume1{}", path.replace('/', "\\"))),
+            ..processes::ProcessSpec::default()
+        })?;
+        let mut known = self.processes.lock().unwrap();
+        known.keys.push(StartKey { pid: process.pid, created: process.created, key: begun.key });
+        known.running.insert(process.pid, begun);
+        Ok(())
+    }
+
+    fn exit(&self, pid: u32) -> Result<(), BugCheck> {
+        let exits = self.processes.lock().unwrap().running.remove(&pid);
+        exits.map_or(Ok(()), |process| self.machine.exit_process(process, 0))
+    }
 
     fn open(&self, flow: &Flow, arrived: Option<Packet>) -> Result<Self::Handle, BugCheck> {
         let spec = engine::FlowSpec {
@@ -113,6 +125,8 @@ impl Sink for Simulated {
 }
 
 impl Driver for Simulated {
+    type Session = SessionId;
+
     fn start(&self) -> Result<()> {
         let binary_path = self.image.to_string_lossy().into_owned();
         self.machine
@@ -130,6 +144,28 @@ impl Driver for Simulated {
 
     fn lines(&self, from: usize) -> Vec<Line> {
         self.lines.lock().unwrap()[from..].to_vec()
+    }
+
+    fn start_keys(&self) -> Vec<StartKey> {
+        self.processes.lock().unwrap().keys.clone()
+    }
+
+    fn listen(&self, level: u8) -> Result<SessionId> {
+        // Nobody reads before the run is over: there is room for what a long one writes.
+        const BUFFERS: u32 = 1 << 16;
+        Ok(self.machine.start_session(Session { level, buffers: BUFFERS, ..Session::default() })?)
+    }
+
+    fn capture_state(&self, session: SessionId) -> Result<()> {
+        Ok(self.machine.capture_state(session)?)
+    }
+
+    fn events(&self, session: SessionId) -> Vec<Event> {
+        self.machine.etw().events(session)
+    }
+
+    fn events_lost(&self, session: SessionId) -> u64 {
+        self.machine.etw().lost(session)
     }
 
     fn remains(&self) -> Remains {

@@ -44,33 +44,39 @@ pub fn summary(judged: &Judged) -> (String, bool) {
              payload bytes of the other {} as their programs did, and was stopped with {} flows open, without leaving anything behind.",
             verdict.flows, verdict.programs, verdict.older_than_driver, verdict.bytes_right, verdict.open_at_stop
         );
+        let _ = writeln!(
+            text,
+            "It knew which process exactly of {} of them, while {} process ids were used again, and named nobody for the {} of which that\n\
+             cannot be known. Its {} events say the same as its lines.",
+            verdict.keys_right,
+            verdict.reused_pids,
+            verdict.keys_ambiguous + verdict.keys_unknown,
+            verdict.etw_events
+        );
     }
     (text, complaints.is_empty())
 }
 
 #[derive(Default)]
 struct Row {
-    program: String,
     flows: u64,
     packets: u64,
     bytes: u64,
 }
 
-/// What each process did, as the driver traced it.
+/// What each process did, as the driver traced it. An id that another program has by now has a line for each.
 fn per_process(flows: &[Tagged]) -> String {
-    let mut rows: BTreeMap<u64, Row> = BTreeMap::new();
+    let mut rows: BTreeMap<(u64, &str), Row> = BTreeMap::new();
     for flow in flows {
-        let row = rows.entry(flow.pid).or_default();
-        if let Some(name) = flow.path.rsplit('\\').next() {
-            name.clone_into(&mut row.program);
-        }
+        let program = flow.path.rsplit('\\').next().unwrap_or_default();
+        let row = rows.entry((flow.pid, program)).or_default();
         row.flows += 1;
-        let counted = flow.counted.unwrap_or_default();
+        let counted = flow.counted.clone().unwrap_or_default();
         row.packets += counted.packets.0 + counted.packets.1;
         row.bytes += counted.bytes.0 + counted.bytes.1;
     }
     let mut table = format!("{:>8}  {:<20} {:>6} {:>9} {:>12}\n", "PID", "PROGRAM", "FLOWS", "PACKETS", "BYTES");
-    for (pid, Row { program, flows, packets, bytes }) in rows {
+    for ((pid, program), Row { flows, packets, bytes }) in rows {
         let _ = writeln!(table, "{pid:>8}  {program:<20} {flows:>6} {packets:>9} {bytes:>12}");
     }
     table
@@ -79,23 +85,28 @@ fn per_process(flows: &[Tagged]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::trace::Counted;
+    use crate::demo::trace::{Counted, Owner};
     use crate::traffic::event::Direction;
 
     #[test]
     fn the_flows_of_a_process_are_added_up() {
         let flow = Tagged {
+            flow: 1,
             pid: 42,
             direction: Direction::Outbound,
             protocol: None,
             ends: None,
+            again: false,
+            owner: Owner::default(),
+            service: None,
             path: r"\device\harddiskvolume1\usr\bin\curl".into(),
-            counted: Some(Counted { packets: (1, 2), bytes: (10, 20) }),
+            counted: Some(Counted { packets: (1, 2), bytes: (10, 20), ..Counted::default() }),
         };
 
-        let table = per_process(&[flow.clone(), Tagged { counted: None, ..flow }]);
+        let later = Tagged { path: r"\device\harddiskvolume1\usr\bin\perl".into(), ..flow.clone() };
+        let table = per_process(&[flow.clone(), Tagged { counted: None, ..flow }, later]);
 
-        let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
-        assert_eq!(row, ["42", "curl", "2", "3", "30"]);
+        let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
+        assert_eq!(rows, [["42", "curl", "2", "3", "30"], ["42", "perl", "1", "3", "30"]]);
     }
 }

@@ -8,7 +8,9 @@ use std::{
 use serde::Serialize;
 
 use super::{
+    keys::{Answer, Keys},
     report::{Protocol, Report},
+    sessions::{self, Findings, Sessions},
     trace::Tagged,
 };
 use crate::traffic::event::Direction;
@@ -24,6 +26,10 @@ pub struct Evidence<'a> {
     pub reports: &'a [Report],
     /// What the driver's trace lines say.
     pub tagged: &'a [Tagged],
+    /// Whose flows they can be.
+    pub keys: Keys<'a>,
+    /// What those who listen to its events have heard.
+    pub sessions: &'a Sessions,
     /// When the driver was started, on the clock of the reports.
     pub started: f64,
     /// When it was stopped.
@@ -70,6 +76,16 @@ pub struct Verdict {
     pub right_pid: usize,
     /// With another process.
     pub wrong_pid: usize,
+    /// With a key, a start and a parent that are the owner's, and nobody else's.
+    pub keys_right: usize,
+    /// With those of somebody else, or of nobody where the owner can be known.
+    pub keys_wrong: usize,
+    /// Without, since nobody can know which of two processes of one program and one id is the owner.
+    pub keys_ambiguous: usize,
+    /// Without, since the owner exited before the driver was started, or nobody knows who it was.
+    pub keys_unknown: usize,
+    /// Process ids that two processes have had, one after the other.
+    pub reused_pids: usize,
     /// Not traced.
     pub untagged: usize,
     /// Not older than the driver, and counted as many payload bytes, both ways, as the program says.
@@ -94,6 +110,10 @@ pub struct Verdict {
     pub open_at_stop: usize,
     /// Records that the capture lost.
     pub events_lost: u64,
+    /// Events about flows and about itself that the driver has written.
+    pub etw_events: usize,
+    /// Events that a session has lost.
+    pub etw_lost: u64,
     /// Flow contexts that WFP still holds.
     pub contexts_left: u64,
     /// Pool blocks that were not freed.
@@ -103,6 +123,12 @@ pub struct Verdict {
     /// Traced by the driver, but had by no program. Not counted when no program reports.
     #[serde(skip)]
     pub unreported: usize,
+    /// What is wrong with the events.
+    #[serde(skip)]
+    pub events: Findings,
+    /// Processes that the demo has started.
+    #[serde(skip)]
+    pub processes: usize,
     /// The flows that are not right, in words.
     #[serde(skip)]
     pub details: Vec<String>,
@@ -122,6 +148,11 @@ impl Verdict {
             tagged: 0,
             right_pid: 0,
             wrong_pid: 0,
+            keys_right: 0,
+            keys_wrong: 0,
+            keys_ambiguous: 0,
+            keys_unknown: 0,
+            reused_pids: evidence.keys.reused(),
             untagged: 0,
             bytes_right: 0,
             programs: reports.iter().map(|report| &report.program).collect::<BTreeSet<_>>().len(),
@@ -134,10 +165,14 @@ impl Verdict {
             older_than_driver: count(&older),
             open_at_stop: count(&|report| report.closed.is_some_and(|closed| closed > evidence.stopped)),
             events_lost: evidence.events_lost,
+            etw_events: evidence.sessions.first.len(),
+            etw_lost: evidence.sessions.lost,
             contexts_left: evidence.remains.contexts,
             pool_blocks_left: evidence.remains.pool_blocks,
             bug_checks: evidence.remains.bug_checks,
             unreported: 0,
+            processes: evidence.keys.processes.len(),
+            events: sessions::judge(evidence.sessions, evidence.tagged),
             details: Vec::new(),
         };
         let mut traced: HashMap<Key, Vec<&Tagged>> = HashMap::new();
@@ -164,6 +199,15 @@ impl Verdict {
                 verdict.wrong_pid += 1;
                 verdict.details.push(format!("tagged with process {}: {}", flow.pid, described(report)));
             }
+            match evidence.keys.judge(report, flow) {
+                Answer::Right => verdict.keys_right += 1,
+                Answer::Ambiguous => verdict.keys_ambiguous += 1,
+                Answer::Unknown => verdict.keys_unknown += 1,
+                Answer::Wrong(why) => {
+                    verdict.keys_wrong += 1;
+                    verdict.details.push(format!("{why}: {}", described(report)));
+                }
+            }
             if older(report) {
                 continue;
             }
@@ -172,6 +216,7 @@ impl Verdict {
             } else {
                 let counted = flow
                     .counted
+                    .as_ref()
                     .map_or("nothing".to_owned(), |counted| format!("{} out, {} in", counted.bytes.0, counted.bytes.1));
                 verdict.details.push(format!("counted as {counted}: {}", described(report)));
             }
@@ -179,6 +224,8 @@ impl Verdict {
         if !reports.is_empty() {
             verdict.unreported = traced.values().map(Vec::len).sum();
         }
+        let Findings { unclosed, unheard, disagreeing } = &verdict.events;
+        verdict.details.extend([unclosed, unheard, disagreeing].into_iter().flatten().cloned());
         verdict
     }
 
@@ -193,10 +240,18 @@ impl Verdict {
         };
         expect_none(self.untagged as u64, "flows were not tagged");
         expect_none(self.wrong_pid as u64, "flows were tagged with another process than their owner");
+        expect_none(
+            self.keys_wrong as u64,
+            "flows were tagged with another key than their owner's, or a wrong start or parent",
+        );
         let bytes_wrong = (self.flows - self.older_than_driver).saturating_sub(self.bytes_right);
         expect_none(bytes_wrong as u64, "flows were counted with other bytes than their programs sent and received");
         expect_none(self.unreported as u64, "flows were traced that no program had");
         expect_none(self.events_lost, "records were lost by the capture, so that the counts mean nothing");
+        expect_none(self.etw_lost, "events were lost");
+        expect_none(self.events.unclosed.len() as u64, "flows have a FlowOpen and no FlowClose");
+        expect_none(self.events.unheard.len() as u64, "flows were not told to a session that came later");
+        expect_none(self.events.disagreeing.len() as u64, "flows are told of otherwise by events than by lines");
         expect_none(self.contexts_left, "flow contexts were left behind");
         expect_none(self.pool_blocks_left, "pool blocks were left behind");
         expect_none(self.bug_checks, "bug checks");
@@ -218,7 +273,14 @@ impl Verdict {
             (self.older_than_driver, 3, "flows older than the driver"),
             (self.open_at_stop, 5, "flows open at the stop"),
         ];
-        let short = wanted.into_iter().filter(|(had, least, _)| had < least);
+        // Recordings of format 1 tell of no processes.
+        let of_processes = [
+            (self.reused_pids, 2, "process ids used again"),
+            (self.keys_ambiguous, 1, "flows of one of two processes with one id and program"),
+            (self.keys_unknown, 1, "flows of processes that exited before the driver was started"),
+        ];
+        let wanted = wanted.into_iter().chain(of_processes.into_iter().filter(|_| self.processes > 0));
+        let short = wanted.filter(|(had, least, _)| had < least);
         short.map(|(had, least, what)| format!("only {had} {what}, and {least} are wanted")).collect()
     }
 }
@@ -240,9 +302,9 @@ fn described(report: &Report) -> String {
 
 fn bytes_right(report: &Report, flow: &Tagged) -> bool {
     let first = if report.role == Direction::Inbound && report.protocol == Protocol::Udp { report.first } else { 0 };
-    flow.counted.is_some_and(|counted| counted.bytes == (report.sent, report.received.saturating_sub(first)))
+    flow.counted.as_ref().is_some_and(|counted| counted.bytes == (report.sent, report.received.saturating_sub(first)))
 }
 
 #[cfg(test)]
 #[path = "verdict_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,4 @@
-//! What happens on the network, in the terms of WFP: flows begin, carry packets and end.
+//! What happens on the network, in the terms of WFP: flows begin, carry packets and end. And the processes that they belong to.
 
 use std::net::SocketAddr;
 
@@ -57,10 +57,31 @@ pub struct Packet {
     pub payload: u32,
 }
 
+/// A process, from its beginning on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its id, which another process has had, or gets one day.
+    pub pid: u32,
+    /// The id of its parent.
+    pub parent: u32,
+    /// When it began, in units of 100 ns since 1601, UTC: no other one with its id began then.
+    pub created: u64,
+    /// The file of the program that it runs, if it could still be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
+    /// A process begins.
+    Begin(Process),
+    /// The process with this id exits.
+    Exit {
+        /// The id.
+        pid: u32,
+    },
     /// A flow begins.
     Open {
         /// The flow.

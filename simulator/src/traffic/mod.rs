@@ -3,5 +3,6 @@
 pub mod event;
 pub mod live;
 pub mod packet;
+pub mod processes;
 pub mod pump;
 pub mod tracker;

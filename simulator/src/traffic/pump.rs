@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::event::{Direction, Event, Flow, Packet};
+use super::event::{Direction, Event, Flow, Packet, Process};
 
 /// A network stack with flows: the simulated machine, or a test's stand-in.
 pub trait Sink {
@@ -10,6 +10,18 @@ pub trait Sink {
     type Handle: Copy;
     /// What can go wrong: for the machine, a bug check.
     type Error;
+
+    /// A process begins. The id of one that has exited may be used again.
+    ///
+    /// # Errors
+    /// The sink's own.
+    fn begin(&self, process: &Process) -> Result<(), Self::Error>;
+
+    /// The process with this id exits; one that never began is passed over.
+    ///
+    /// # Errors
+    /// The sink's own.
+    fn exit(&self, pid: u32) -> Result<(), Self::Error>;
 
     /// A flow begins; `arrived` is the packet that made an inbound flow begin, and comes before its authorization.
     ///
@@ -50,6 +62,8 @@ impl<'a, S: Sink> Pump<'a, S> {
     /// The sink's own.
     pub fn feed(&mut self, event: &Event) -> Result<(), S::Error> {
         match event {
+            Event::Begin(process) => self.sink.begin(process)?,
+            Event::Exit { pid } => self.sink.exit(*pid)?,
             Event::Open { flow, arrived } => {
                 let handle = self.sink.open(flow, *arrived)?;
                 self.handles.insert(flow.id, handle);
@@ -81,6 +95,16 @@ mod tests {
     impl Sink for Log {
         type Handle = u64;
         type Error = Infallible;
+
+        fn begin(&self, process: &Process) -> Result<(), Infallible> {
+            self.0.borrow_mut().push(format!("begin {}", process.pid));
+            Ok(())
+        }
+
+        fn exit(&self, pid: u32) -> Result<(), Infallible> {
+            self.0.borrow_mut().push(format!("exit {pid}"));
+            Ok(())
+        }
 
         fn open(&self, flow: &Flow, arrived: Option<Packet>) -> Result<u64, Infallible> {
             self.0.borrow_mut().push(format!("open {} {:?}", flow.id, arrived.map(|packet| packet.payload)));
@@ -122,6 +146,14 @@ mod tests {
 
     fn packet(flow: u64) -> Event {
         Event::Packet { flow, direction: Direction::Outbound, packet: Packet { header: 20, payload: 5 } }
+    }
+
+    #[test]
+    fn processes_begin_and_exit_in_their_turn() {
+        let process = Process { pid: 42, parent: 1, created: 5, path: None };
+        let events = [Event::Begin(process), open(1), Event::Exit { pid: 42 }, Event::Close { flow: 1 }];
+
+        assert_eq!(fed(&events), ["begin 42", "open 1 Some(3)", "exit 42", "close 101"]);
     }
 
     #[test]

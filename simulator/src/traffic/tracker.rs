@@ -2,7 +2,7 @@
 //!
 //! A TCP flow is one end of a connection and is known by its two addresses: the socket that a probe names is, until the handshake is done, that of the
 //! listener. A UDP flow is one socket's exchange with one remote address and port: it begins with the first datagram either way (a `connect` sends none)
-//! and ends with the socket. ICMP flows are told apart by the identifier of the echo request.
+//! and ends with the socket. ICMP flows are told apart by the identifier of the echo request. What becomes of processes is in `processes`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,19 +10,29 @@ use std::{
 };
 
 use super::{
-    event::{Direction, Event, Flow, Packet, protocol},
+    event::{Direction, Event, Flow, Packet, Process, protocol},
     packet::{Headers, Transport},
+    processes::Processes,
 };
 
 /// What one probe saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
+    /// A process has begun to run a program.
+    Begun(Process),
+    /// A process exits.
+    Exited {
+        /// Its id.
+        pid: u32,
+        /// When it had begun, as in [`Process::created`].
+        created: u64,
+    },
     /// A process created a socket. Accepted sockets are not created in this sense.
     Created {
         /// The kernel's name for the socket.
         socket: u64,
         /// Who did.
-        owner: Owner,
+        owner: Process,
     },
     /// The last handle to a socket was closed. TCP goes on: it still has to say good-bye.
     Released {
@@ -63,19 +73,11 @@ pub enum Observation {
     },
 }
 
-/// A process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// Its id.
-    pub pid: u32,
-    /// Its program file, if it could still be asked.
-    pub path: Option<String>,
-}
-
 /// The flows that are open.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    owners: HashMap<u64, Owner>,
+    processes: Processes,
+    owners: HashMap<u64, Process>,
     tcp: HashMap<(SocketAddr, SocketAddr), Connection>,
     /// Per socket, in order, so that the flows of a closed socket end in the same order each time.
     datagrams: HashMap<u64, BTreeMap<Peer, u64>>,
@@ -108,7 +110,10 @@ impl Tracker {
     /// Takes in what a probe saw and appends what follows from it to `events`.
     pub fn observe(&mut self, seen: Observation, events: &mut Vec<Event>) {
         match seen {
+            Observation::Begun(process) => self.processes.begin(process, events),
+            Observation::Exited { pid, created } => self.processes.exit(pid, created, events),
             Observation::Created { socket, owner } => {
+                self.processes.meet(&owner, events);
                 self.owners.insert(socket, owner);
             }
             Observation::Released { socket } => self.release(socket, events),

@@ -7,8 +7,12 @@ fn at(address: &str) -> SocketAddr {
     address.parse().unwrap()
 }
 
+fn process(pid: u32) -> Process {
+    Process { pid, parent: 1, created: 5, path: Some(format!("/bin/{pid}")) }
+}
+
 fn created(socket: u64, pid: u32) -> Observation {
-    Observation::Created { socket, owner: Owner { pid, path: Some(format!("/bin/{pid}")) } }
+    Observation::Created { socket, owner: process(pid) }
 }
 
 fn packet(
@@ -29,7 +33,14 @@ fn packet(
     Observation::Packet { socket, direction, headers }
 }
 
+/// What follows about flows.
 fn run(seen: Vec<Observation>) -> Vec<Event> {
+    let mut events = all(seen);
+    events.retain(|event| !matches!(event, Event::Begin(_) | Event::Exit { .. }));
+    events
+}
+
+fn all(seen: Vec<Observation>) -> Vec<Event> {
     let (mut tracker, mut events) = (Tracker::default(), Vec::new());
     for observation in seen {
         tracker.observe(observation, &mut events);
@@ -47,6 +58,27 @@ fn opened(event: &Event) -> &Flow {
 const SYN: Transport = Transport::Tcp { opens: true };
 const SEGMENT: Transport = Transport::Tcp { opens: false };
 use Direction::{Inbound, Outbound};
+
+#[test]
+fn an_owner_begins_before_its_flow_and_may_exit_before_it_ends() {
+    let events = all(vec![
+        Observation::Begun(process(42)),
+        created(7, 42),
+        packet(7, Outbound, Transport::Udp, CLIENT, SERVER, 3),
+        Observation::Exited { pid: 42, created: 5 },
+        packet(7, Outbound, Transport::Udp, CLIENT, "127.0.0.1:81", 3),
+    ]);
+
+    assert_eq!(events[0], Event::Begin(process(42)));
+    assert_eq!(opened(&events[1]).pid, Some(42));
+    assert_eq!(events[3], Event::Exit { pid: 42 });
+    assert_eq!(opened(&events[4]).pid, Some(42), "it goes on in the name of the process that made the socket");
+}
+
+#[test]
+fn an_owner_that_was_not_heard_of_begins_with_its_socket() {
+    assert_eq!(all(vec![created(7, 42), created(8, 42)]), [Event::Begin(process(42))]);
+}
 
 #[test]
 fn a_connect_opens_a_flow_of_the_creator_before_its_syn() {

@@ -302,7 +302,8 @@ fn wants_post_commit(cpu: &Cpu, filter: &Filter) -> bool {
     callout.is_some_and(|callout| callout.flags & callout_flag::ENABLE_COMMIT_ADD_NOTIFY != 0)
 }
 
-/// Calls the notifyFn of the filter's callout, if it is registered; the filter's context afterwards, if it agrees.
+/// Calls the notifyFn of the filter's callout, if it is registered; the filter's context afterwards, if it agrees: by
+/// `STATUS_SUCCESS`, any other status being an error (DDI `FWPS_CALLOUT_NOTIFY_FN2`).
 fn notify_fn(cpu: &Cpu, kind: u64, filter: &Filter) -> Option<u64> {
     let Action::Callout { key, role } = filter.action else { return Some(filter.context) };
     let wfp = cpu.machine().wfp();
@@ -320,5 +321,5 @@ fn notify_fn(cpu: &Cpu, kind: u64, filter: &Filter) -> Option<u64> {
     wfp.frames().give_back(frame);
     wfp.state().callouts.call_ends(callout.id);
     let_ended_callouts_go(cpu);
-    status::nt_success(status).then_some(context)
+    (status == status::SUCCESS).then_some(context)
 }

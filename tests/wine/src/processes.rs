@@ -64,7 +64,7 @@ struct State {
     opened: Option<Process>,
 }
 
-static STATE: Lock<State> = Lock::new(State { all: List::new(), made: 1, routine: None, references: 0, opened: None });
+static STATE: Lock<State> = Lock::new(State { all: List::EMPTY, made: 1, routine: None, references: 0, opened: None });
 
 impl State {
     /// The one at an address. Nothing that the driver may do leads to another address.
@@ -108,6 +108,12 @@ pub fn stand_in(import: &CStr) -> Option<*const ()> {
     })
 }
 
+/// Where drivers believe the process of this number to be.
+#[expect(clippy::cast_possible_truncation, reason = "this is 64-bit Windows")]
+const fn object(number: u64) -> usize {
+    FIRST + number as usize
+}
+
 /// A process begins. [`None`] if its id is taken.
 pub fn begin(pid: u64, parent: u64, path: &str) -> Option<()> {
     let (process, routine) = STATE.with(|state| {
@@ -131,7 +137,7 @@ pub fn begin(pid: u64, parent: u64, path: &str) -> Option<()> {
     };
     if let Some(routine) = routine {
         // SAFETY: the driver has registered it, and is still there.
-        unsafe { routine(FIRST + process.number as usize, pid, &raw const info) };
+        unsafe { routine(object(process.number), pid, &raw const info) };
     }
     Some(())
 }
@@ -141,7 +147,7 @@ pub fn exit(pid: u64) -> Option<()> {
     let (number, routine) = STATE.with(|state| Some((state.with_id(pid)?, state.routine)))?;
     if let Some(routine) = routine {
         // SAFETY: as in `begin`.
-        unsafe { routine(FIRST + number as usize, pid, ptr::null()) };
+        unsafe { routine(object(number), pid, ptr::null()) };
     }
     STATE.with(|state| state.all.take(|process| process.number == number).map(drop))
 }
@@ -180,7 +186,7 @@ unsafe extern "C" fn look_up(pid: u64, process: *mut usize) -> Status {
     });
     let Some(number) = found else { return INVALID_CID };
     // SAFETY: the caller's promise.
-    unsafe { process.write(FIRST + number as usize) };
+    unsafe { process.write(object(number)) };
     SUCCESS
 }
 
@@ -207,6 +213,7 @@ unsafe extern "C" fn exit_status(process: usize) -> Status {
     STATE.with(|state| state.at(process).map_or(0, |_| RUNNING))
 }
 
+#[expect(clippy::cast_ptr_alignment, reason = "a block of pool begins at a multiple of 16")]
 unsafe extern "C" fn image_name(process: usize, name: *mut *mut UnicodeString) -> Status {
     /// `PagedPool`, and a tag.
     const KIND: u32 = 1;
@@ -216,14 +223,14 @@ unsafe extern "C" fn image_name(process: usize, name: *mut *mut UnicodeString) -
     if path.is_empty() {
         return NOT_FOUND;
     }
-    // A path is shorter than the text of a script can be.
+    #[expect(clippy::cast_possible_truncation, reason = "a path is shorter than the text of a script can be")]
     let bytes = 2 * path.encode_utf16().count() as u16;
     // SAFETY: any size and tag will do.
     let block = unsafe { nt::ExAllocatePoolWithTag(KIND, size_of::<UnicodeString>() + usize::from(bytes), TAG) };
     let text = block.wrapping_add(size_of::<UnicodeString>()).cast::<u16>();
     for (index, unit) in path.encode_utf16().enumerate() {
         // SAFETY: the block has room for so many.
-        unsafe { text.add(index).write(unit) };
+        unsafe { text.wrapping_add(index).write(unit) };
     }
     let string = UnicodeString { length: bytes, maximum_length: bytes, buffer: text };
     // SAFETY: the block begins with room for it.
@@ -281,31 +288,33 @@ unsafe extern "C" fn query(handle: usize, class: u32, basic: *mut [u64; 6], byte
 
 unsafe extern "C" fn list(class: u32, buffer: *mut u8, bytes: u32, needed: *mut u32) -> Status {
     /// `SYSTEM_PROCESS_INFORMATION`, of a process without threads.
-    const ENTRY: usize = 256;
+    const ENTRY: u32 = 256;
+    const SIZE: usize = ENTRY as usize;
     const PID: usize = 80;
     if class != 5 {
         complain!("ZwQuerySystemInformation of class {class} is not modelled");
         return NOT_SUPPORTED;
     }
     STATE.with(|state| {
-        let count = 2 + state.all.iter().count();
+        let ids = || [0, SYSTEM].into_iter().chain(state.all.iter().map(|process| process.pid));
+        let count = ids().map(|_| 1).sum::<u32>();
         if !needed.is_null() {
             // SAFETY: the caller's promise; so below.
-            unsafe { needed.write((count * ENTRY) as u32) };
+            unsafe { needed.write(count * ENTRY) };
         }
-        if count * ENTRY > bytes as usize {
+        if count * ENTRY > bytes {
             return INFO_LENGTH_MISMATCH;
         }
-        let ids = [0, SYSTEM].into_iter().chain(state.all.iter().map(|process| process.pid));
-        for (index, pid) in ids.enumerate() {
-            let entry = buffer.wrapping_add(index * ENTRY);
+        let mut entry = buffer;
+        for (number, pid) in (1..).zip(ids()) {
             // SAFETY: as above.
-            unsafe { entry.write_bytes(0xA5, ENTRY) };
-            let next = if index + 1 == count { 0 } else { ENTRY as u32 };
+            unsafe { entry.write_bytes(0xA5, SIZE) };
+            let next = if number == count { 0 } else { ENTRY };
             // SAFETY: as above.
             unsafe { entry.cast::<u32>().write_unaligned(next) };
             // SAFETY: as above.
             unsafe { entry.wrapping_add(PID).cast::<u64>().write_unaligned(pid) };
+            entry = entry.wrapping_add(SIZE);
         }
         SUCCESS
     })

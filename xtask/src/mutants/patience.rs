@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 /// How long it may stand still.
 const STANDSTILL: Duration = Duration::from_mins(1);
 /// What uses no more of the processor in that time stands still: a thread that looks ten times a second whether another has ended
-/// uses some, for hours. On two processors that sixty others want, a test that has something to do gets it all the same.
+/// uses some, for hours. On two processors that fifty others want, a test that has something to do gets it all the same.
 const NEXT_TO_NOTHING: Duration = Duration::from_secs(2);
 /// How often the processor's time is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -176,7 +176,8 @@ impl Processes {
         assert!(!taken(&state, pid), "process {pid} is there, or something keeps it: its id is not free");
         state.made += 1;
         let number = state.made;
-        let process = Process { number, pid, key: self.boot << BOOT_SHIFT | number, created: now };
+        let process =
+            Process { number, pid, key: self.boot << BOOT_SHIFT | number, created: spec.created.unwrap_or(now) };
         state.objects.insert(number, Object::new(process, spec));
         process
     }

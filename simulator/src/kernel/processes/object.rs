@@ -7,6 +7,8 @@ pub struct ProcessSpec {
     pub pid: Option<u64>,
     /// The id of its parent.
     pub parent: u64,
+    /// When it was created, in units of 100 ns since 1601, UTC; without it, now.
+    pub created: Option<u64>,
     /// The path of its image as Windows spells it, with the device's name; `None` for one that has none.
     pub image: Option<String>,
     /// What it is a process of.

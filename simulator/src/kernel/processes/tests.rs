@@ -116,6 +116,15 @@ fn the_next_process_with_an_id_has_another_key_and_a_later_time() {
 }
 
 #[test]
+fn a_process_may_be_older_than_the_machine_that_is_told_of_it() {
+    let machine = machine();
+    let spec = ProcessSpec { pid: Some(4242), created: Some(7), ..ProcessSpec::program(CURL) };
+    assert_eq!(machine.start_process(&spec).unwrap().created, 7);
+    let found = looked_up(&machine, 4242).unwrap();
+    assert_eq!(called(&machine, "PsGetProcessCreateTimeQuadPart", &[found]).unwrap(), 7);
+}
+
+#[test]
 fn keys_differ_after_a_restart() {
     let before = machine();
     let after = before.restarted();

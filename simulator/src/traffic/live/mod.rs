@@ -1,22 +1,24 @@
 //! Live capture: probes in the kernel watch the programs of one cgroup.
 
+mod boot;
 mod cgroup;
 pub mod wire;
 
 use std::{
     fs::{self, File},
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::Path,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use aya::{
-    Ebpf,
+    Ebpf, EbpfLoader,
     maps::{Array, MapData, RingBuf},
-    programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, SockOps},
+    programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, RawTracePoint, SockOps},
 };
 
+pub use boot::booted;
 pub use cgroup::Cgroup;
 
 use super::{event::Event, tracker::Tracker};
@@ -52,9 +54,20 @@ impl Capture {
             "this is a container with process ids of its own: run it with --pid=host"
         );
         let cgroup = Cgroup::create()?;
-        let mut probes =
-            Ebpf::load(&object).context("load the eBPF probes (this needs root and Linux 5.8 or later)")?;
         let at = cgroup.open()?;
+        let watched = at.metadata().context("ask for the cgroup's id")?.ino();
+        let mut probes = EbpfLoader::new()
+            .override_global("watched", &watched, true)
+            .load(&object)
+            .context("load the eBPF probes (this needs root and Linux 5.8 or later)")?;
+        for name in ["exec", "exit"] {
+            let program: &mut RawTracePoint =
+                probes.program_mut(&format!("process_{name}")).context(name)?.try_into()?;
+            program.load().with_context(|| format!("load the probe process_{name}"))?;
+            program
+                .attach(&format!("sched_process_{name}"))
+                .with_context(|| format!("attach the probe process_{name}"))?;
+        }
         for name in ["sock_create", "sock_release"] {
             let program: &mut CgroupSock = probes.program_mut(name).context(name)?.try_into()?;
             program.load().with_context(|| format!("load the probe {name}"))?;
@@ -88,7 +101,7 @@ impl Capture {
         unsafe { libc::poll(&raw mut ring, 1, milliseconds) };
         for _ in 0..RECORDS_AT_ONCE {
             let Some(record) = self.records.next() else { return true };
-            if let Some(seen) = wire::read(&record, path_of) {
+            if let Some(seen) = wire::read(&record, booted(), path_of) {
                 self.tracker.observe(seen, events);
             }
         }

@@ -22,12 +22,14 @@ static __u64 (*const get_current_pid_tgid)(void) = (void *)BPF_FUNC_get_current_
 static __u64 (*const get_socket_cookie)(void *context) = (void *)BPF_FUNC_get_socket_cookie;
 static long (*const skb_load_bytes)(const void *skb, __u32 offset, void *to, __u32 length) = (void *)BPF_FUNC_skb_load_bytes;
 static __u64 (*const get_current_task)(void) = (void *)BPF_FUNC_get_current_task;
+static __u64 (*const get_current_cgroup_id)(void) = (void *)BPF_FUNC_get_current_cgroup_id;
 static long (*const probe_read_kernel)(void *to, __u32 size, const void *from) = (void *)BPF_FUNC_probe_read_kernel;
 static long (*const probe_read_kernel_str)(void *to, __u32 size, const void *from) = (void *)BPF_FUNC_probe_read_kernel_str;
 static long (*const sock_ops_cb_flags_set)(struct bpf_sock_ops *socket, int flags) = (void *)BPF_FUNC_sock_ops_cb_flags_set;
 
 /*
- * What leads from a task to the path of its program. Only the names count: the loader puts in the offsets of the running kernel.
+ * What leads from a task to the path of its program, its beginning and its parent. Only the names count: the loader puts in the
+ * offsets of the running kernel.
  */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct qstr { const unsigned char *name; };
@@ -37,11 +39,22 @@ struct mount { struct mount *mnt_parent; struct dentry *mnt_mountpoint; struct v
 struct path { struct vfsmount *mnt; struct dentry *dentry; };
 struct file { struct path f_path; };
 struct mm_struct { struct file *exe_file; };
-struct task_struct { struct mm_struct *mm; };
+struct atomic { int counter; };
+struct signal_struct { struct atomic live; };
+struct task_struct {
+	struct mm_struct *mm;
+	struct signal_struct *signal;
+	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	__u64 start_boottime;
+	int tgid;
+};
 #pragma clang attribute pop
 
 /* Shared with wire.rs: numbers and layout. */
-enum kind { CREATED = 1, RELEASED = 2, CONNECTING = 3, ACCEPTED = 4, CLOSED = 5, OUTBOUND = 6, INBOUND = 7 };
+enum kind {
+	CREATED = 1, RELEASED = 2, CONNECTING = 3, ACCEPTED = 4, CLOSED = 5, OUTBOUND = 6, INBOUND = 7, BEGUN = 8, EXITED = 9
+};
 
 struct socket_record {
 	__u32 kind;
@@ -55,13 +68,20 @@ struct socket_record {
 	__u32 remote6[4];
 };
 
-struct created_record {
+struct process_record { /* CREATED, BEGUN */
 	__u32 kind;
 	__u32 pid;
-	__u64 cookie;
-	__u32 depth; /* how many names the path of the program file has; 0 if it was not followed to the root */
-	__u32 unused;
+	__u64 cookie;  /* of the socket; 0 if it is not about one */
+	__u64 started; /* in nanoseconds since the machine booted */
+	__u32 parent;
+	__u32 depth;   /* how many names the path of the program file has; 0 if it was not followed to the root */
 	char names[NAMES][NAME]; /* from the last to the first; one is empty where a file system is mounted */
+};
+
+struct exited_record {
+	__u32 kind;
+	__u32 pid;
+	__u64 started;
 };
 
 struct packet_record {
@@ -83,6 +103,9 @@ struct {
 	__u32 *key;
 	__u64 *value;
 } lost SEC(".maps");
+
+/* The id of the cgroup; the loader puts it in. Sockets and packets need it not: their probes are attached to the cgroup itself. */
+const volatile __u64 watched;
 
 static __attribute__((always_inline)) void count_lost(void)
 {
@@ -108,7 +131,7 @@ static __attribute__((always_inline)) struct socket_record *new_record(void *con
 }
 
 /* From the program file up to the root. User space could ask /proc, but a short-lived process would often be gone by then. */
-static __attribute__((always_inline)) void read_path(struct created_record *record)
+static __attribute__((always_inline)) void read_path(struct process_record *record)
 {
 	struct task_struct *task = (void *)get_current_task();
 	struct mm_struct *mm = 0;
@@ -151,24 +174,94 @@ static __attribute__((always_inline)) void read_path(struct created_record *reco
 	}
 }
 
+/* When the process of the running thread began. An exec does not change it. */
+static __attribute__((always_inline)) __u64 started(void)
+{
+	struct task_struct *task = (void *)get_current_task();
+	struct task_struct *leader = 0;
+	__u64 at = 0;
+
+	probe_read_kernel(&leader, sizeof(leader), &task->group_leader);
+	probe_read_kernel(&at, sizeof(at), &leader->start_boottime);
+	return at;
+}
+
+static __attribute__((always_inline)) struct process_record *process(__u32 kind)
+{
+	struct task_struct *task = (void *)get_current_task();
+	struct task_struct *leader = 0;
+	struct task_struct *parent = 0;
+	struct process_record *record = ringbuf_reserve(&records, sizeof(*record), 0);
+
+	if (!record) {
+		count_lost();
+		return 0;
+	}
+	record->kind = kind;
+	record->pid = get_current_pid_tgid() >> 32;
+	record->cookie = 0;
+	record->started = started();
+	record->parent = 0;
+	record->depth = 0;
+	probe_read_kernel(&leader, sizeof(leader), &task->group_leader);
+	probe_read_kernel(&parent, sizeof(parent), &leader->real_parent);
+	probe_read_kernel(&record->parent, sizeof(record->parent), &parent->tgid);
+	read_path(record);
+	return record;
+}
+
 /* The owner of a flow is the process that creates its socket or listener. Accepted sockets do not pass here. */
 SEC("cgroup/sock_create")
 int sock_create(struct bpf_sock *context)
 {
-	struct created_record *record = ringbuf_reserve(&records, sizeof(*record), 0);
+	struct process_record *record = process(CREATED);
 
+	if (record) {
+		record->cookie = get_socket_cookie(context);
+		ringbuf_submit(record, 0);
+	}
+	return 1;
+}
+
+/* A process has begun to run its program. One that runs none of its own tells of itself by its first socket. */
+SEC("raw_tp/sched_process_exec")
+int process_exec(void *context)
+{
+	struct process_record *record;
+
+	if (get_current_cgroup_id() != watched)
+		return 0;
+	record = process(BEGUN);
+	if (record)
+		ringbuf_submit(record, 0);
+	return 0;
+}
+
+/* A thread exits, and the process with it if there is no other. Two that exit at once may both find none. */
+SEC("raw_tp/sched_process_exit")
+int process_exit(void *context)
+{
+	struct task_struct *task = (void *)get_current_task();
+	struct signal_struct *signal = 0;
+	struct exited_record *record;
+	int live = 0;
+
+	if (get_current_cgroup_id() != watched)
+		return 0;
+	probe_read_kernel(&signal, sizeof(signal), &task->signal);
+	probe_read_kernel(&live, sizeof(live), &signal->live.counter);
+	if (live)
+		return 0;
+	record = ringbuf_reserve(&records, sizeof(*record), 0);
 	if (!record) {
 		count_lost();
-		return 1;
+		return 0;
 	}
-	record->kind = CREATED;
+	record->kind = EXITED;
 	record->pid = get_current_pid_tgid() >> 32;
-	record->cookie = get_socket_cookie(context);
-	record->depth = 0;
-	record->unused = 0;
-	read_path(record);
+	record->started = started();
 	ringbuf_submit(record, 0);
-	return 1;
+	return 0;
 }
 
 /* Ends UDP flows. TCP ones live on: FIN and TIME_WAIT come later. */

@@ -9,9 +9,9 @@ use std::{
 use bytemuck::{AnyBitPattern, bytes_of, pod_read_unaligned};
 
 use crate::traffic::{
-    event::Direction,
+    event::{Direction, Process},
     packet::Headers,
-    tracker::{Observation, Owner},
+    tracker::Observation,
 };
 
 const CREATED: u32 = 1;
@@ -21,6 +21,8 @@ const ACCEPTED: u32 = 4;
 const CLOSED: u32 = 5;
 const OUTBOUND: u32 = 6;
 const INBOUND: u32 = 7;
+const BEGUN: u32 = 8;
+const EXITED: u32 = 9;
 
 const AF_INET6: u32 = 10;
 
@@ -40,13 +42,22 @@ struct SocketRecord {
 
 #[derive(Clone, Copy, AnyBitPattern)]
 #[repr(C)]
-struct CreatedRecord {
+struct ProcessRecord {
     kind: u32,
     pid: u32,
     cookie: u64,
+    started: u64,
+    parent: u32,
     depth: u32,
-    unused: u32,
     names: [[u8; 64]; 32],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct ExitedRecord {
+    kind: u32,
+    pid: u32,
+    started: u64,
 }
 
 #[derive(Clone, Copy, AnyBitPattern)]
@@ -59,15 +70,24 @@ struct PacketRecord {
     headers: [u8; 128],
 }
 
-/// Reads a record; `path_of` is asked for the program file of a process where the probe did not find it all. `None`: a packet that flowtag does not
-/// follow.
+/// Reads a record of a machine that booted at this time, in units of 100 ns since 1601; `path_of` is asked for the program file of a
+/// process where the probe did not find it all. `None`: a packet that flowtag does not follow.
 #[must_use]
-pub fn read(record: &[u8], path_of: impl FnOnce(u32) -> Option<String>) -> Option<Observation> {
-    if record.len() == size_of::<CreatedRecord>() {
-        let created: CreatedRecord = pod_read_unaligned(record);
-        let path = path(&created).or_else(|| path_of(created.pid));
-        let owner = Owner { pid: created.pid, path };
-        return (created.kind == CREATED).then_some(Observation::Created { socket: created.cookie, owner });
+pub fn read(record: &[u8], booted: u64, path_of: impl FnOnce(u32) -> Option<String>) -> Option<Observation> {
+    let created = |started: u64| booted.saturating_add(started / 100);
+    if record.len() == size_of::<ProcessRecord>() {
+        let it: ProcessRecord = pod_read_unaligned(record);
+        let path = path(&it).or_else(|| path_of(it.pid));
+        let process = Process { pid: it.pid, parent: it.parent, created: created(it.started), path };
+        return match it.kind {
+            CREATED => Some(Observation::Created { socket: it.cookie, owner: process }),
+            BEGUN => Some(Observation::Begun(process)),
+            _ => None,
+        };
+    }
+    if record.len() == size_of::<ExitedRecord>() {
+        let it: ExitedRecord = pod_read_unaligned(record);
+        return (it.kind == EXITED).then(|| Observation::Exited { pid: it.pid, created: created(it.started) });
     }
     if record.len() == size_of::<PacketRecord>() {
         let packet: PacketRecord = pod_read_unaligned(record);
@@ -97,7 +117,7 @@ pub fn read(record: &[u8], path_of: impl FnOnce(u32) -> Option<String>) -> Optio
 }
 
 /// The path that the probe found; its names run from the file up to the root. There is an empty one where a file system is mounted.
-fn path(record: &CreatedRecord) -> Option<String> {
+fn path(record: &ProcessRecord) -> Option<String> {
     let names = record.names.get(..record.depth as usize)?;
     let mut path = String::new();
     for name in names.iter().rev() {
@@ -141,18 +161,23 @@ mod tests {
         record
     }
 
-    fn created_record(depth: u32, names: &[&str]) -> Vec<u8> {
-        let mut record = words(&[CREATED, 42, 7, 0, depth, 0]);
+    /// When the machine booted.
+    const BOOTED: u64 = 1_000;
+
+    fn process_record(kind: u32, depth: u32, names: &[&str]) -> Vec<u8> {
+        let mut record = words(&[kind, 42, 7, 0]);
+        record.extend(700_u64.to_ne_bytes());
+        record.extend(words(&[31, depth]));
         for name in names {
             record.extend(name.as_bytes());
             record.resize(record.len() + 64 - name.len(), 0);
         }
-        record.resize(size_of::<CreatedRecord>(), 0xee);
+        record.resize(size_of::<ProcessRecord>(), 0xee);
         record
     }
 
-    fn owner(record: &[u8]) -> Owner {
-        match read(record, |pid| Some(format!("/proc/{pid}"))) {
+    fn owner(record: &[u8]) -> Process {
+        match read(record, BOOTED, |pid| Some(format!("/proc/{pid}"))) {
             Some(Observation::Created { socket: 7, owner }) => owner,
             other => panic!("{other:?} is not the creation of socket 7"),
         }
@@ -160,16 +185,29 @@ mod tests {
 
     #[test]
     fn a_created_socket_brings_its_process_and_the_path_from_the_root_down() {
-        let record = created_record(4, &["curl", "bin", "", "usr"]);
+        let record = process_record(CREATED, 4, &["curl", "bin", "", "usr"]);
 
-        assert_eq!(owner(&record), Owner { pid: 42, path: Some("/usr/bin/curl".into()) });
+        // 700 ns after the machine has booted.
+        let expected = Process { pid: 42, parent: 31, created: BOOTED + 7, path: Some("/usr/bin/curl".into()) };
+        assert_eq!(owner(&record), expected);
+    }
+
+    #[test]
+    fn a_process_that_begins_is_the_one_that_exits() {
+        let begun = read(&process_record(BEGUN, 2, &["curl", "bin"]), BOOTED, |_| None);
+        let mut record = words(&[EXITED, 42]);
+        record.extend(700_u64.to_ne_bytes());
+        let exited = read(&record, BOOTED, |_| None);
+
+        let Some(Observation::Begun(process)) = begun else { panic!("{begun:?} is no beginning") };
+        assert_eq!(exited, Some(Observation::Exited { pid: process.pid, created: process.created }));
     }
 
     #[test]
     fn a_path_the_probe_did_not_follow_to_the_root_is_asked_for() {
-        let record = created_record(0, &["curl", "bin"]);
+        let record = process_record(CREATED, 0, &["curl", "bin"]);
 
-        assert_eq!(owner(&record), Owner { pid: 42, path: Some("/proc/42".into()) });
+        assert_eq!(owner(&record).path, Some("/proc/42".into()));
     }
 
     #[test]
@@ -177,7 +215,7 @@ mod tests {
         let network_order = u32::from_ne_bytes([0, 0, 0x01, 0xbb]); // as the kernel leaves it: the high half of the word
         let record = socket_record(CONNECTING, 2, [127, 0, 0, 1], [0; 4], network_order);
 
-        let seen = read(&record, |_| None).unwrap();
+        let seen = read(&record, BOOTED, |_| None).unwrap();
 
         let (local, remote) = ("127.0.0.1:8080".parse().unwrap(), "10.0.0.1:443".parse().unwrap());
         assert_eq!(seen, Observation::Connecting { socket: 7, local, remote });
@@ -188,13 +226,13 @@ mod tests {
         let mapped = [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff]), u32::from_ne_bytes([127, 0, 0, 1])];
         let record = socket_record(CLOSED, AF_INET6, [0; 4], mapped, 0);
 
-        let Some(Observation::Closed { local, .. }) = read(&record, |_| None) else { panic!("not a close") };
+        let Some(Observation::Closed { local, .. }) = read(&record, BOOTED, |_| None) else { panic!("not a close") };
 
         assert_eq!(local, "127.0.0.1:8080".parse().unwrap());
     }
 
     #[test]
     fn a_record_of_another_size_is_not_read() {
-        assert_eq!(read(&[1; 12], |_| None), None);
+        assert_eq!(read(&[1; 12], BOOTED, |_| None), None);
     }
 }

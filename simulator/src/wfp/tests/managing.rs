@@ -36,14 +36,18 @@ fn classify_finds_the_context_that_notify_gave_the_filter() {
     assert_eq!(TOLD.with_borrow(|all| all[0].filter_context), 0x5150);
 }
 
+/// `STATUS_SUCCESS` accepts the filter, and any other status is an error (DDI `FWPS_CALLOUT_NOTIFY_FN2`): `STATUS_WAIT_1` too, which
+/// passes `NT_SUCCESS`.
 #[test]
 fn a_callout_can_veto_a_filter() {
-    let rig = Rig::new();
-    rig.register(2, 0);
-    rig.add_callout(2, OUT);
-    NOTIFY_ANSWER.set(status::UNSUCCESSFUL);
-    let status = rig.add_filter(2, OUT, action::CALLOUT_INSPECTION);
-    assert_eq!((status, rig.machine.wfp().filters()), (status::FWP_CALLOUT_NOTIFICATION_FAILED, 0));
+    for answer in [status::UNSUCCESSFUL, 1] {
+        let rig = Rig::new();
+        rig.register(2, 0);
+        rig.add_callout(2, OUT);
+        NOTIFY_ANSWER.set(answer);
+        let status = rig.add_filter(2, OUT, action::CALLOUT_INSPECTION);
+        assert_eq!((status, rig.machine.wfp().filters()), (status::FWP_CALLOUT_NOTIFICATION_FAILED, 0), "{answer:#x}");
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn classify(flow: &Flow, layer: &Layer, values: &[Value; MOST_VALUES], metadata:
 
 /// The callouts that are called for a flow at a layer, and the context of each.
 fn called(platform: &mut Platform, flow: &Flow, layer: &Layer) -> List<(ClassifyFn, u64), 4> {
-    let mut called = List::new();
+    let mut called = List::EMPTY;
     for filter in platform.management.filters().filter(|filter| filter.layer == layer.key) {
         // A callout that is not registered is passed over: its filter only inspects.
         let Some(callout) = platform.callouts.iter().find(|callout| callout.key == filter.callout) else { continue };

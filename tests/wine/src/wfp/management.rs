@@ -59,7 +59,7 @@ pub struct Filter {
 }
 
 const NOTHING: Objects =
-    Objects { providers: List::new(), sublayers: List::new(), callouts: List::new(), filters: List::new() };
+    Objects { providers: List::EMPTY, sublayers: List::EMPTY, callouts: List::EMPTY, filters: List::EMPTY };
 
 /// The state of the filter engine.
 pub struct Management {

@@ -39,8 +39,8 @@ struct Platform {
 static PLATFORM: Lock<Platform> = Lock::new(Platform {
     service: bfe::Service::new(),
     management: management::Management::new(),
-    callouts: List::new(),
-    flows: List::new(),
+    callouts: List::EMPTY,
+    flows: List::EMPTY,
     numbers: 0x100,
     folds: false,
 });

@@ -73,7 +73,7 @@ fn new_flow<'a>(outbound: bool, mut words: impl Iterator<Item = &'a str>) -> Opt
     let remote = words.next()?.parse().ok()?;
     let pid = words.next()?.parse().ok()?;
     let path = Text::of(words.next()?);
-    Some(Flow { name, handle: 0, outbound, protocol, local, remote, pid, path, contexts: List::new() })
+    Some(Flow { name, handle: 0, outbound, protocol, local, remote, pid, path, contexts: List::EMPTY })
 }
 
 fn authorize_new(mut flow: Flow) {

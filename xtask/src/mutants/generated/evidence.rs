@@ -22,6 +22,8 @@ const BUILD: [&str; 7] = [".cargo", "Cargo.lock", "Cargo.toml", "build", "build.
 const SUITE: [&str; 4] = ["simulator", "tests/Cargo.toml", "tests/data", "tests/src"];
 /// The driver's source, with its unit tests, and the pages that these look into.
 const UNITS: [&str; 3] = ["docs/events.md", "docs/traces.md", "src"];
+/// The bindings, and the facts that they are held against.
+const BINDINGS: [&str; 3] = ["src", "tests/build", "tests/data"];
 /// What the driver's source runs on, on this machine.
 const ON_HOST: [&str; 2] = ["src", "tests/on_host"];
 const INTERLEAVINGS: [&str; 2] = ["tests/interleavings", "tests/verify/report.rs"];
@@ -77,6 +79,7 @@ fn noticed_in(by: &str) -> Vec<String> {
         }
         ("image", _) => [owned(&SUITE), owned(&["tests/build"])].concat(),
         ("unit tests", _) => owned(&UNITS),
+        ("bindings", _) => owned(&BINDINGS),
         ("lives" | "Miri", _) => owned(&ON_HOST),
         ("loom" | "shuttle", _) => owned(&INTERLEAVINGS),
         _ => everything(),
@@ -177,6 +180,7 @@ mod tests {
             noticed("scenarios: start::a"),
             noticed("image: a"),
             noticed("unit tests"),
+            noticed("bindings"),
             noticed("lives"),
             noticed("loom"),
             noticed("Miri"),
@@ -211,6 +215,8 @@ mod tests {
         assert!(is_void(&noticed("Miri"), "tests/on_host/lives.rs", "more"));
         assert!(is_void(&noticed("shuttle"), "tests/interleavings/model.rs", "more"));
         assert!(!is_void(&noticed("loom"), "tests/on_host/lives.rs", "more"));
+        assert!(is_void(&noticed("bindings"), "tests/data/facts.json", "more"));
+        assert!(!is_void(&noticed("bindings"), "tests/on_host/lives.rs", "more"));
     }
 
     #[test]

@@ -20,6 +20,8 @@ use crate::{
 /// and WFP's management.
 const PURE: &str = "tests/src/lib.rs";
 const ON_HOST: &str = "tests/on_host/src/lib.rs";
+/// Holds the bindings, which are written by hand, against the headers.
+const BINDINGS: &str = "tests/build/ffi.rs";
 /// Files that loom and shuttle run.
 const INTERLEAVED: [&str; 3] = ["src/flow_ring.rs", "src/flow_ring/list.rs", "src/references.rs"];
 /// On the processor, of unit tests and lives. On the sound driver these take two or three seconds; a list that has become a circle
@@ -78,13 +80,19 @@ pub fn first_to_notice(checks: Vec<Check>) -> Result<Option<String>> {
 /// The unit tests, if they are about `file`, in the copy at `root`.
 pub fn units(root: &Path, file: &str) -> Vec<Check> {
     let pure = compiles(&root.join(PURE), file);
-    pure.then(|| cargo_test("unit tests", root, "--lib")).into_iter().collect()
+    pure.then(|| cargo_test("unit tests", root, PACKAGE, "--lib")).into_iter().collect()
 }
 
 /// The lives of flows, if they compile `file`, in the copy at `root`.
 pub fn lives(root: &Path, file: &str) -> Vec<Check> {
     let there = compiles(&root.join(ON_HOST), file);
-    there.then(|| cargo_test("lives", root, "--test=lives")).into_iter().collect()
+    there.then(|| cargo_test("lives", root, PACKAGE, "--test=lives")).into_iter().collect()
+}
+
+/// The tests of the bindings, if these are `file`, in the copy at `root`. Their package builds for longer than any other check's.
+pub fn bindings(root: &Path, file: &str) -> Vec<Check> {
+    let there = compiles(&root.join(BINDINGS), file);
+    there.then(|| cargo_test("bindings", root, "flowtag-tests", "--test=ffi")).into_iter().collect()
 }
 
 /// Whether a crate takes a file of the driver, by a path of its own or through the module above it.
@@ -115,10 +123,10 @@ pub fn tools(root: &Path, file: &str) -> Vec<Check> {
     checks
 }
 
-fn cargo_test(name: &'static str, root: &Path, which: &str) -> Check {
+fn cargo_test(name: &'static str, root: &Path, package: &str, which: &str) -> Check {
     let command = || {
         let mut command = workspace::host_cargo_in(root, "test");
-        command.args(["--package", PACKAGE, which]);
+        command.args(["--package", package, which]);
         command
     };
     let mut build = command();
@@ -159,6 +167,12 @@ mod tests {
     #[test]
     fn a_module_that_calls_the_kernel_has_none() {
         assert!(units(workspace::root(), "src/flow.rs").is_empty());
+    }
+
+    #[test]
+    fn the_bindings_are_held_against_the_headers() {
+        assert_eq!(names(bindings(workspace::root(), "src/wfp/ffi.rs")), ["bindings"]);
+        assert!(bindings(workspace::root(), "src/wfp/values.rs").is_empty());
     }
 
     #[test]

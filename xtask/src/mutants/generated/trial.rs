@@ -1,5 +1,5 @@
 //! What a mutation is held against: the unit tests of pure modules first, which are the quickest there; then the image, with its
-//! scenarios and checks; last the lives of flows on this machine, loom, shuttle and Miri.
+//! scenarios and checks; last the lives of flows on this machine, the bindings beside the headers, loom, shuttle and Miri.
 
 use std::{
     collections::BTreeMap,
@@ -83,6 +83,9 @@ impl Trial {
             }
         }
         if let Some(by) = self.timed("lives", || on_host(tree, mutation, on_this_machine::lives))? {
+            return Ok(Verdict::Noticed { by });
+        }
+        if let Some(by) = self.timed("bindings", || on_host(tree, mutation, on_this_machine::bindings))? {
             return Ok(Verdict::Noticed { by });
         }
         if self.depth == Depth::All
