@@ -1,4 +1,4 @@
-//! Where a command has its events from, and what it says of lines that are none.
+//! Where a command has its events from, and what it says of what is none, or missing.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use crate::{
     time::Time,
 };
 
-/// So many lines that are no events are shown; the others are only counted.
+/// So many of what are no events are shown; the others are only counted.
 const SHOWN: u64 = 5;
 
 /// How to read a source.
@@ -22,22 +22,29 @@ pub(super) struct HintArgs {
     /// When a saved log of trace lines began: its lines say only how long after that they were seen
     #[arg(long, value_name = "TIME")]
     began: Option<Time>,
+    /// Each packet, too, where the driver is asked live: an event for each costs time
+    #[arg(long)]
+    packets: bool,
 }
 
 /// A source and how to read it.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SourceArgs {
-    /// Where the events are: a file, - for standard input, or live for the driver as it runs (Windows)
+    /// Where the events are: a file, - for standard input, or live for the driver as it runs (Windows, as is an .etl file)
     #[arg(long, value_name = "SOURCE", default_value = "live")]
     from: Place,
     #[command(flatten)]
     hints: HintArgs,
 }
 
-/// The events of a source. Lines that are none are passed over, and told.
+/// The events of a source. What is none is passed over, and told.
 pub(super) struct Input {
     events: Events<'static>,
     passed_over: u64,
+    /// What that was: lines, or events that cannot be read.
+    are_lines: bool,
+    /// Whether events are missing.
+    lost: bool,
 }
 
 impl SourceArgs {
@@ -48,8 +55,8 @@ impl SourceArgs {
 
 impl HintArgs {
     pub(super) fn open(self, place: &Place) -> Result<Input> {
-        let events = place.open(Hints { kind: self.kind, began: self.began })?;
-        Ok(Input { events, passed_over: 0 })
+        let events = place.open(Hints { kind: self.kind, began: self.began, packets: self.packets })?;
+        Ok(Input { events, passed_over: 0, are_lines: false, lost: false })
     }
 }
 
@@ -60,11 +67,16 @@ impl Input {
             match self.events.next() {
                 None => return Ok(None),
                 Some(Ok(told)) => return Ok(Some(told)),
-                Some(Err(error @ Unreadable::Line { .. })) => {
+                Some(Err(error @ (Unreadable::Line { .. } | Unreadable::Event { .. }))) => {
                     self.passed_over += 1;
+                    self.are_lines = matches!(error, Unreadable::Line { .. });
                     if self.passed_over <= SHOWN {
                         output::note(format_args!("flowtag: {error}"));
                     }
+                }
+                Some(Err(error @ (Unreadable::Lost { .. } | Unreadable::Silent { .. }))) => {
+                    self.lost |= matches!(error, Unreadable::Lost { .. });
+                    output::note(format_args!("flowtag: {error}"));
                 }
                 Some(Err(error)) => return Err(error.into()),
             }
@@ -73,13 +85,17 @@ impl Input {
 
     /// What there is to say at its end.
     pub(super) fn end(self) -> Outcome {
-        let Self { events, passed_over } = self;
-        if passed_over == 0 {
-            return Outcome::Done;
+        let Self { events, passed_over, are_lines, lost } = self;
+        if passed_over > 0 {
+            let what = match (are_lines, passed_over) {
+                (true, 1) => "line is no event and was",
+                (true, _) => "lines are no events and were",
+                (false, 1) => "event cannot be read and was",
+                (false, _) => "events cannot be read and were",
+            };
+            output::note(format_args!("flowtag: {}: {passed_over} {what} passed over", events.name()));
         }
-        let lines = if passed_over == 1 { "line is no event and was" } else { "lines are no events and were" };
-        output::note(format_args!("flowtag: {}: {passed_over} {lines} passed over", events.name()));
-        Outcome::Partly
+        if passed_over == 0 && !lost { Outcome::Done } else { Outcome::Partly }
     }
 }
 
