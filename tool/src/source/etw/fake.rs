@@ -10,12 +10,13 @@ use std::{
     mem::take,
     ptr,
     sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use windows_sys::{
     Win32::{
         Foundation::{
-            ERROR_ALREADY_EXISTS, ERROR_BAD_LENGTH, ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SUCCESS,
+            ERROR_ALREADY_EXISTS, ERROR_BAD_LENGTH, ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SUCCESS, ERROR_TIMEOUT,
             ERROR_WMI_INSTANCE_NOT_FOUND,
         },
         System::{
@@ -83,6 +84,9 @@ pub(super) struct Turn {
     handler: &'static OnceLock<PHANDLER_ROUTINE>,
     _held: MutexGuard<'static, ()>,
 }
+
+/// How long something may take. Then a test is wrong, and shall not wait for ever.
+const LONGEST: Duration = Duration::from_secs(30);
 
 static TURN: Mutex<()> = Mutex::new(());
 static WORLD: Mutex<Option<World>> = Mutex::new(None);
@@ -346,7 +350,11 @@ unsafe extern "system" fn ProcessTrace(
         let runs = of.session.as_ref().is_some_and(|session| has.sessions.contains(session));
         let events = take(&mut has.events);
         if events.is_empty() && runs {
-            drop(CHANGED.wait(world));
+            let (world, waited) = CHANGED.wait_timeout(world, LONGEST).unwrap_or_else(PoisonError::into_inner);
+            drop(world);
+            if waited.timed_out() {
+                return ERROR_TIMEOUT;
+            }
             continue;
         }
         let code = failure(has, "ProcessTrace");
