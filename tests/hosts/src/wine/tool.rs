@@ -1,7 +1,7 @@
 //! The command `flowtag`: flowtag.exe in Wine, and the same source built for this machine, on the same inputs.
 
 use std::{
-    fs,
+    fs, iter,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -53,10 +53,8 @@ pub fn compare(prefix: &Prefix, stand_ins: &Path, [exe, native]: &[PathBuf; 2]) 
         make_inputs(folder)?;
     }
     for (typed, code, file) in TYPED {
-        let words: Vec<_> = typed.split(' ').collect();
-        let command = [&["C:\\tool\\flowtag.exe"], words.as_slice()].concat();
-        let (code_in_wine, streams) = prefix.run_in(&in_wine, &command)?;
-        let output = Command::new(native).args(words).current_dir(&here).stdin(Stdio::null()).output();
+        let (code_in_wine, streams) = prefix.run_in(&in_wine, &for_wine(typed))?;
+        let output = Command::new(native).args(typed.split(' ')).current_dir(&here).stdin(Stdio::null()).output();
         let output = output.with_context(|| format!("start {}", native.display()))?;
         let native_streams = [output.stdout, output.stderr];
         ensure!(
@@ -76,12 +74,16 @@ pub fn compare(prefix: &Prefix, stand_ins: &Path, [exe, native]: &[PathBuf; 2]) 
         }
     }
     for (typed, expected) in REFUSED {
-        let command = [&["C:\\tool\\flowtag.exe"], typed.split(' ').collect::<Vec<_>>().as_slice()].concat();
-        let (code, [_, errors]) = prefix.run_in(&in_wine, &command)?;
+        let (code, [_, errors]) = prefix.run_in(&in_wine, &for_wine(typed))?;
         let errors = shown(&errors);
         ensure!(code == Some(2) && errors.starts_with(expected), "{typed}: exit code {code:?}: {errors}");
     }
     Ok(())
+}
+
+/// The command that Wine runs when this is typed.
+fn for_wine(typed: &str) -> Vec<&str> {
+    iter::once(r"C:\tool\flowtag.exe").chain(typed.split(' ')).collect()
 }
 
 /// Files that the commands name.
