@@ -36,6 +36,7 @@ fn every_package_is_from_crates_io_or_a_member_of_the_workspace() {
         "flowtag-on-host",
         "flowtag-simulator",
         "flowtag-tests",
+        "flowtag-tool",
         "xtask",
     ];
     let lock = read("Cargo.lock");

@@ -1,0 +1,177 @@
+//! `flowtag annotate`: writes into a capture whose each packet is, and leaves everything else as it is.
+//!
+//! - [`join`]: whose a packet is.
+//! - [`marks`]: what is written of an owner, in the form that Wireshark reads.
+//! - [`packet`]: a packet's block, taken apart and put together again.
+//! - [`Summary`]: what became of all packets.
+
+mod join;
+mod marks;
+mod packet;
+mod summary;
+
+use std::{
+    collections::HashSet,
+    io::{Read, Write},
+};
+
+use crate::{
+    capture::{Block, Capture, Interface, Order, Stop, kind},
+    event::Process,
+    flows::{OwnerId, Table},
+    output::Unwritable,
+};
+use join::{Joined, Joiner};
+use marks::Marks;
+use packet::Packet;
+pub use summary::Summary;
+
+/// How to annotate.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Each packet gets a comment, for readers that know no better.
+    pub comments: bool,
+    /// Each process is told of in a block of its own.
+    pub processes: bool,
+}
+
+/// Why it went no further.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The capture went no further.
+    #[error(transparent)]
+    Capture(#[from] Stop),
+    /// The output takes no more.
+    #[error(transparent)]
+    Output(#[from] Unwritable),
+}
+
+/// Copies a capture, and annotates its packets on the way. `passed` is told where in the capture each block begins.
+///
+/// What could be read before an error has been written, and is counted in `summary`.
+///
+/// # Errors
+/// The capture ends where it should not, or the output takes no more.
+pub fn annotate<R: Read>(
+    capture: &mut Capture<R>,
+    output: &mut impl Write,
+    table: &Table,
+    options: Options,
+    summary: &mut Summary,
+    mut passed: impl FnMut(u64),
+) -> Result<(), Error> {
+    let mut annotator = Annotator {
+        joiner: Joiner::new(table),
+        marks: Marks::new(table.owners(), options.comments),
+        processes: options.processes,
+        section: Section::default(),
+        scratch: Vec::new(),
+    };
+    while let Some(block) = capture.next_block()? {
+        passed(block.offset);
+        annotator.block(&block, output, summary).map_err(Unwritable::from)?;
+    }
+    Ok(())
+}
+
+/// What goes on from block to block.
+struct Annotator<'a> {
+    joiner: Joiner<'a>,
+    marks: Marks<'a>,
+    processes: bool,
+    section: Section,
+    scratch: Vec<u8>,
+}
+
+/// What has been said in a section: it says nothing about other ones.
+#[derive(Default)]
+struct Section {
+    interfaces: Vec<Option<Interface>>,
+    /// Whose process information has been written.
+    written: HashSet<OwnerId>,
+    /// Processes that the file tells of itself: their ids and start times.
+    told: HashSet<(u32, Option<u64>)>,
+}
+
+impl Annotator<'_> {
+    fn block(&mut self, block: &Block<'_>, output: &mut impl Write, summary: &mut Summary) -> std::io::Result<()> {
+        match block.kind {
+            kind::SECTION_HEADER => {
+                self.section = Section::default();
+                output.write_all(&without_length(block))
+            }
+            kind::INTERFACE => {
+                self.section.interfaces.push(Interface::read(block));
+                output.write_all(block.bytes)
+            }
+            kind::ENHANCED_PACKET => self.packet(block, output, summary),
+            kind::PACKET | kind::SIMPLE_PACKET => {
+                summary.packets += 1;
+                summary.without_options += 1;
+                output.write_all(block.bytes)
+            }
+            kind::CUSTOM => {
+                self.section.told.extend(marks::told(block));
+                output.write_all(block.bytes)
+            }
+            _ => output.write_all(block.bytes),
+        }
+    }
+
+    fn packet(&mut self, block: &Block<'_>, output: &mut impl Write, summary: &mut Summary) -> std::io::Result<()> {
+        summary.packets += 1;
+        let packet = Packet::read(block);
+        let interface = packet.and_then(|packet| *self.section.interfaces.get(packet.interface as usize)?);
+        let (Some(packet), Some(interface)) = (packet, interface) else {
+            summary.damaged += 1;
+            return output.write_all(block.bytes);
+        };
+        let joined = self.joiner.join(&packet, interface);
+        // Also those that need no mark: later fragments of theirs may.
+        if packet.is_annotated {
+            summary.already += 1;
+            return output.write_all(block.bytes);
+        }
+        let owner = match joined {
+            Joined::Owner(owner) => owner,
+            joined => {
+                summary.count(joined);
+                return output.write_all(block.bytes);
+            }
+        };
+        summary.joined += 1;
+        if self.processes && self.section.lacks(owner, self.joiner.process(owner)) {
+            output.write_all(self.marks.process_information(owner, block.order))?;
+        }
+        self.scratch.clear();
+        packet.with_options(block, self.marks.options(owner, block.order), &mut self.scratch);
+        output.write_all(&self.scratch)
+    }
+}
+
+impl Section {
+    /// Whether nothing tells of this process yet; from now on something does.
+    fn lacks(&mut self, owner: OwnerId, process: &Process) -> bool {
+        self.written.insert(owner) && !self.told.contains(&(process.id, marks::start_time(process)))
+    }
+}
+
+/// A section header that leaves open how long the section is: blocks are going to be added.
+fn without_length(block: &Block<'_>) -> Vec<u8> {
+    const LENGTH: std::ops::Range<usize> = 16..24;
+    let mut bytes = block.bytes.to_vec();
+    if let Some(length) = bytes.get_mut(LENGTH)
+        && block.body().len() >= LENGTH.end - 8
+    {
+        length.fill(0xff);
+    }
+    bytes
+}
+
+/// For which order bytes have been made ready.
+const fn place(order: Order) -> usize {
+    match order {
+        Order::Little => 0,
+        Order::Big => 1,
+    }
+}
