@@ -30,12 +30,15 @@ pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
 /// Programs that fuzzing takes, each from the Debian package of its name: libFuzzer is C++.
 pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
 
+/// Programs that tests look at the terminal with, each from the Debian package of its name.
+pub const TERMINAL_PROGRAMS: &[&str] = &["tmux"];
+
 /// Programs that hosts of the driver take: Wine, whose package brings the 64-bit half with it, and pip for those in Python.
 const HOST_PROGRAMS: &[&str] = &["wine", "pip3"];
 
 /// Installs what any command may want.
 pub fn everything() -> Result<()> {
-    ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS].concat())?;
+    ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS, TERMINAL_PROGRAMS].concat())?;
     ensure(Target::Arm64, &[])?;
     hosts_if_possible();
     if let Err(error) = rust_analyzer() {

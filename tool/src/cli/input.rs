@@ -44,12 +44,20 @@ impl SourceArgs {
     pub(super) fn open(&self) -> Result<Input> {
         self.hints.open(&self.from)
     }
+
+    /// Where the events are, and how to read them.
+    pub(super) fn place(&self) -> (Place, Hints) {
+        (self.from.clone(), self.hints.hints())
+    }
 }
 
 impl HintArgs {
     pub(super) fn open(self, place: &Place) -> Result<Input> {
-        let events = place.open(Hints { kind: self.kind, began: self.began })?;
-        Ok(Input { events, passed_over: 0 })
+        Ok(Input { events: place.open(self.hints())?, passed_over: 0 })
+    }
+
+    const fn hints(self) -> Hints {
+        Hints { kind: self.kind, began: self.began }
     }
 }
 
@@ -73,14 +81,18 @@ impl Input {
 
     /// What there is to say at its end.
     pub(super) fn end(self) -> Outcome {
-        let Self { events, passed_over } = self;
-        if passed_over == 0 {
-            return Outcome::Done;
-        }
-        let lines = if passed_over == 1 { "line is no event and was" } else { "lines are no events and were" };
-        output::note(format_args!("flowtag: {}: {passed_over} {lines} passed over", events.name()));
-        Outcome::Partly
+        told(self.events.name(), self.passed_over)
     }
+}
+
+/// Says how many lines of a source were passed over, if any were.
+pub(super) fn told(source: &str, passed_over: u64) -> Outcome {
+    if passed_over == 0 {
+        return Outcome::Done;
+    }
+    let lines = if passed_over == 1 { "line is no event and was" } else { "lines are no events and were" };
+    output::note(format_args!("flowtag: {source}: {passed_over} {lines} passed over"));
+    Outcome::Partly
 }
 
 impl Outcome {

@@ -5,6 +5,7 @@
 //! - [`json`] and [`trace`]: an event a line, in the one way and the other.
 
 mod clock;
+mod growing;
 pub mod json;
 mod lines;
 mod place;

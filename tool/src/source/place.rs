@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{Events, Hints};
+use super::{Events, Hints, growing::Growing};
 
 /// A place where events are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,20 @@ impl Place {
             },
         }
     }
+
+    /// Its events, and those that are added to a file later: they have no end.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn follow(&self, hints: Hints) -> Result<Events<'static>, NotHere> {
+        match self {
+            Self::File(path) if !is_etl(path) => match Growing::open(path.clone()) {
+                Ok(file) => Ok(Events::new(self.to_string(), file, hints)),
+                Err(error) => Err(NotHere::File { name: self.to_string(), error }),
+            },
+            _ => self.open(hints),
+        }
+    }
 }
 
 fn is_etl(path: &Path) -> bool {
@@ -109,5 +123,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named() {
         assert!(refused("/nowhere/flows.jsonl").contains("/nowhere/flows.jsonl"));
+        let followed = Place::File("/nowhere/flows.jsonl".into()).follow(Hints::default());
+        assert!(followed.err().expect("it is not there").to_string().contains("/nowhere/flows.jsonl"));
     }
 }
