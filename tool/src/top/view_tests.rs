@@ -1,4 +1,8 @@
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::{Buffer, Cell},
+};
 
 use super::*;
 use crate::{
@@ -36,7 +40,7 @@ fn drawn(screen: &mut Screen, status: &Status, colors: Colors, width: u16, heigh
 /// What is on the screen, line by line.
 fn lines(buffer: &Buffer) -> Vec<String> {
     let width = buffer.area().width.into();
-    let lines = buffer.content().chunks(width).map(|line| line.iter().map(|cell| cell.symbol()).collect::<String>());
+    let lines = buffer.content().chunks(width).map(|line| line.iter().map(Cell::symbol).collect::<String>());
     lines.map(|line| line.trim_end().to_owned()).collect()
 }
 

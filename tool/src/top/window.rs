@@ -111,7 +111,9 @@ mod tests {
 
     fn window(times: &[u64]) -> Window {
         let mut window = Window::default();
-        times.iter().for_each(|&time| window.add(at(time), SENT));
+        for &time in times {
+            window.add(at(time), SENT);
+        }
         window
     }
 
