@@ -1,4 +1,4 @@
-//! Where a command has its events from, and what it says of lines that are none.
+//! Where a command has its events from, and what it says of what is none, or missing.
 
 use anyhow::Result;
 
@@ -6,12 +6,9 @@ use super::Outcome;
 use crate::{
     event::Told,
     output,
-    source::{Events, Hints, Kind, Place, Unreadable},
+    source::{Events, Gaps, Hints, Kind, Place},
     time::Time,
 };
-
-/// So many lines that are no events are shown; the others are only counted.
-const SHOWN: u64 = 5;
 
 /// How to read a source.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -22,22 +19,25 @@ pub(super) struct HintArgs {
     /// When a saved log of trace lines began: its lines say only how long after that they were seen
     #[arg(long, value_name = "TIME")]
     began: Option<Time>,
+    /// Each packet, too, where the driver is asked live: an event for each costs time
+    #[arg(long)]
+    packets: bool,
 }
 
 /// A source and how to read it.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SourceArgs {
-    /// Where the events are: a file, - for standard input, or live for the driver as it runs (Windows)
+    /// Where the events are: a file, - for standard input, or live for the driver as it runs (Windows, as is an .etl file)
     #[arg(long, value_name = "SOURCE", default_value = "live")]
     from: Place,
     #[command(flatten)]
     hints: HintArgs,
 }
 
-/// The events of a source. Lines that are none are passed over, and told.
+/// The events of a source. What is none is passed over, and told.
 pub(super) struct Input {
     events: Events<'static>,
-    passed_over: u64,
+    gaps: Gaps,
 }
 
 impl SourceArgs {
@@ -46,18 +46,18 @@ impl SourceArgs {
     }
 
     /// Where the events are, and how to read them.
-    pub(super) fn place(&self) -> (Place, Hints) {
-        (self.from.clone(), self.hints.hints())
+    pub(super) const fn place(&self) -> (&Place, Hints) {
+        (&self.from, self.hints.hints())
     }
 }
 
 impl HintArgs {
     pub(super) fn open(self, place: &Place) -> Result<Input> {
-        Ok(Input { events: place.open(self.hints())?, passed_over: 0 })
+        Ok(Input { events: place.open(self.hints())?, gaps: Gaps::default() })
     }
 
     const fn hints(self) -> Hints {
-        Hints { kind: self.kind, began: self.began }
+        Hints { kind: self.kind, began: self.began, packets: self.packets }
     }
 }
 
@@ -68,31 +68,27 @@ impl Input {
             match self.events.next() {
                 None => return Ok(None),
                 Some(Ok(told)) => return Ok(Some(told)),
-                Some(Err(error @ Unreadable::Line { .. })) => {
-                    self.passed_over += 1;
-                    if self.passed_over <= SHOWN {
-                        output::note(format_args!("flowtag: {error}"));
+                Some(Err(wrong)) => {
+                    if let Some(said) = self.gaps.count(wrong)? {
+                        output::note(format_args!("flowtag: {said}"));
                     }
                 }
-                Some(Err(error)) => return Err(error.into()),
             }
         }
     }
 
     /// What there is to say at its end.
     pub(super) fn end(self) -> Outcome {
-        told(self.events.name(), self.passed_over)
+        end(self.events.name(), &self.gaps)
     }
 }
 
-/// Says how many lines of a source were passed over, if any were.
-pub(super) fn told(source: &str, passed_over: u64) -> Outcome {
-    if passed_over == 0 {
-        return Outcome::Done;
+/// Says how much of a source was passed over, if anything was.
+pub(super) fn end(source: &str, gaps: &Gaps) -> Outcome {
+    if let Some(summary) = gaps.summary() {
+        output::note(format_args!("flowtag: {source}: {summary}"));
     }
-    let lines = if passed_over == 1 { "line is no event and was" } else { "lines are no events and were" };
-    output::note(format_args!("flowtag: {source}: {passed_over} {lines} passed over"));
-    Outcome::Partly
+    if gaps.is_empty() { Outcome::Done } else { Outcome::Partly }
 }
 
 impl Outcome {

@@ -11,11 +11,11 @@ use anyhow::Result;
 
 use super::{
     Outcome,
-    input::{SourceArgs, told},
+    input::{SourceArgs, end},
 };
 use crate::{
     output::{self, Unwritable},
-    source::Place,
+    source::{Hints, Place},
     top::{Choice, Colors, Feed, Screen, Sort, once, run as show},
 };
 
@@ -60,8 +60,8 @@ pub(super) struct Args {
 
 pub(super) fn run(arguments: &Args) -> Result<Outcome> {
     let (place, hints) = arguments.source.place();
-    let is_live = place == Place::Live;
-    let name = place.to_string();
+    // Without them there are no rates.
+    let hints = Hints { packets: true, ..hints };
     let choice = Choice {
         sort: arguments.sort,
         is_reversed: arguments.reverse,
@@ -69,28 +69,32 @@ pub(super) fn run(arguments: &Args) -> Result<Outcome> {
         all_open: arguments.flows,
         ..Choice::default()
     };
-    let feed;
-    if arguments.once || !io::stdout().is_terminal() {
-        feed = Feed::start(move || place.open(hints))?;
-        let seconds = arguments.wait.or(is_live.then_some(LIVE_SECONDS));
+    let name = place.to_string();
+    let feed = if arguments.once || !io::stdout().is_terminal() {
+        let feed = Feed::start(place.open(hints)?);
+        let seconds = arguments.wait.or((*place == Place::Live).then_some(LIVE_SECONDS));
         feed.wait(seconds.map(Duration::from_secs));
+        feed.stop();
         let mut heard = feed.heard();
         let now = heard.model.newest();
-        let snapshot = heard.model.snapshot(now);
+        output::print(&once(&choice, &heard.model.snapshot(now)))?;
         drop(heard);
-        output::print(&once(&choice, &snapshot))?;
+        feed
     } else {
-        feed = Feed::start(move || place.follow(hints))?;
-        show(&feed, &name, Screen::new(choice), colors()).map_err(Unwritable::from)?;
-    }
+        let feed = Feed::start(place.follow(hints)?);
+        let shown = show(&feed, &name, Screen::new(choice), colors());
+        feed.stop();
+        shown.map_err(Unwritable::from)?;
+        feed
+    };
     let mut heard = feed.heard();
-    for complaint in &heard.complaints {
-        output::note(format_args!("flowtag: {complaint}"));
+    for note in &heard.notes {
+        output::note(format_args!("flowtag: {note}"));
     }
     if let Some(failed) = mem::take(&mut heard.failed) {
         return Err(failed.into());
     }
-    Ok(told(&name, heard.passed_over))
+    Ok(end(&name, &heard.gaps))
 }
 
 /// As <https://no-color.org> has it.

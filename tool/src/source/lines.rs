@@ -9,7 +9,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// The lines that bytes hold.
 pub(super) struct Lines<'a> {
-    text: BufReader<DecodeReaderBytes<Box<dyn Read + 'a>, Vec<u8>>>,
+    text: BufReader<DecodeReaderBytes<Box<dyn Read + Send + 'a>, Vec<u8>>>,
     line: Vec<u8>,
 }
 
@@ -23,8 +23,8 @@ pub(super) enum NoLine {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(bytes: impl Read + 'a) -> Self {
-        let bytes: Box<dyn Read + 'a> = Box::new(bytes);
+    pub(super) fn new(bytes: impl Read + Send + 'a) -> Self {
+        let bytes: Box<dyn Read + Send + 'a> = Box::new(bytes);
         let text = DecodeReaderBytesBuilder::new().utf8_passthru(true).strip_bom(true).build(bytes);
         Self { text: BufReader::with_capacity(1 << 16, text), line: Vec::new() }
     }

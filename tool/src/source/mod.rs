@@ -1,23 +1,34 @@
-//! Where events come from: a file or standard input that holds them as JSON Lines, or as the driver's trace lines.
+//! Where events come from: text that holds them as JSON Lines or as the driver's trace lines, and on Windows the driver itself and
+//! `.etl` files.
 //!
-//! - [`Events`] reads either; which one it is, the first line says, or who asks ([`Kind`]).
-//! - [`lines`]: lines of text, in UTF-8 or UTF-16.
-//! - [`json`] and [`trace`]: an event a line, in the one way and the other.
+//! - [`Events`] are those of any source, [`Place`] is what the user calls one.
+//! - [`text`]: a file or standard input, an event a line; [`lines`]: lines, in UTF-8 or UTF-16; [`json`] and [`trace`]: an event of
+//!   one, in the one way and the other.
+//! - [`Gaps`]: what in it is no event, or is missing.
+//! - `etw`: what Windows delivers. On other systems it is only there for its tests.
 
 mod clock;
+#[cfg(any(windows, test))]
+mod etw;
+mod gaps;
 mod growing;
 pub mod json;
 mod lines;
 mod place;
+mod text;
 mod trace;
 #[cfg(test)]
 mod trace_tests;
 
-use std::io::{self, Read};
+use std::{
+    fmt,
+    io::{self, Read},
+    sync::Arc,
+};
 
-use lines::{Lines, NoLine};
-
+pub use gaps::Gaps;
 pub use place::{NotHere, Place};
+use text::Text;
 
 use crate::{event::Told, time::Time};
 
@@ -37,6 +48,8 @@ pub struct Hints {
     pub kind: Option<Kind>,
     /// When the first of its lines was written, where they only tell how long after.
     pub began: Option<Time>,
+    /// Whether the driver is to tell each packet, where it is asked live.
+    pub packets: bool,
 }
 
 /// Why there is no event.
@@ -51,6 +64,37 @@ pub enum Unreadable {
         line: u64,
         /// What is wrong with it.
         why: String,
+    },
+    /// An event that Windows has delivered is none of the driver's as docs/events.md has them; the next one may be.
+    #[error("{name}: event {number}: {why}")]
+    Event {
+        /// What the source is called.
+        name: String,
+        /// The event's number.
+        number: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Events are missing.
+    #[error(
+        "{name}: ETW had no room for all: {events} events and {buffers} buffers full of them are lost, and flows or their ends with \
+         them"
+    )]
+    Lost {
+        /// What the source is called.
+        name: String,
+        /// How many events found no room.
+        events: u32,
+        /// How many buffers full of events were not delivered.
+        buffers: u32,
+    },
+    /// There are no events yet, and why.
+    #[error("{name}: {why}. Waiting for its events")]
+    Silent {
+        /// What the source is called.
+        name: String,
+        /// Why.
+        why: &'static str,
     },
     /// The source cannot be read any further.
     #[error("{name}: {error}")]
@@ -71,26 +115,42 @@ pub enum Unreadable {
 /// The events of a source, one after the other.
 pub struct Events<'a> {
     name: String,
-    lines: Lines<'a>,
-    number: u64,
-    hints: Hints,
-    reader: Reader,
-    ended: bool,
+    told: Box<dyn Iterator<Item = Result<Told, Unreadable>> + Send + 'a>,
+    stop: Stop,
 }
 
-/// How lines are read.
-enum Reader {
-    /// It is not known yet.
-    Unknown,
-    Json,
-    Trace(trace::Reader),
+/// Ends events that have no end of their own, as live ones: what there is by then is read nevertheless.
+#[derive(Clone, Default)]
+pub struct Stop(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl Stop {
+    /// Ends them. Nothing is done, and the answer is no, where they cannot be ended.
+    #[must_use]
+    pub fn now(&self) -> bool {
+        if let Some(stop) = &self.0 {
+            stop();
+        }
+        self.0.is_some()
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Stop").field(&self.0.is_some()).finish()
+    }
 }
 
 impl<'a> Events<'a> {
-    /// Those that `bytes` hold, which are called `name`.
-    pub fn new(name: impl Into<String>, bytes: impl Read + 'a, hints: Hints) -> Self {
-        let reader = hints.kind.map_or(Reader::Unknown, |kind| Reader::of(kind, hints.began));
-        Self { name: name.into(), lines: Lines::new(bytes), number: 0, hints, reader, ended: false }
+    /// Those of a text, which is called `name`.
+    pub fn new(name: impl Into<String>, text: impl Read + Send + 'a, hints: Hints) -> Self {
+        let name = name.into();
+        Self { told: Box::new(Text::new(name.clone(), text, hints)), name, stop: Stop::default() }
+    }
+
+    /// What ends them, whoever reads them.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// What the source is called.
@@ -98,68 +158,13 @@ impl<'a> Events<'a> {
     pub fn name(&self) -> &str {
         &self.name
     }
-
-    fn wrong(&self, why: &impl ToString) -> Unreadable {
-        Unreadable::Line { name: self.name.clone(), line: self.number, why: why.to_string() }
-    }
-
-    /// The event of the next line that has one; `None` behind the last.
-    fn read(&mut self) -> Result<Option<Told>, Unreadable> {
-        loop {
-            self.number += 1;
-            let line = match self.lines.next_line() {
-                Ok(Some(line)) => line,
-                Ok(None) => return self.end(),
-                Err(NoLine::TooLong) => return Err(self.wrong(&NoLine::TooLong)),
-                Err(NoLine::Io(error)) => {
-                    self.ended = true;
-                    return Err(Unreadable::Source { name: self.name.clone(), error });
-                }
-            };
-            if line.trim().is_empty() {
-                continue;
-            }
-            if matches!(self.reader, Reader::Unknown) {
-                let kind = if line.trim_start().starts_with('{') { Kind::Json } else { Kind::Trace };
-                self.reader = Reader::of(kind, self.hints.began);
-            }
-            let read = match &mut self.reader {
-                Reader::Json => json::read(line).map_err(|why| why.to_string()),
-                Reader::Trace(reader) => reader.read(line).map_err(|why| why.to_string()),
-                Reader::Unknown => Ok(None),
-            };
-            if let Some(told) = read.map_err(|why| self.wrong(&why))? {
-                return Ok(Some(told));
-            }
-        }
-    }
-
-    fn end(&mut self) -> Result<Option<Told>, Unreadable> {
-        self.ended = true;
-        match &self.reader {
-            Reader::Trace(reader) if !reader.found() => Err(Unreadable::Nothing(self.name.clone())),
-            _ => Ok(None),
-        }
-    }
-}
-
-impl Reader {
-    fn of(kind: Kind, began: Option<Time>) -> Self {
-        match kind {
-            Kind::Json => Self::Json,
-            Kind::Trace => Self::Trace(trace::Reader::new(began)),
-        }
-    }
 }
 
 impl Iterator for Events<'_> {
     type Item = Result<Told, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        self.read().transpose()
+        self.told.next()
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
     str::FromStr,
 };
 
+#[cfg(windows)]
+use super::etw;
 use super::{Events, Hints, growing::Growing};
 
 /// A place where events are.
@@ -36,6 +38,14 @@ pub enum NotHere {
          file here"
     )]
     Etl(String),
+    /// Windows does not give it.
+    #[error("{name}: {why}")]
+    Etw {
+        /// What it is called.
+        name: String,
+        /// Why, and what to do.
+        why: String,
+    },
     /// A file cannot be opened.
     #[error("open {name}: {error}")]
     File {
@@ -76,9 +86,9 @@ impl Place {
     pub fn open(&self, hints: Hints) -> Result<Events<'static>, NotHere> {
         let name = self.to_string();
         match self {
-            Self::Live => Err(NotHere::Live),
+            Self::Live => live(name, hints),
             Self::Input => Ok(Events::new(name, io::stdin(), hints)),
-            Self::File(path) if is_etl(path) => Err(NotHere::Etl(name)),
+            Self::File(path) if is_etl(path) => recorded(name, path),
             Self::File(path) => match File::open(path) {
                 Ok(file) => Ok(Events::new(name, file, hints)),
                 Err(error) => Err(NotHere::File { name, error }),
@@ -101,6 +111,38 @@ impl Place {
     }
 }
 
+#[cfg(windows)]
+fn live(name: String, hints: Hints) -> Result<Events<'static>, NotHere> {
+    from_etw(etw::live(&name, hints.packets), name)
+}
+
+#[cfg(windows)]
+fn recorded(name: String, path: &Path) -> Result<Events<'static>, NotHere> {
+    // It is Windows that opens it, and says less when it cannot.
+    match File::open(path) {
+        Ok(_) => from_etw(etw::file(&name, path), name),
+        Err(error) => Err(NotHere::File { name, error }),
+    }
+}
+
+#[cfg(windows)]
+fn from_etw(stream: Result<etw::Stream, etw::Failure>, name: String) -> Result<Events<'static>, NotHere> {
+    match stream {
+        Ok(stream) => Ok(Events { name, stop: stream.stop(), told: Box::new(stream) }),
+        Err(why) => Err(NotHere::Etw { name, why: why.to_string() }),
+    }
+}
+
+#[cfg(not(windows))]
+fn live(_name: String, _hints: Hints) -> Result<Events<'static>, NotHere> {
+    Err(NotHere::Live)
+}
+
+#[cfg(not(windows))]
+fn recorded(name: String, _path: &Path) -> Result<Events<'static>, NotHere> {
+    Err(NotHere::Etl(name))
+}
+
 fn is_etl(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("etl"))
 }
@@ -114,6 +156,7 @@ mod tests {
         place.open(Hints::default()).err().expect("it cannot be opened").to_string()
     }
 
+    #[cfg(not(windows))]
     #[test]
     fn what_only_windows_has_says_what_to_give_here() {
         assert!(refused("live").contains("--from FILE"));

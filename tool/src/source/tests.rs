@@ -29,7 +29,7 @@ fn trace_lines_are_known_by_what_they_are() {
 
 #[test]
 fn who_asks_may_say_what_it_is() {
-    let hints = Hints { kind: Some(Kind::Trace), began: None };
+    let hints = Hints { kind: Some(Kind::Trace), ..Hints::default() };
     let mut events = Events::new("test", b"{ flowtag: stopping live=12\n".as_slice(), hints);
     assert!(events.next().unwrap().is_ok());
 }

@@ -12,22 +12,22 @@ use std::{
 
 use super::model::Model;
 use crate::{
-    source::{Events, NotHere, Unreadable},
+    source::{Events, Gaps, Stop, Unreadable},
     time::Time,
 };
 
-/// So many lines that are no events are kept; the others are only counted.
-const KEPT: u64 = 5;
+/// So long events that have been stopped may take to end.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// What has been heard.
 #[derive(Debug, Default)]
 pub struct Heard {
     /// Processes and flows.
     pub model: Model,
-    /// How many lines are no events.
-    pub passed_over: u64,
-    /// What is wrong with the first of them.
-    pub complaints: Vec<String>,
+    /// What was not told.
+    pub gaps: Gaps,
+    /// What there is to say about that.
+    pub notes: Vec<String>,
     /// There are no more events.
     pub has_ended: bool,
     /// Why, if the source cannot be read any further.
@@ -37,36 +37,24 @@ pub struct Heard {
 /// The thread that hears.
 pub struct Feed {
     heard: Arc<Mutex<Heard>>,
+    stop: Stop,
     /// It is dropped behind the last event.
     end: Receiver<Infallible>,
 }
 
 impl Feed {
-    /// Begins to hear the events of a source, which is opened in the thread that reads it.
-    ///
-    /// # Errors
-    /// It cannot be opened.
-    pub fn start(open: impl FnOnce() -> Result<Events<'static>, NotHere> + Send + 'static) -> Result<Self, NotHere> {
-        let heard = Arc::new(Mutex::new(Heard::default()));
-        let (opened, is_open) = mpsc::channel();
+    /// Begins to hear the events of a source.
+    #[must_use]
+    pub fn start(events: Events<'static>) -> Self {
         let (end, ends) = mpsc::channel();
-        let shared = Arc::clone(&heard);
+        let feed = Self { heard: Arc::default(), stop: events.stop(), end: ends };
+        let heard = Arc::clone(&feed.heard);
         // Nobody waits for it: at the end of the process it may be waiting for an event.
         thread::spawn(move || {
-            let _end = end;
-            match open() {
-                Ok(events) => {
-                    let _ = opened.send(Ok(()));
-                    hear(events, &shared);
-                }
-                Err(error) => {
-                    let _ = opened.send(Err(error));
-                }
-            }
+            hear(events, &heard);
+            drop(end);
         });
-        // The thread sends one or the other; if it has ended without, there are no events.
-        is_open.recv().unwrap_or(Ok(()))?;
-        Ok(Self { heard, end: ends })
+        feed
     }
 
     /// What has been heard so far. Meanwhile nothing more is.
@@ -82,6 +70,13 @@ impl Feed {
             None => drop(self.end.recv()),
         }
     }
+
+    /// Ends events that have no end of their own, so that nothing is left of them on the machine.
+    pub fn stop(&self) {
+        if self.stop.now() {
+            self.wait(Some(MOMENT));
+        }
+    }
 }
 
 fn hear(events: Events<'static>, heard: &Mutex<Heard>) {
@@ -89,16 +84,13 @@ fn hear(events: Events<'static>, heard: &Mutex<Heard>) {
         let mut heard = lock(heard);
         match told {
             Ok(told) => heard.model.hear(&told),
-            Err(error @ Unreadable::Line { .. }) => {
-                heard.passed_over += 1;
-                if heard.passed_over <= KEPT {
-                    heard.complaints.push(error.to_string());
+            Err(wrong) => match heard.gaps.count(wrong) {
+                Ok(note) => heard.notes.extend(note),
+                Err(failed) => {
+                    heard.failed = Some(failed);
+                    break;
                 }
-            }
-            Err(error) => {
-                heard.failed = Some(error);
-                break;
-            }
+            },
         }
     }
     lock(heard).has_ended = true;
@@ -136,24 +128,23 @@ mod tests {
     use super::*;
     use crate::{
         event::{Event, Told},
-        source::{Hints, Place, json},
+        source::{Hints, json},
     };
 
     fn lines(lines: &str) -> Feed {
         let bytes = lines.as_bytes().to_vec();
-        let open = move || Ok(Events::new("lines", std::io::Cursor::new(bytes), Hints::default()));
-        let feed = Feed::start(open).expect("it opens");
+        let feed = Feed::start(Events::new("lines", std::io::Cursor::new(bytes), Hints::default()));
         feed.wait(None);
         feed
     }
 
     #[test]
-    fn what_is_no_event_is_counted_and_the_first_such_lines_are_kept() {
+    fn what_is_no_event_is_counted_and_events_go_on() {
         let stopping = Told { time: Some(Time(7)), event: Event::Stopping { live_flows: 1 } };
         let feed = lines(&format!("{}{}\n", "{\n".repeat(9), json::line(&stopping)));
         let heard = feed.heard();
-        assert_eq!((heard.passed_over, heard.complaints.len(), heard.has_ended), (9, 5, true));
-        assert!(heard.complaints[0].starts_with("lines:1: "), "{:?}", heard.complaints);
+        assert_eq!((heard.gaps.passed_over(), heard.notes.len(), heard.has_ended), (9, 5, true));
+        assert!(heard.notes[0].starts_with("lines:1: "), "{:?}", heard.notes);
         assert_eq!(heard.model.newest(), Some(Time(7)));
     }
 
@@ -161,12 +152,6 @@ mod tests {
     fn a_source_that_cannot_be_read_says_why_behind_its_end() {
         let feed = lines("nothing of ours\n");
         assert!(matches!(feed.heard().failed, Some(Unreadable::Nothing(_))));
-    }
-
-    #[test]
-    fn a_source_that_cannot_be_opened_says_so_at_once() {
-        let missing = || Place::File("/nowhere/flows.jsonl".into()).open(Hints::default());
-        assert!(matches!(Feed::start(missing), Err(NotHere::File { .. })));
     }
 
     #[test]
@@ -179,8 +164,10 @@ mod tests {
                 }
             }
         }
-        let feed = Feed::start(|| Ok(Events::new("never", Never, Hints::default()))).expect("it opens");
+        let feed = Feed::start(Events::new("never", Never, Hints::default()));
         feed.wait(Some(Duration::from_millis(10)));
+        // Text cannot be stopped: nobody waits for it.
+        feed.stop();
         assert!(!feed.heard().has_ended);
     }
 

@@ -76,6 +76,6 @@ fn look(feed: &Feed, source: &str, clock: &mut Clock) -> (Snapshot, Status) {
     let mut heard = feed.heard();
     let now = clock.now(heard.model.newest(), heard.has_ended, Instant::now());
     let snapshot = heard.model.snapshot(now);
-    let (passed_over, has_ended) = (heard.passed_over, heard.has_ended);
-    (snapshot, Status { source: source.to_owned(), passed_over, has_ended })
+    let (passed_over, note) = (heard.gaps.passed_over(), heard.notes.last().cloned());
+    (snapshot, Status { source: source.to_owned(), passed_over, note, has_ended: heard.has_ended })
 }

@@ -20,8 +20,10 @@ use super::{
 pub struct Status {
     /// What it is called.
     pub source: String,
-    /// How many of its lines are no events.
+    /// How many of its lines or events could not be read.
     pub passed_over: u64,
+    /// What there was to say last. It is shown as long as there is nothing else.
+    pub note: Option<String>,
     /// There are no more.
     pub has_ended: bool,
 }
@@ -56,6 +58,9 @@ pub fn draw(frame: &mut Frame, screen: &mut Screen, snapshot: &Snapshot, status:
             style = style.add_modifier(Modifier::REVERSED);
         }
         painter.line(y, &columns::row(row, snapshot, true), style);
+    }
+    if let (Some(note), true) = (&status.note, snapshot.processes.is_empty()) {
+        painter.line(2, note, Style::new());
     }
     if area.height >= OTHERS {
         painter.line(area.height - 1, &foot(screen), painter.color(Color::Cyan));
@@ -136,7 +141,7 @@ fn title(screen: &Screen, snapshot: &Snapshot, status: &Status) -> String {
         (*is_reversed, ", reversed".to_owned()),
         (screen.is_paused, "; paused".to_owned()),
         (status.has_ended, "; ended".to_owned()),
-        (status.passed_over > 0, format!("; {} no events", counted(status.passed_over, "line"))),
+        (status.passed_over > 0, format!("; {} passed over", status.passed_over)),
     ] {
         if is_so {
             title.push_str(&text);

@@ -108,7 +108,7 @@ fn the_first_line_says_how_it_is_shown() {
     let status = Status { passed_over: 1, has_ended: true, ..status() };
     assert_eq!(
         lines(&drawn(&mut screen, &status, Colors::None, 200, 4))[0],
-        "flows.jsonl: 2 processes, 2 flows, out 325/s, in 10.0k/s; by pid, reversed; paused; ended; 1 line no events"
+        "flows.jsonl: 2 processes, 2 flows, out 325/s, in 10.0k/s; by pid, reversed; paused; ended; 1 passed over"
     );
 }
 
@@ -179,4 +179,14 @@ fn the_page_has_the_table_as_it_is_printed() {
     let printed = crate::top::once(&choice, &snapshot());
     assert_eq!(printed.lines().count(), 4);
     assert!(PAGE.contains(&format!("```\n{printed}```")), "{printed}");
+}
+
+#[test]
+fn as_long_as_there_is_nothing_to_show_it_says_why() {
+    let status = Status { note: Some("live: the driver does not run. Waiting for its events".into()), ..status() };
+    let mut terminal = Terminal::new(TestBackend::new(60, 4)).unwrap();
+    let nothing = Snapshot::default();
+    terminal.draw(|frame| draw(frame, &mut Screen::default(), &nothing, &status, Colors::None)).unwrap();
+    assert_eq!(lines(terminal.backend().buffer())[2], "live: the driver does not run. Waiting for its events");
+    assert!(!lines(&drawn(&mut Screen::default(), &status, Colors::None, 60, 6)).concat().contains("Waiting"));
 }

@@ -1,0 +1,64 @@
+//! Whether the driver runs: a session of a driver that does not is silent, and nobody would know why.
+
+use std::ptr;
+
+use windows_sys::Win32::{
+    Foundation::{ERROR_SERVICE_DOES_NOT_EXIST, GetLastError, WIN32_ERROR},
+    System::Services::{
+        CloseServiceHandle, OpenSCManagerW, OpenServiceW, QueryServiceStatus, SC_HANDLE, SC_MANAGER_CONNECT,
+        SERVICE_QUERY_STATUS, SERVICE_STATUS, SERVICE_STOPPED,
+    },
+};
+
+use super::wide;
+
+/// The service's name, as docs/windows.md creates it.
+const NAME: &str = "flowtag";
+
+/// Why no events come, and what to do; `None` if they do, or if nobody can tell.
+pub(super) fn why_silent() -> Option<&'static str> {
+    match state() {
+        Ok(SERVICE_STOPPED) => Some("the driver does not run: as administrator, `sc start flowtag`"),
+        Err(ERROR_SERVICE_DOES_NOT_EXIST) => {
+            Some("the driver is not installed, which is `sc create flowtag` and all that comes before it in windows.md")
+        }
+        _ => None,
+    }
+}
+
+/// `dwCurrentState` of the service.
+fn state() -> Result<u32, WIN32_ERROR> {
+    // SAFETY: no name is this machine's manager, and its database of services.
+    let manager = Handle::of(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) })?;
+    let name = wide::text(NAME);
+    // SAFETY: the manager is open, and the name ends with a NUL.
+    let service = Handle::of(unsafe { OpenServiceW(manager.0, name.as_ptr(), SERVICE_QUERY_STATUS) })?;
+    let mut status = SERVICE_STATUS::default();
+    // SAFETY: the service is open, and the status has room.
+    if unsafe { QueryServiceStatus(service.0, &raw mut status) } == 0 {
+        return Err(last_error());
+    }
+    Ok(status.dwCurrentState)
+}
+
+/// The manager of services, or a service.
+struct Handle(SC_HANDLE);
+
+impl Handle {
+    /// The handle that a call has just given.
+    fn of(handle: SC_HANDLE) -> Result<Self, WIN32_ERROR> {
+        if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours, and this is the last use of it.
+        unsafe { CloseServiceHandle(self.0) };
+    }
+}
+
+fn last_error() -> WIN32_ERROR {
+    // SAFETY: it only reads what the last call has left.
+    unsafe { GetLastError() }
+}
