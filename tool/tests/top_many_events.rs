@@ -70,8 +70,9 @@ fn ticks(process: u32) -> u64 {
     behind_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
 }
 
-/// Writes the events of some seconds as they come, and says what percentage of a core the process took meanwhile.
-fn measured(terminal: &Terminal, file: &mut File, first: u32) -> f64 {
+/// Writes the events of some seconds as they come, waits until the screen has this, by which all of them have been heard, and says what
+/// percentage of a core the process took for them.
+fn measured(terminal: &Terminal, file: &mut File, first: u32, expected: &str) -> f64 {
     // Made before, so that there is no hurry.
     let portions: Vec<_> = (0..SECONDS * PORTIONS).map(|number| portion(first * PORTIONS + number)).collect();
     let (before, begin) = (ticks(terminal.process()), Instant::now());
@@ -80,11 +81,11 @@ fn measured(terminal: &Terminal, file: &mut File, first: u32) -> f64 {
         let due = Duration::from_secs(1) * number / PORTIONS;
         thread::sleep(due.saturating_sub(begin.elapsed()));
     }
-    let took = begin.elapsed().as_secs_f64();
-    let late = took - f64::from(SECONDS);
+    let late = begin.elapsed().as_secs_f64() - f64::from(SECONDS);
     assert!(late < 1.0, "the events were written {late:.1} s late: this machine has too much else to do");
+    terminal.has(expected);
     let spent = u32::try_from(ticks(terminal.process()) - before).expect("it is little");
-    f64::from(spent) / took
+    f64::from(spent) / f64::from(SECONDS)
 }
 
 #[test]
@@ -97,12 +98,10 @@ fn top_follows_fifty_thousand_flows_and_twenty_thousand_events_a_second_in_a_ten
     let command = format!("exec {} top --from {}", env!("CARGO_BIN_EXE_flowtag"), path.display());
     let terminal = Terminal::new(120, 40, &command);
     terminal.has(": 200 processes, 50000 flows, ");
-    // Each flow has had 8 packets of 100 bytes then, each process has 250 flows: all that was written has been heard.
-    let closed = measured(&terminal, &mut file, 0);
-    terminal.has("   200k      0 ");
+    // Each flow has had 8 packets of 100 bytes then, and each process has 250 flows.
+    let closed = measured(&terminal, &mut file, 0, "   200k      0 ");
     terminal.press(&["e"]);
-    let all_open = measured(&terminal, &mut file, SECONDS);
-    terminal.has("   400k      0 ");
+    let all_open = measured(&terminal, &mut file, SECONDS, "   400k      0 ");
     println!("of a core: {closed:.1} % with processes, {all_open:.1} % with all of them opened into their flows");
     assert!(closed < PERCENT && all_open < PERCENT, "of a core: {closed:.1} %, {all_open:.1} % with all flows");
 }

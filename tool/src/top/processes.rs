@@ -145,4 +145,14 @@ mod tests {
         assert!(processes.by_key.contains_key(&1) && !processes.by_key.contains_key(&2));
         assert_eq!(processes.all[&processes.by_key[&1]].past.sent, 1);
     }
+
+    #[test]
+    fn a_process_that_came_back_is_forgotten_when_its_last_flow_is_long_gone() {
+        let mut processes = Processes::default();
+        for key in [1, 2, 1].into_iter().chain(3..=REMEMBERED as u64) {
+            let id = processes.hold(&process(1, key, "a.exe"));
+            processes.release(id, Bytes::default());
+        }
+        assert!(processes.by_key.contains_key(&1) && processes.by_key.contains_key(&2));
+    }
 }
