@@ -11,4 +11,5 @@ pub mod output;
 pub mod packet;
 pub mod source;
 pub mod time;
+pub mod top;
 pub mod tracelogging;

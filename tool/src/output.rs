@@ -38,3 +38,17 @@ pub fn print(text: &str) -> Result<(), Unwritable> {
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
+
+/// Text of others without what a terminal would obey: control characters become escapes.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}

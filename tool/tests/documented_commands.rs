@@ -10,7 +10,7 @@ use std::{env, fs, io::Write, path::Path, process::Command};
 use made::{Capture, LOCAL, Order, RAW, REMOTE, close, flow, jsonl, open, udp};
 
 const PAGE: &str = include_str!("../../docs/tool.md");
-const COMMANDS: [&str; 5] = ["annotate", "log", "export-names", "explain", "completions"];
+const COMMANDS: [&str; 6] = ["top", "annotate", "log", "export-names", "explain", "completions"];
 /// Explains a packet of another flow than the examples' files have.
 const NO_OWNER: i32 = 1;
 
@@ -52,7 +52,7 @@ fn each_command_of_the_page_does_what_it_should() {
     let blocks = PAGE.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
     let commands: Vec<_> = blocks.flat_map(str::lines).filter(|line| line.starts_with("flowtag ")).collect();
     assert!(
-        COMMANDS[..4]
+        COMMANDS[..5]
             .iter()
             .all(|name| commands.iter().any(|command| command.starts_with(&format!("flowtag {name} "))))
     );

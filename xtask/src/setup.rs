@@ -34,12 +34,15 @@ const WINDOWS_PROGRAMS: &[&str] = &["x86_64-w64-mingw32-gcc"];
 /// Programs that fuzzing takes, each from the Debian package of its name: libFuzzer is C++.
 pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
 
+/// Programs that tests look at the terminal with, each from the Debian package of its name.
+pub const TERMINAL_PROGRAMS: &[&str] = &["tmux"];
+
 /// Programs that hosts of the driver take: Wine, whose package brings the 64-bit half with it, and pip for those in Python.
 const HOST_PROGRAMS: &[&str] = &["wine", "pip3"];
 
 /// Installs what any command may want.
 pub fn everything() -> Result<()> {
-    ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS].concat())?;
+    ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS, TERMINAL_PROGRAMS].concat())?;
     ensure(Target::Arm64, &[])?;
     for_windows_programs()?;
     hosts_if_possible();

@@ -6,12 +6,9 @@ use super::Outcome;
 use crate::{
     event::Told,
     output,
-    source::{Events, Hints, Kind, Place, Unreadable},
+    source::{Events, Gaps, Hints, Kind, Place},
     time::Time,
 };
-
-/// So many of what are no events are shown; the others are only counted.
-const SHOWN: u64 = 5;
 
 /// How to read a source.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -40,23 +37,27 @@ pub(super) struct SourceArgs {
 /// The events of a source. What is none is passed over, and told.
 pub(super) struct Input {
     events: Events<'static>,
-    passed_over: u64,
-    /// What that was: lines, or events that cannot be read.
-    are_lines: bool,
-    /// Whether events are missing.
-    lost: bool,
+    gaps: Gaps,
 }
 
 impl SourceArgs {
     pub(super) fn open(&self) -> Result<Input> {
         self.hints.open(&self.from)
     }
+
+    /// Where the events are, and how to read them.
+    pub(super) const fn place(&self) -> (&Place, Hints) {
+        (&self.from, self.hints.hints())
+    }
 }
 
 impl HintArgs {
     pub(super) fn open(self, place: &Place) -> Result<Input> {
-        let events = place.open(Hints { kind: self.kind, began: self.began, packets: self.packets })?;
-        Ok(Input { events, passed_over: 0, are_lines: false, lost: false })
+        Ok(Input { events: place.open(self.hints())?, gaps: Gaps::default() })
+    }
+
+    const fn hints(self) -> Hints {
+        Hints { kind: self.kind, began: self.began, packets: self.packets }
     }
 }
 
@@ -67,36 +68,27 @@ impl Input {
             match self.events.next() {
                 None => return Ok(None),
                 Some(Ok(told)) => return Ok(Some(told)),
-                Some(Err(error @ (Unreadable::Line { .. } | Unreadable::Event { .. }))) => {
-                    self.passed_over += 1;
-                    self.are_lines = matches!(error, Unreadable::Line { .. });
-                    if self.passed_over <= SHOWN {
-                        output::note(format_args!("flowtag: {error}"));
+                Some(Err(wrong)) => {
+                    if let Some(said) = self.gaps.count(wrong)? {
+                        output::note(format_args!("flowtag: {said}"));
                     }
                 }
-                Some(Err(error @ (Unreadable::Lost { .. } | Unreadable::Silent { .. }))) => {
-                    self.lost |= matches!(error, Unreadable::Lost { .. });
-                    output::note(format_args!("flowtag: {error}"));
-                }
-                Some(Err(error)) => return Err(error.into()),
             }
         }
     }
 
     /// What there is to say at its end.
     pub(super) fn end(self) -> Outcome {
-        let Self { events, passed_over, are_lines, lost } = self;
-        if passed_over > 0 {
-            let what = match (are_lines, passed_over) {
-                (true, 1) => "line is no event and was",
-                (true, _) => "lines are no events and were",
-                (false, 1) => "event cannot be read and was",
-                (false, _) => "events cannot be read and were",
-            };
-            output::note(format_args!("flowtag: {}: {passed_over} {what} passed over", events.name()));
-        }
-        if passed_over == 0 && !lost { Outcome::Done } else { Outcome::Partly }
+        end(self.events.name(), &self.gaps)
     }
+}
+
+/// Says how much of a source was passed over, if anything was.
+pub(super) fn end(source: &str, gaps: &Gaps) -> Outcome {
+    if let Some(summary) = gaps.summary() {
+        output::note(format_args!("flowtag: {source}: {summary}"));
+    }
+    if gaps.is_empty() { Outcome::Done } else { Outcome::Partly }
 }
 
 impl Outcome {

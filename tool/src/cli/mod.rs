@@ -10,6 +10,7 @@ mod explain;
 mod export_names;
 mod input;
 mod log;
+mod top;
 
 use std::{
     io::{self, Write},
@@ -43,6 +44,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Annotate(annotate::Args),
+    Top(top::Args),
     Log(log::Args),
     ExportNames(export_names::Args),
     Explain(explain::Args),
@@ -67,6 +69,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = match command {
         Command::Annotate(arguments) => annotate::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::ExportNames(arguments) => export_names::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -15,7 +15,7 @@ pub use lives::{Life, Lives, TOLERANCE};
 pub use owners::{OwnerId, Owners};
 pub use table::{Sides, Table};
 pub use timeline::Answer;
-pub use tuple::{ICMP, ICMPV6, TCP, Tuple, UDP};
+pub use tuple::{ICMP, ICMPV6, Protocol, TCP, Tuple, UDP};
 
 #[cfg(test)]
 mod model_tests;

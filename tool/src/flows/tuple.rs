@@ -1,6 +1,9 @@
 //! Protocol, addresses and ports: what a packet has, and by what a flow is found.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use crate::event::Flow;
 
@@ -12,6 +15,22 @@ pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 /// ICMP for IPv6.
 pub const ICMPV6: u8 = 58;
+
+/// A protocol's number, which is shown by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol(pub u8);
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ICMP => formatter.write_str("icmp"),
+            TCP => formatter.write_str("tcp"),
+            UDP => formatter.write_str("udp"),
+            ICMPV6 => formatter.write_str("icmpv6"),
+            number => number.fmt(formatter),
+        }
+    }
+}
 
 /// A way between two ends. Of ICMP, which has no ports, the source's is the type, and the destination's the code; the type of a
 /// reply is that of its request, since both are one flow.

@@ -1,10 +1,9 @@
 //! An event as a line for people.
 
-use std::fmt;
-
 use crate::{
     event::{Direction, Event, Flow, Packet, Told, Totals, Traffic, Why},
-    flows::{ICMP, ICMPV6, TCP, UDP},
+    flows::{ICMP, ICMPV6, Protocol},
+    output::shown,
 };
 
 /// The line, without its end. A path cannot end it: control characters are shown as escapes.
@@ -75,39 +74,15 @@ fn totals_text(totals: &Totals) -> String {
     )
 }
 
-struct Protocol(u8);
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            ICMP => formatter.write_str("icmp"),
-            TCP => formatter.write_str("tcp"),
-            UDP => formatter.write_str("udp"),
-            ICMPV6 => formatter.write_str("icmpv6"),
-            number => number.fmt(formatter),
-        }
-    }
-}
-
-/// Without what a terminal would obey.
-fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::event::{Origin, Process};
+    use crate::{
+        event::{Origin, Process},
+        flows::{TCP, UDP},
+    };
 
     fn flow(protocol: u8, local: &str, remote: &str, path: &str) -> Flow {
         let end = |text: &str| text.parse::<SocketAddr>().unwrap();

@@ -4,11 +4,14 @@
 //! - [`Events`] are those of any source, [`Place`] is what the user calls one.
 //! - [`text`]: a file or standard input, an event a line; [`lines`]: lines, in UTF-8 or UTF-16; [`json`] and [`trace`]: an event of
 //!   one, in the one way and the other.
+//! - [`Gaps`]: what in it is no event, or is missing.
 //! - `etw`: what Windows delivers. On other systems it is only there for its tests.
 
 mod clock;
 #[cfg(any(windows, test))]
 mod etw;
+mod gaps;
+mod growing;
 pub mod json;
 mod lines;
 mod place;
@@ -18,8 +21,13 @@ mod trace;
 mod trace_tests;
 mod unreadable;
 
-use std::io::Read;
+use std::{
+    fmt,
+    io::{self, Read},
+    sync::Arc,
+};
 
+pub use gaps::Gaps;
 pub use place::{NotHere, Place};
 use text::Text;
 pub use unreadable::Unreadable;
@@ -50,13 +58,41 @@ pub struct Hints {
 pub struct Events<'a> {
     name: String,
     told: Box<dyn Iterator<Item = Result<Told, Unreadable>> + Send + 'a>,
+    stop: Stop,
+}
+
+/// Ends events that have no end of their own, as live ones: what there is by then is read nevertheless.
+#[derive(Clone, Default)]
+pub struct Stop(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl Stop {
+    /// Ends them. Nothing is done, and the answer is no, where they cannot be ended.
+    #[must_use]
+    pub fn now(&self) -> bool {
+        if let Some(stop) = &self.0 {
+            stop();
+        }
+        self.0.is_some()
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Stop").field(&self.0.is_some()).finish()
+    }
 }
 
 impl<'a> Events<'a> {
     /// Those of a text, which is called `name`.
     pub fn new(name: impl Into<String>, text: impl Read + Send + 'a, hints: Hints) -> Self {
         let name = name.into();
-        Self { told: Box::new(Text::new(name.clone(), text, hints)), name }
+        Self { told: Box::new(Text::new(name.clone(), text, hints)), name, stop: Stop::default() }
+    }
+
+    /// What ends them, whoever reads them.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// What the source is called.

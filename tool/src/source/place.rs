@@ -8,11 +8,9 @@ use std::{
     str::FromStr,
 };
 
-use super::{Events, Hints};
 #[cfg(windows)]
-use super::{Unreadable, etw};
-#[cfg(windows)]
-use crate::event::Told;
+use super::etw;
+use super::{Events, Hints, growing::Growing};
 
 /// A place where events are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +95,20 @@ impl Place {
             },
         }
     }
+
+    /// Its events, and those that are added to a file later: they have no end.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn follow(&self, hints: Hints) -> Result<Events<'static>, NotHere> {
+        match self {
+            Self::File(path) if !is_etl(path) => match Growing::open(path.clone()) {
+                Ok(file) => Ok(Events::new(self.to_string(), file, hints)),
+                Err(error) => Err(NotHere::File { name: self.to_string(), error }),
+            },
+            _ => self.open(hints),
+        }
+    }
 }
 
 #[cfg(windows)]
@@ -114,12 +126,9 @@ fn recorded(name: String, path: &Path) -> Result<Events<'static>, NotHere> {
 }
 
 #[cfg(windows)]
-fn from_etw(
-    stream: Result<impl Iterator<Item = Result<Told, Unreadable>> + Send + 'static, etw::Failure>,
-    name: String,
-) -> Result<Events<'static>, NotHere> {
+fn from_etw(stream: Result<etw::Stream, etw::Failure>, name: String) -> Result<Events<'static>, NotHere> {
     match stream {
-        Ok(stream) => Ok(Events { name, told: Box::new(stream) }),
+        Ok(stream) => Ok(Events { name, stop: stream.stop(), told: Box::new(stream) }),
         Err(why) => Err(NotHere::Etw { name, why: why.to_string() }),
     }
 }
@@ -157,5 +166,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named() {
         assert!(refused("/nowhere/flows.jsonl").contains("/nowhere/flows.jsonl"));
+        let followed = Place::File("/nowhere/flows.jsonl".into()).follow(Hints::default());
+        assert!(followed.err().expect("it is not there").to_string().contains("/nowhere/flows.jsonl"));
     }
 }

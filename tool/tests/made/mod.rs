@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use flowtag_tool::{
-    event::{Direction, Event, Flow, Origin, Process, Told, Traffic, Why},
+    event::{Direction, Event, Flow, Origin, Packet, Process, Told, Traffic, Why},
     time::Time,
 };
 
@@ -186,6 +186,13 @@ pub fn open(microseconds: u64, flow: Flow) -> Told {
 
 pub fn close(microseconds: u64, flow: Flow) -> Told {
     Told { time: Some(after(microseconds)), event: Event::FlowClose(flow, Traffic::default(), Why::Ended) }
+}
+
+/// So many bytes of a flow of [`flow`] pass.
+pub fn packet(microseconds: u64, handle: u64, pid: u32, direction: Direction, bytes: u32) -> Told {
+    let start_key = process(pid).start_key;
+    let packet = Packet { handle, process_id: pid, start_key, direction, bytes };
+    Told { time: Some(after(microseconds)), event: Event::Packet(packet) }
 }
 
 /// A file of JSON Lines with these events.

@@ -28,7 +28,7 @@ use std::{path::Path, sync::Arc};
 
 pub(super) use failure::Failure;
 use session::Session;
-use stream::Stream;
+pub(super) use stream::Stream;
 use trace::Trace;
 
 use super::Unreadable;
@@ -47,6 +47,11 @@ pub(super) fn live(name: &str, packets: bool) -> Result<Stream, Failure> {
     if let Some(why) = service::why_silent() {
         stream.begin_with(Unreadable::Silent { name: name.to_owned(), why });
     }
+    let running = Arc::downgrade(&session);
+    stream.stop_with(move || {
+        // What was lost is said behind the last event.
+        let _ = running.upgrade().map(|session| session.stop());
+    });
     stream.end_with(move || session.stop());
     Ok(stream)
 }

@@ -1,12 +1,16 @@
 //! From the thread on which Windows delivers events to the one that reads them.
 
 use std::sync::{
+    Arc,
     atomic::{AtomicU64, Ordering},
     mpsc::{Receiver, SyncSender, sync_channel},
 };
 
 use super::{record::Record, trace::Lost};
-use crate::{event::Told, source::Unreadable};
+use crate::{
+    event::Told,
+    source::{Stop, Unreadable},
+};
 
 /// So many events wait for their reader. More stay with ETW, which counts those that it has no room for.
 const AHEAD: usize = 1 << 14;
@@ -29,6 +33,8 @@ pub struct Stream {
     items: Receiver<Item>,
     /// Behind the last: what was lost.
     end: Option<Box<dyn FnOnce() -> Lost + Send>>,
+    /// Ends it from outside.
+    stop: Stop,
 }
 
 /// Both ends, for a source that is called `name`.
@@ -60,7 +66,7 @@ impl Sink {
 
 impl Stream {
     pub(super) fn new(name: &str, items: Receiver<Item>) -> Self {
-        Self { name: name.to_owned(), first: None, items, end: None }
+        Self { name: name.to_owned(), first: None, items, end: None, stop: Stop::default() }
     }
 
     pub(super) fn begin_with(&mut self, first: Unreadable) {
@@ -69,6 +75,15 @@ impl Stream {
 
     pub(super) fn end_with(&mut self, end: impl FnOnce() -> Lost + Send + 'static) {
         self.end = Some(Box::new(end));
+    }
+
+    pub(super) fn stop_with(&mut self, stop: impl Fn() + Send + Sync + 'static) {
+        self.stop = Stop(Some(Arc::new(stop)));
+    }
+
+    /// What ends it, whoever reads it.
+    pub(in crate::source) fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 }
 

@@ -94,6 +94,19 @@ fn ctrl_c_ends_the_session_and_what_it_had_is_read() {
 }
 
 #[test]
+fn another_thread_ends_the_session_and_what_it_had_is_read() {
+    let machine = fake::machine();
+    let stream = live("live", false).unwrap();
+    let stop = stream.stop();
+    machine.with(|world| world.events = vec![stopping(1), stopping(2)]);
+    assert!(stop.now());
+    assert_eq!(said(stream), ["1", "2"]);
+    assert_eq!(machine.with(|world| world.sessions.len()), 0);
+    assert!(stop.now(), "a session that has gone is nobody's harm");
+    assert_eq!(asked(&machine).iter().filter(|asked| *asked == "stop flowtag 1").count(), 1);
+}
+
+#[test]
 fn the_next_ctrl_c_is_windows_own() {
     let machine = fake::machine();
     let stream = live("live", false).unwrap();
