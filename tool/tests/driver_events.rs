@@ -22,6 +22,8 @@ pub mod etw {
     #[path = "../../src/etw/payload.rs"]
     pub mod payload;
 }
+#[path = "../../src/identity.rs"]
+pub mod identity;
 #[path = "../../src/line.rs"]
 pub mod line;
 #[path = "../../src/path.rs"]
@@ -39,12 +41,13 @@ use flowtag_tool::{
     tracelogging,
 };
 
-use details::{Details, Identity};
+use details::Details;
 use etw::{
     event::{EVENTS, Id},
     fields::{self, History, Told},
     payload::Payload,
 };
+use identity::Identity;
 use path::{Captured, Path};
 use tag::{Address, Endpoint, Family, Given, Tag};
 
