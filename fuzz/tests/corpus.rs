@@ -1,8 +1,8 @@
-//! Replays every input in `fuzz/corpus/`, without libFuzzer.
+//! Replays every input in `fuzz/corpus/`, and every seed, without libFuzzer.
 
 use std::{fs, path::Path};
 
-use flowtag_fuzz::{TARGETS, target};
+use flowtag_fuzz::{TARGETS, seeds, target};
 
 fn replay(name: &str) {
     let run = target(name).unwrap();
@@ -12,6 +12,10 @@ fn replay(name: &str) {
     for input in inputs {
         eprintln!("{}", input.display());
         run(&fs::read(&input).unwrap());
+    }
+    for (number, seed) in seeds(name).iter().enumerate() {
+        eprintln!("seed {number} of {name}");
+        run(seed);
     }
 }
 
@@ -56,8 +60,43 @@ fn events() {
 }
 
 #[test]
+fn captures_of_pcapng() {
+    replay("pcapng");
+}
+
+#[test]
+fn captures_of_pcap() {
+    replay("pcap");
+}
+
+#[test]
+fn packets_and_whose_they_are() {
+    replay("joined");
+}
+
+#[test]
+fn lines_of_json() {
+    replay("json_lines");
+}
+
+#[test]
+fn trace_lines() {
+    replay("trace_lines");
+}
+
+#[test]
+fn payloads_of_events() {
+    replay("event_payload");
+}
+
+#[test]
+fn what_the_driver_writes() {
+    replay("driver_output");
+}
+
+#[test]
 fn every_target_has_its_test() {
-    assert_eq!(TARGETS.len(), 8);
+    assert_eq!(TARGETS.len(), 15);
 }
 
 /// Or else the corpus of images would show how they are refused, and no more.

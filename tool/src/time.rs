@@ -80,8 +80,12 @@ impl FromStr for Time {
 }
 
 impl Serialize for Time {
+    /// As text; a time that has no date is its number.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.timestamp() {
+            Some(_) => serializer.collect_str(self),
+            None => serializer.serialize_u64(self.0),
+        }
     }
 }
 
@@ -137,6 +141,15 @@ mod tests {
         assert_eq!(Time::from_unix_nanoseconds(i128::MIN / 2), Time::FIRST);
         assert_eq!(Time::from_unix_nanoseconds(i128::MAX / 2), Time::LAST);
         assert_eq!(Time::LAST.to_string(), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn each_time_is_read_as_it_was_written_also_one_that_has_no_date() {
+        for (time, written) in [(Time(UNIX), "\"1970-01-01T00:00:00.0000000Z\""), (Time::LAST, "18446744073709551615")]
+        {
+            assert_eq!(serde_json::to_string(&time).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Time>(written).unwrap(), time);
+        }
     }
 
     #[test]

@@ -133,10 +133,12 @@ impl Fuzzer {
 
     fn run_one(&self, target: &str, seconds: u64) -> Result<Outcome> {
         let folder = self.folder.join(target);
-        let found = self.found(target);
-        // A run begins with what is in the repository, so that the seed decides the rest.
+        let (found, seeds) = (self.found(target), folder.join("seeds"));
+        // A run begins with what is in the repository, and what it makes, so that the seed decides the rest.
         let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&found).with_context(|| format!("make {}", found.display()))?;
+        for folder in [&found, &seeds] {
+            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        }
         let log = folder.join("log");
         let output = File::create(&log).with_context(|| format!("create {}", log.display()))?;
         let mut command = self.command(target);
@@ -144,7 +146,8 @@ impl Fuzzer {
             .args(["-seed=1", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=2048"])
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", folder.display()))
-            .args([&found, &corpora().join(target)])
+            .args([&found, &corpora().join(target), &seeds])
+            .env("FLOWTAG_FUZZ_SEEDS", &seeds)
             .stdout(Stdio::null())
             .stderr(output);
         let start = Instant::now();

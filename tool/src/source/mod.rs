@@ -23,7 +23,7 @@ mod unreadable;
 
 use std::{
     fmt,
-    io::{self, Read},
+    io::Read,
     sync::Arc,
 };
 
