@@ -162,7 +162,7 @@ impl Sent {
     /// That of the sender's end, or of the receiver's if only that one is known, or if both are and the packet came in.
     fn whose(&self, flows: &[Talk]) -> Whose {
         let at = |server: bool| {
-            self.at_end(flows.iter().filter(|talk| talk.tuple % 3 == self.tuple % 3 && talk.server == server))
+            self.at_end(&flows.iter().filter(|talk| talk.tuple % 3 == self.tuple % 3 && talk.server == server))
         };
         match (at(self.back), at(!self.back), self.flags) {
             (Whose::Nobody, other, _) | (other, Whose::Nobody, _) => other,
@@ -172,7 +172,7 @@ impl Sent {
     }
 
     /// Of the flows that live when it was captured, and if there are none of those that nearly do, all have to be one process's.
-    fn at_end<'a>(&self, flows: impl Iterator<Item = &'a Talk> + Clone) -> Whose {
+    fn at_end<'a>(&self, flows: &(impl Iterator<Item = &'a Talk> + Clone)) -> Whose {
         let within = |tolerance: u64| {
             let lives = flows.clone().filter(move |talk| {
                 talk.opened() <= self.time() + tolerance && self.time() <= talk.closed() + tolerance

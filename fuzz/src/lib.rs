@@ -1,7 +1,7 @@
 //! What is fuzzed: everything that reads foreign data, in the driver's own source, in the simulator, and in the command `flowtag`.
 //!
 //! A target takes any bytes and panics when something is wrong. The inputs in `fuzz/corpus/` are a few made by hand and
-//! those that libFuzzer found to reach more code; a plain test replays them all, and with them the [`seeds`], which code makes.
+//! those that libFuzzer found to reach more code; a plain test replays them all, and with them the [`seeds()`], which code makes.
 
 mod annotation;
 mod authorize;
@@ -27,7 +27,6 @@ mod unwind;
 #[expect(dead_code, reason = "the command's tests want the rest")]
 #[path = "../../tool/tests/made/mod.rs"]
 mod made;
-#[expect(dead_code, reason = "as above")]
 #[path = "../../tool/tests/pcapng/mod.rs"]
 mod pcapng_reader;
 

@@ -18,6 +18,9 @@ struct File<'a> {
     bytes: &'a [u8],
 }
 
+/// Time, length and bytes of a packet.
+type Packet<'a> = (u64, u32, &'a [u8]);
+
 impl File<'_> {
     fn number(&self, at: usize) -> Option<u32> {
         let four = *self.bytes.get(at..)?.first_chunk()?;
@@ -25,7 +28,7 @@ impl File<'_> {
     }
 
     /// Time, length and bytes of each packet up to the first that is not all there, and where that is.
-    fn packets(&self) -> (Vec<(u64, u32, &[u8])>, usize) {
+    fn packets(&self) -> (Vec<Packet<'_>>, usize) {
         let (mut packets, mut at) = (Vec::new(), 24);
         while let Some(packet) = self.packet(at) {
             at += 16 + packet.2.len();
@@ -34,7 +37,7 @@ impl File<'_> {
         (packets, at)
     }
 
-    fn packet(&self, at: usize) -> Option<(u64, u32, &[u8])> {
+    fn packet(&self, at: usize) -> Option<Packet<'_>> {
         let [seconds, fraction, captured, original] = [0, 4, 8, 12].map(|place| self.number(at + place));
         let data = self.bytes.get(at + 16..)?.get(..captured? as usize)?;
         Some((u64::from(seconds?) * self.per_second + u64::from(fraction?), original?, data))

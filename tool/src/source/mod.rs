@@ -21,11 +21,7 @@ mod trace;
 mod trace_tests;
 mod unreadable;
 
-use std::{
-    fmt,
-    io::Read,
-    sync::Arc,
-};
+use std::{fmt, io::Read, sync::Arc};
 
 pub use gaps::Gaps;
 pub use place::{NotHere, Place};

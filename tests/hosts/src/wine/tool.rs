@@ -16,7 +16,7 @@ const FLOWS: &str = r#"{"timestamp":"2025-11-30T07:45:51.0000000Z","provider":"f
 {"timestamp":"2025-11-30T07:45:
 "#;
 
-/// Trace lines as DbgView saves them.
+/// Trace lines as `DbgView` saves them.
 const LINES: &str = "1\t0.00000000\tflowtag: open flow=0x1 pid=7 dir=out proto=udp 10.0.0.5:50123 -> 93.184.216.34:53 origin=new start=- \
                      key=- ppid=- svc=- path=a.exe\r\n2\t1.50000000\tflowtag: stopping live=1\r\n";
 
