@@ -8,6 +8,8 @@ use std::{
 
 use flowtag_simulator::{Machine, Options, service::Config};
 
+use crate::imports;
+
 /// The x64 package.
 pub fn x64() -> PathBuf {
     folder("FLOWTAG_PACKAGE")
@@ -35,7 +37,7 @@ pub fn bytes(path: &Path) -> Vec<u8> {
 
 #[test]
 fn a_package_has_what_the_guide_starts_from_and_no_more() {
-    let expected = [
+    let in_both = [
         "LICENSE-APACHE",
         "LICENSE-MIT",
         "events.md",
@@ -47,11 +49,31 @@ fn a_package_has_what_the_guide_starts_from_and_no_more() {
         "traces.md",
         "windows.md",
     ];
-    for folder in [x64(), arm64()] {
+    for (folder, command) in [(x64(), Some("flowtag.exe")), (arm64(), None)] {
         let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let names: BTreeSet<_> =
             entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-        assert_eq!(names, expected.map(str::to_owned).into(), "{}", folder.display());
+        let expected: BTreeSet<_> = in_both.into_iter().chain(command).map(str::to_owned).collect();
+        assert_eq!(names, expected, "{}", folder.display());
+    }
+}
+
+#[test]
+fn the_command_needs_nothing_that_windows_does_not_bring() {
+    // Those of windows-sys' functions, of Rust's standard library, and of the C runtime that every Windows has.
+    const BROUGHT: [&str; 9] = [
+        "advapi32.dll",
+        "api-ms-win-core-synch-l1-2-0.dll",
+        "bcryptprimitives.dll",
+        "kernel32.dll",
+        "msvcrt.dll",
+        "ntdll.dll",
+        "user32.dll",
+        "userenv.dll",
+        "ws2_32.dll",
+    ];
+    for (module, function) in imports::of(&bytes(&x64().join("flowtag.exe"))) {
+        assert!(BROUGHT.contains(&module.to_ascii_lowercase().as_str()), "{function} of {module}");
     }
 }
 

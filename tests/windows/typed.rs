@@ -8,9 +8,10 @@ use flowtag_tests::pages::{self, in_folder, program, prompt_lines};
 use crate::{files, guide};
 
 /// Programs that the simulator does not have, and why their commands need not be typed.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     ("bcdedit", "says how Windows starts; the simulator loads what it is given"),
     ("certutil", "is about Windows' stores of certificates"),
+    ("flowtag", "reads a session of event tracing, which nothing here delivers to a program of Windows'"),
     ("logman", "starts a session of event tracing; here a test does"),
     ("manage-bde", "is about BitLocker"),
     ("netsh", "writes down what Windows' own filtering platform has"),

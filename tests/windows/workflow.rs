@@ -35,6 +35,16 @@ fn llvm_is_the_version_that_the_guide_asks_for() {
 }
 
 #[test]
+fn the_command_is_tested_on_windows_and_lies_in_both_packages() {
+    let workflow = workflow();
+    assert!(workflow.contains("run: cargo test --locked --profile host -p flowtag-tool\n"));
+    assert!(workflow.contains("cargo build --locked --release -p flowtag-tool --target ${{ matrix.target }}\n"));
+    assert!(workflow.contains(
+        "cp target/${{ matrix.target }}/release/flowtag.exe target/${{ matrix.target }}/release/flowtag_package"
+    ));
+}
+
+#[test]
 fn both_machines_are_built_on_windows_and_the_packages_kept() {
     let workflow = workflow();
     assert!(workflow.contains("target: [x86_64-pc-windows-msvc, aarch64-pc-windows-msvc]"));

@@ -130,8 +130,6 @@ fn what_cannot_be_used_ends_with_2_and_says_what_to_do() {
         (vec!["annotate", "-", &out, "--flows", "-"], "give one of them as a file"),
         (vec!["annotate", desk.flows(), &out, "--flows", desk.flows()], "which neither pcapng nor pcap does"),
         (vec!["annotate", &capture, &out, "--flows", &capture], "has no event and no trace line"),
-        (vec!["log"], "live events are there on Windows only"),
-        (vec!["log", "--from", "x.etl"], "an .etl file can be read on Windows only"),
         (
             vec!["explain", "tcp", "--at", "2026-11-30T07:45:51Z", "--from", desk.flows()],
             "a packet's tuple is typed as",
@@ -142,6 +140,31 @@ fn what_cannot_be_used_ends_with_2_and_says_what_to_do() {
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
     assert!(fs::read(&capture).is_ok_and(|bytes| !bytes.is_empty()), "the capture is still there");
+}
+
+#[cfg(not(windows))]
+#[test]
+fn what_only_windows_has_ends_with_2_and_says_what_to_give() {
+    for (arguments, expected) in [
+        (["log", "--from", "live"].as_slice(), "live events are there on Windows only"),
+        (&["log"], "live events are there on Windows only"),
+        (&["log", "--from", "x.etl"], "an .etl file can be read on Windows only"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}
+
+#[cfg(windows)]
+#[test]
+fn a_file_that_is_no_etl_file_ends_with_2_and_says_which_call_failed() {
+    let desk = Desk::new();
+    fs::write(desk.path("x.etl"), [0; 64]).expect("it is written");
+    for (name, expected) in [("x.etl", "OpenTraceW fails"), ("y.etl", "open ")] {
+        let output = run(&["log", "--from", &desk.name(name)]);
+        assert!(code(&output) == 2 && text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what this machine lacks: LLVM, curl, perl, python3, the Rust target. The other commands do it themselves
+    /// Install what this machine lacks: LLVM, mingw, curl, perl, python3, the Rust targets. The other commands do it themselves
     Setup,
     /// Build flowtag.sys; its path is the last line printed
     Build {
@@ -25,7 +25,7 @@ enum Command {
         #[arg(long, default_value_t)]
         target: Target,
     },
-    /// Make a driver package for Windows; its folder is the last line printed
+    /// Make a package for Windows, of the driver and of the command that reads its events; its folder is the last line printed
     Package {
         /// Rust's name for the machine to build for
         #[arg(long, default_value_t)]

@@ -1,4 +1,4 @@
-//! The driver package: the image, what goes with it, and a test signature.
+//! The driver package: the image, what goes with it, the command, and a test signature.
 
 mod inf;
 mod signing;
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{driver, target::Target, workspace};
+use crate::{driver, target::Target, tool, workspace};
 
 /// A package that has been made.
 pub struct Package {
@@ -24,7 +24,7 @@ pub struct Package {
     pub signed: bool,
 }
 
-/// Builds the driver and makes its package anew.
+/// Builds the driver and the command, and makes the package anew.
 pub fn make(target: Target, test_sign: bool) -> Result<Package> {
     let image = driver::build(target)?;
     let folder = workspace::target_folder().join("package").join(target.triple());
@@ -49,6 +49,11 @@ pub fn make(target: Target, test_sign: bool) -> Result<Package> {
 
     write_inf(target, &folder.join("flowtag.inf"))?;
     files.push(("flowtag.inf", "driver.inx, stamped"));
+
+    if target == Target::X64 {
+        copy(&tool::build()?, &folder.join("flowtag.exe"))?;
+        files.push(("flowtag.exe", "the command that reads the driver's events"));
+    }
 
     for (from, to, what) in [
         ("docs/windows.md", "windows.md", "how to load it, and what to do when it does not load"),

@@ -15,6 +15,7 @@ use crate::{
     lock::lock,
     process,
     target::Target,
+    tool,
 };
 
 /// What to do where LLVM is missing and cannot be installed from here.
@@ -26,6 +27,9 @@ pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3"];
 
 /// Programs that sign a package, each from the Debian package of its name.
 pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
+
+/// Programs that the command `flowtag` for Windows is linked with.
+const WINDOWS_PROGRAMS: &[&str] = &["x86_64-w64-mingw32-gcc"];
 
 /// Programs that fuzzing takes, each from the Debian package of its name: libFuzzer is C++.
 pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
@@ -40,11 +44,19 @@ const HOST_PROGRAMS: &[&str] = &["wine", "pip3"];
 pub fn everything() -> Result<()> {
     ensure(Target::X64, &[TRAFFIC_PROGRAMS, SIGNING_PROGRAMS, FUZZING_PROGRAMS, TERMINAL_PROGRAMS].concat())?;
     ensure(Target::Arm64, &[])?;
+    for_windows_programs()?;
     hosts_if_possible();
     if let Err(error) = rust_analyzer() {
         eprintln!("rust-analyzer is not installed: {error:#}");
     }
     Ok(())
+}
+
+/// Installs what programs for Windows are built with.
+pub fn for_windows_programs() -> Result<()> {
+    ensure(Target::X64, WINDOWS_PROGRAMS)?;
+    let _ensuring = lock(&ENSURING);
+    complete_toolchain(tool::TARGET)
 }
 
 /// Installs what hosts of the driver take. Where one of them cannot be had, the host does not run and says so.
@@ -68,12 +80,16 @@ pub fn ensure(target: Target, programs: &[&str]) -> Result<()> {
         install(&missing, llvm_is_missing)?;
         ensure!(Llvm::find().is_some(), "{LLVM_MISSING}");
     }
-    complete_toolchain(target)
+    complete_toolchain(target.triple())
 }
 
 /// The Debian package that a program is in.
 fn package(program: &str) -> &str {
-    if program == "pip3" { "python3-pip" } else { program }
+    match program {
+        "pip3" => "python3-pip",
+        "x86_64-w64-mingw32-gcc" => "gcc-mingw-w64-x86-64",
+        program => program,
+    }
 }
 
 fn is_in_path(program: &str) -> bool {
@@ -142,13 +158,13 @@ fn succeeds(command: &mut Command) -> bool {
     silent.status().is_ok_and(|status| status.success())
 }
 
-/// Adds the Windows target, clippy and rustfmt to the toolchain that runs us.
+/// Adds a Windows target, clippy and rustfmt to the toolchain that runs us.
 ///
 /// rust-toolchain.toml names them too, but rustup may be told not to install on its own (`RUSTUP_AUTO_INSTALL=0`).
-fn complete_toolchain(target: Target) -> Result<()> {
+fn complete_toolchain(target: &str) -> Result<()> {
     let sysroot = sysroot()?;
-    if !sysroot.join("lib/rustlib").join(target.triple()).join("lib").is_dir() {
-        rustup_add(&sysroot, "target", target.triple())?;
+    if !sysroot.join("lib/rustlib").join(target).join("lib").is_dir() {
+        rustup_add(&sysroot, "target", target)?;
     }
     for (component, program) in [("clippy", "cargo-clippy"), ("rustfmt", "rustfmt")] {
         if !sysroot.join("bin").join(program).is_file() {

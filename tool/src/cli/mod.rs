@@ -1,6 +1,7 @@
 //! The command `flowtag`: a file for each of its commands.
 //!
-//! Exit codes: 0 done; 1 done as far as it went: the input is damaged, lines of it are no events, or `explain` has found no owner;
+//! Exit codes: 0 done; 1 done as far as it went: the input is damaged, lines of it are no events, events were lost, or `explain` has found
+//! no owner;
 //! 2 wrong usage, or a file that cannot be used; 4 the output takes no more.
 
 mod annotate;
@@ -28,7 +29,7 @@ const UNWRITABLE: u8 = 4;
 const AFTER: &str = "\
 Exit codes:
   0  done
-  1  done as far as it went: damaged input, lines that are no events, no owner found
+  1  done as far as it went: damaged input, lines that are no events, events lost, no owner found
   2  wrong usage, or a file that cannot be used
   4  the output takes no more";
 

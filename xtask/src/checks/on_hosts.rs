@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{Request, Row, on_the_driver::run_for_row};
-use crate::{driver, package, setup, target::Target, wine_stand_ins, workspace};
+use crate::{driver, package, setup, target::Target, tool, wine_stand_ins, workspace};
 
 /// Makes the command that runs a host, with what it needs built.
 type Prepare = fn(&Request) -> Result<Command>;
@@ -20,13 +20,15 @@ pub fn run(name: &str, request: &Request) -> Result<Row> {
     run_for_row(&mut prepare(request)?, request.quick)
 }
 
-/// The x64 image as a service of Wine's.
+/// The x64 image as a service of Wine's, and the command as it is for Windows beside the one for this machine.
 fn wine(request: &Request) -> Result<Command> {
     let stand_ins = wine_stand_ins::build()?;
     let inf = stand_ins.join("flowtag.inf");
     package::write_inf(Target::X64, &inf)?;
+    setup::for_windows_programs()?;
+    let tools = [("FLOWTAG_EXE", tool::build()?), ("FLOWTAG_TOOL", workspace::build_binary("flowtag")?)];
     let mut command = host("wine", request)?;
-    command.env("FLOWTAG_WINE_STAND_INS", stand_ins).env("FLOWTAG_INF", inf);
+    command.env("FLOWTAG_WINE_STAND_INS", stand_ins).env("FLOWTAG_INF", inf).envs(tools);
     Ok(command)
 }
 

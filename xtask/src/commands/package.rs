@@ -13,6 +13,7 @@ use crate::{
 /// Makes the package, says what is in it and what it is worth, and prints its folder as the last line.
 pub fn run(target: Target, test_sign: bool) -> Result<()> {
     setup::ensure(target, if test_sign { setup::SIGNING_PROGRAMS } else { &[] })?;
+    setup::for_windows_programs()?;
     let package = package::make(target, test_sign)?;
     describe(&package)?;
     println!("{}", package.folder.display());

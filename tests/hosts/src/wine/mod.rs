@@ -5,6 +5,7 @@ mod inf;
 mod pages;
 mod prefix;
 mod service;
+mod tool;
 
 use std::{env, fs, path::PathBuf, rc::Rc};
 
@@ -23,11 +24,12 @@ use crate::{
 const EXISTS: &str = "exists";
 const FOLDED: &str = "folded";
 
-/// Each script, the one that authorizes flows again with both answers; the pages' commands; and the package's INF.
+/// Each script, the one that authorizes flows again with both answers; the pages' commands; the package's INF; and the command.
 pub fn cases(arguments: &Arguments) -> Result<Vec<Case>, Unavailable> {
     let image = arguments.image("FLOWTAG_SYS")?;
     let stand_ins = built("FLOWTAG_WINE_STAND_INS")?;
     let inf = built("FLOWTAG_INF")?;
+    let tools = [built("FLOWTAG_EXE")?, built("FLOWTAG_TOOL")?];
     if !Prefix::is_possible() {
         let what = "Wine is not installed, and could not be (Debian: the packages wine and wine64)";
         return Err(Unavailable::Missing(what.into()));
@@ -46,6 +48,8 @@ pub fn cases(arguments: &Arguments) -> Result<Vec<Case>, Unavailable> {
     cases.extend(folded.map(|case| case.when("existing contexts folded into success")));
     let of_pages = Rc::clone(&prefix);
     cases.push(Case::new("the pages' commands", move || pages::type_all(&of_pages)));
+    let of_tool = Rc::clone(&prefix);
+    cases.push(Case::new("flowtag.exe", move || tool::compare(&of_tool, &stand_ins, &tools)));
     cases.push(Case::new("flowtag.inf", move || inf::install(&prefix, &inf, &image)));
     Ok(cases)
 }

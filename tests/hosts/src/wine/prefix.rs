@@ -96,6 +96,20 @@ impl Prefix {
         Ok(Output { success: status.success(), text: read(&path)? })
     }
 
+    /// Runs a command of Wine's in a folder: its exit code, and what it writes to its two streams.
+    ///
+    /// # Errors
+    /// When it cannot be run, or does not end.
+    pub fn run_in(&self, folder: &Path, command: &[&str]) -> Result<(Option<i32>, [Vec<u8>; 2])> {
+        let paths = ["output", "errors"].map(|name| self.path(name));
+        let mut wine = self.wine(command);
+        let [output, errors] = paths.each_ref().map(File::create);
+        wine.current_dir(folder).stdout(output?).stderr(errors?).env("WINEDEBUG", "-all");
+        let status = wait(wine.spawn().context("start wine")?, command)?;
+        let [output, errors] = paths.map(fs::read);
+        Ok((status.code(), [output?, errors?]))
+    }
+
     /// What Wine's services and the drivers in them have printed.
     ///
     /// # Errors

@@ -8,14 +8,15 @@ use std::{
     cell::Cell,
     ffi::c_void,
     mem::take,
-    ptr, slice,
+    ptr,
     sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use windows_sys::{
     Win32::{
         Foundation::{
-            ERROR_ALREADY_EXISTS, ERROR_BAD_LENGTH, ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SUCCESS,
+            ERROR_ALREADY_EXISTS, ERROR_BAD_LENGTH, ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SUCCESS, ERROR_TIMEOUT,
             ERROR_WMI_INSTANCE_NOT_FOUND,
         },
         System::{
@@ -78,7 +79,14 @@ struct Opened {
 }
 
 /// One test at a time has the machine.
-pub(super) struct Turn(#[expect(dead_code, reason = "it is held")] MutexGuard<'static, ()>);
+pub(super) struct Turn {
+    world: &'static Mutex<Option<World>>,
+    handler: &'static OnceLock<PHANDLER_ROUTINE>,
+    _held: MutexGuard<'static, ()>,
+}
+
+/// How long something may take. Then a test is wrong, and shall not wait for ever.
+const LONGEST: Duration = Duration::from_secs(30);
 
 static TURN: Mutex<()> = Mutex::new(());
 static WORLD: Mutex<Option<World>> = Mutex::new(None);
@@ -91,13 +99,13 @@ thread_local! {
 
 /// A machine with the driver running.
 pub(super) fn machine() -> Turn {
-    let turn = Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner));
+    let held = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut world = lock();
     let number = world.as_ref().map_or(0, |world| world.number) + 1;
     *world = Some(World { service: Some(SERVICE_RUNNING), number, ..World::default() });
     drop(world);
     CHANGED.notify_all();
-    turn
+    Turn { world: &WORLD, handler: &HANDLER, _held: held }
 }
 
 impl World {
@@ -111,12 +119,12 @@ impl World {
 impl Turn {
     /// What it has.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        with(act)
+        with_that(self.world, act)
     }
 
     /// The user types Ctrl-C: whether the handler has dealt with it.
     pub(super) fn control_c(&self) -> bool {
-        let handler = HANDLER.get().copied().flatten().expect("a handler");
+        let handler = self.handler.get().copied().flatten().expect("a handler");
         // SAFETY: it is the program's, and may be called at any time.
         unsafe { handler(0) != 0 }
     }
@@ -127,7 +135,13 @@ fn lock() -> MutexGuard<'static, Option<World>> {
 }
 
 fn with<T>(act: impl FnOnce(&mut World) -> T) -> T {
-    let result = act(lock().as_mut().expect("a test has the machine"));
+    with_that(&WORLD, act)
+}
+
+fn with_that<T>(world: &Mutex<Option<World>>, act: impl FnOnce(&mut World) -> T) -> T {
+    let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+    let result = act(world.as_mut().expect("a test has the machine"));
+    drop(world);
     CHANGED.notify_all();
     result
 }
@@ -146,9 +160,17 @@ fn fail<T>(code: u32, answer: T) -> T {
 /// It ends with a NUL.
 unsafe fn text(wide: *const u16) -> String {
     // SAFETY: the caller's promise.
-    let length = (0..).find(|&at| unsafe { *wide.add(at) } == 0).unwrap_or_default();
-    // SAFETY: so many were just read.
-    String::from_utf16(unsafe { slice::from_raw_parts(wide, length) }).expect("UTF-16")
+    let mut units = Vec::new();
+    let mut next = wide;
+    loop {
+        // SAFETY: the caller's promise: the NUL is still to come.
+        match unsafe { next.read() } {
+            0 => return String::from_utf16(&units).expect("UTF-16"),
+            unit => units.push(unit),
+        }
+        // SAFETY: as above.
+        next = unsafe { next.add(1) };
+    }
 }
 
 /// Writes a name where the properties have room for it.
@@ -328,12 +350,18 @@ unsafe extern "system" fn ProcessTrace(
         let runs = of.session.as_ref().is_some_and(|session| has.sessions.contains(session));
         let events = take(&mut has.events);
         if events.is_empty() && runs {
-            drop(CHANGED.wait(world));
+            let (world, waited) = CHANGED.wait_timeout(world, LONGEST).unwrap_or_else(PoisonError::into_inner);
+            drop(world);
+            if waited.timed_out() {
+                return ERROR_TIMEOUT;
+            }
             continue;
         }
         let code = failure(has, "ProcessTrace");
         drop(world);
-        events.iter().for_each(|event| deliver(event, &of));
+        for event in &events {
+            deliver(event, &of);
+        }
         if !runs {
             return code.unwrap_or(ERROR_SUCCESS);
         }

@@ -20,7 +20,7 @@ pub(super) fn why_silent() -> Option<&'static str> {
     match state() {
         Ok(SERVICE_STOPPED) => Some("the driver does not run: as administrator, `sc start flowtag`"),
         Err(ERROR_SERVICE_DOES_NOT_EXIST) => {
-            Some("the driver is not installed, which is `sc create flowtag` and all that comes before it in windows.md")
+            Some("the driver is not installed: windows.md says how, up to `sc create flowtag` and `sc start flowtag`")
         }
         _ => None,
     }

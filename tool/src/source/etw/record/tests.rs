@@ -67,8 +67,7 @@ fn events_of_other_providers_are_none_of_ours() {
 #[test]
 fn the_providers_id_is_that_of_the_document() {
     let id = format!("{PROVIDER:032x}");
-    let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &id[part]);
-    let id = format!("`{{{a}-{b}-{c}-{d}-{e}}}`");
+    let id = format!("`{{{}}}`", [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &id[part]).join("-"));
     assert!(include_str!("../../../../../docs/events.md").contains(&id), "{id}");
 }
 
