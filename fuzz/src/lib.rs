@@ -27,7 +27,6 @@ mod unwind;
 #[expect(dead_code, reason = "the command's tests want the rest")]
 #[path = "../../tool/tests/made/mod.rs"]
 mod made;
-#[expect(dead_code, reason = "as above")]
 #[path = "../../tool/tests/pcapng/mod.rs"]
 mod pcapng_reader;
 
