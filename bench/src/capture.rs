@@ -5,7 +5,7 @@ use flowtag_simulator::etw::SessionId;
 
 use crate::{
     counts::{Counts, count},
-    subject::Subject,
+    subject::{PATHS, Subject},
     timing::{Spread, nanoseconds_of},
 };
 
@@ -13,8 +13,6 @@ use crate::{
 pub const FLOWS: u32 = 65_536;
 /// Flows whose capture is counted: two batches.
 const COUNTED: u32 = 64;
-/// Characters of the path of each flow's owner.
-const PATH: usize = 60;
 
 /// What capturing costs, for each of a few flows.
 pub fn per_flow() -> Result<Counts> {
@@ -51,7 +49,8 @@ struct Late {
 impl Late {
     fn new(flows: u32) -> Result<Self> {
         let mut subject = Subject::unheard(flows)?;
-        subject.open_many(flows, PATH)?;
+        let [typical, _] = PATHS;
+        subject.open_many(flows, typical)?;
         let session = subject.listen()?;
         Ok(Self { subject, session, flows })
     }

@@ -49,7 +49,7 @@ pub fn exit(pid: u64, key: NonZeroU64) {
     assert!(PROCESSES.lock().exit(pid, key), "a process that is known");
 }
 
-/// As in the driver.
+/// As in the driver, which leaves the lock alone where there is no path.
 pub fn identify(irql: &AtDispatch, pid: u64, path: &[u8]) -> Option<Identity> {
     PROCESSES.lock_raised(irql).identify(pid, path)
 }

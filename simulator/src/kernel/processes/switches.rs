@@ -29,6 +29,6 @@ pub enum NoImage {
     NotFound,
     /// A name of no characters, without a buffer. (Guess.)
     Empty,
-    /// A name that is no path. (Guess: tools show such names for these processes.)
+    /// A name that is no path. (Guess: no page says what it is.)
     Bare,
 }
