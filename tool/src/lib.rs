@@ -9,6 +9,7 @@ pub mod flows;
 pub mod log;
 pub mod output;
 pub mod packet;
+mod process_index;
 pub mod source;
 pub mod time;
 pub mod top;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Outcome, input::HintArgs};
+use super::{input::HintArgs, outcome::Outcome};
 use crate::{
     annotate::{Error, Options, Summary, annotate},
     capture::Capture,

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{CommandLine, Outcome};
+use super::{CommandLine, outcome::Outcome};
 use crate::output;
 
 const EXAMPLES: &str = "\

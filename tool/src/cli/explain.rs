@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::{Outcome, input::SourceArgs};
+use super::{input::SourceArgs, outcome::Outcome};
 use crate::{
     event::Process,
     flows::{Answer, Life, Lives, Owners, Sides, TOLERANCE, Table, Tuple},

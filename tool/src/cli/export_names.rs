@@ -4,7 +4,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use anyhow::Result;
 
-use super::{Outcome, input::SourceArgs};
+use super::{input::SourceArgs, outcome::Outcome};
 use crate::{
     event::{Process, number::Hex},
     output::Unwritable,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::{
     event::Told,
     output,
@@ -89,14 +89,4 @@ pub(super) fn end(source: &str, gaps: &Gaps) -> Outcome {
         output::note(format_args!("flowtag: {source}: {summary}"));
     }
     if gaps.is_empty() { Outcome::Done } else { Outcome::Partly }
-}
-
-impl Outcome {
-    /// Something is missing if it is in either.
-    pub(super) const fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Done, Self::Done) => Self::Done,
-            _ => Self::Partly,
-        }
-    }
 }

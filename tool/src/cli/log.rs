@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use ipnet::IpNet;
 
-use super::{Outcome, input::SourceArgs};
+use super::{input::SourceArgs, outcome::Outcome};
 use crate::{
     flows::{ICMP, ICMPV6, TCP, UDP},
     log::{Filter, Format, Rotating, Wanted},

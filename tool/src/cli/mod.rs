@@ -10,6 +10,7 @@ mod explain;
 mod export_names;
 mod input;
 mod log;
+mod outcome;
 mod top;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
+use self::outcome::Outcome;
 use crate::output::{self, Unwritable};
 
 /// The exit code of a command that cannot do what it was told.
@@ -49,15 +51,6 @@ enum Command {
     ExportNames(export_names::Args),
     Explain(explain::Args),
     Completions(completions::Args),
-}
-
-/// How far a command went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// It is done.
-    Done,
-    /// Something is missing, and has been told.
-    Partly,
 }
 
 /// Runs the command line that the process was started with.

@@ -10,8 +10,8 @@ use std::{
 use anyhow::Result;
 
 use super::{
-    Outcome,
     input::{SourceArgs, end},
+    outcome::Outcome,
 };
 use crate::{
     output::{self, Unwritable},

@@ -1,8 +1,8 @@
 //! Each process once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use crate::event::Process;
+use crate::{event::Process, process_index::ProcessIndex};
 
 /// A process, by its place among [`Owners`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,9 +12,7 @@ pub struct OwnerId(pub u32);
 #[derive(Debug, Default)]
 pub struct Owners {
     all: Vec<Arc<Process>>,
-    by_key: HashMap<u64, OwnerId>,
-    /// Those without a start key: only what is told alike is taken for the same.
-    others: HashMap<Arc<Process>, OwnerId>,
+    known: ProcessIndex<OwnerId>,
 }
 
 impl Owners {
@@ -31,20 +29,13 @@ impl Owners {
 
     /// The id of a process.
     pub(super) fn id(&mut self, process: &Process) -> OwnerId {
-        let next = OwnerId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
-        if process.start_key != 0 {
-            let id = *self.by_key.entry(process.start_key).or_insert(next);
-            if id == next {
-                self.all.push(Arc::new(process.clone()));
-            }
+        if let Some(id) = self.known.get(process) {
             return id;
         }
-        if let Some(id) = self.others.get(process) {
-            return *id;
-        }
+        let next = OwnerId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         let process = Arc::new(process.clone());
-        self.all.push(Arc::clone(&process));
-        self.others.insert(process, next);
+        self.known.add(&process, next);
+        self.all.push(process);
         next
     }
 }

@@ -15,16 +15,18 @@ mod growing;
 pub mod json;
 mod lines;
 mod place;
+mod stop;
 mod text;
 mod trace;
 #[cfg(test)]
 mod trace_tests;
 mod unreadable;
 
-use std::{fmt, io::Read, sync::Arc};
+use std::io::Read;
 
 pub use gaps::Gaps;
 pub use place::{NotHere, Place};
+pub use stop::Stop;
 use text::Text;
 pub use unreadable::Unreadable;
 
@@ -55,27 +57,6 @@ pub struct Events<'a> {
     name: String,
     told: Box<dyn Iterator<Item = Result<Told, Unreadable>> + Send + 'a>,
     stop: Stop,
-}
-
-/// Ends events that have no end of their own, as live ones: what there is by then is read nevertheless.
-#[derive(Clone, Default)]
-pub struct Stop(Option<Arc<dyn Fn() + Send + Sync>>);
-
-impl Stop {
-    /// Ends them. Nothing is done, and the answer is no, where they cannot be ended.
-    #[must_use]
-    pub fn now(&self) -> bool {
-        if let Some(stop) = &self.0 {
-            stop();
-        }
-        self.0.is_some()
-    }
-}
-
-impl fmt::Debug for Stop {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Stop").field(&self.0.is_some()).finish()
-    }
 }
 
 impl<'a> Events<'a> {

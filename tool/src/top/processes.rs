@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use hashbrown::HashMap;
 
 use super::window::Bytes;
-use crate::event::Process;
+use crate::{event::Process, process_index::ProcessIndex};
 
 /// So many processes without flows are remembered.
 const REMEMBERED: usize = 10_000;
@@ -29,9 +29,7 @@ pub(super) struct Owner {
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     all: HashMap<ProcessId, Owner>,
-    by_key: HashMap<u64, ProcessId>,
-    /// Those without a start key: only what is told alike is taken for the same.
-    others: HashMap<Arc<Process>, ProcessId>,
+    known: ProcessIndex<ProcessId>,
     next: u64,
     /// Those that have no flows, the longest so first. Who has got some again is in it nevertheless.
     empty: VecDeque<(ProcessId, u64)>,
@@ -45,8 +43,7 @@ impl Processes {
 
     /// The process has one flow more.
     pub(super) fn hold(&mut self, process: &Process) -> ProcessId {
-        let known = if process.start_key == 0 { self.others.get(process) } else { self.by_key.get(&process.start_key) };
-        let id = known.copied().unwrap_or_else(|| self.add(process));
+        let id = self.known.get(process).unwrap_or_else(|| self.add(process));
         if let Some(owner) = self.all.get_mut(&id) {
             owner.flows += 1;
             // A packet tells less of it than a flow does.
@@ -75,11 +72,7 @@ impl Processes {
         let id = ProcessId(self.next);
         self.next += 1;
         let process = Arc::new(process.clone());
-        if process.start_key == 0 {
-            self.others.insert(Arc::clone(&process), id);
-        } else {
-            self.by_key.insert(process.start_key, id);
-        }
+        self.known.add(&process, id);
         self.all.insert(id, Owner { process, past: Bytes::default(), flows: 0, emptied: 0 });
         id
     }
@@ -90,8 +83,7 @@ impl Processes {
         if self.all.get(&id).is_some_and(|owner| owner.flows == 0 && owner.emptied == emptied)
             && let Some(owner) = self.all.remove(&id)
         {
-            self.by_key.remove(&owner.process.start_key);
-            self.others.remove(&owner.process);
+            self.known.remove(&owner.process);
         }
     }
 }
@@ -102,6 +94,10 @@ mod tests {
 
     fn process(id: u32, start_key: u64, path: &str) -> Process {
         Process { id, start_key, path: path.into(), ..Process::default() }
+    }
+
+    fn known(processes: &Processes, start_key: u64) -> Option<ProcessId> {
+        processes.known.get(&process(1, start_key, "a.exe"))
     }
 
     #[test]
@@ -142,8 +138,8 @@ mod tests {
         assert_eq!(processes.all.len(), REMEMBERED + 1);
         let id = processes.hold(&process(1, u64::MAX, "a.exe"));
         processes.release(id, Bytes::default());
-        assert!(processes.by_key.contains_key(&1) && !processes.by_key.contains_key(&2));
-        assert_eq!(processes.all[&processes.by_key[&1]].past.sent, 1);
+        assert_eq!(known(&processes, 2), None);
+        assert_eq!(processes.all[&known(&processes, 1).unwrap()].past.sent, 1);
     }
 
     #[test]
@@ -153,6 +149,6 @@ mod tests {
             let id = processes.hold(&process(1, key, "a.exe"));
             processes.release(id, Bytes::default());
         }
-        assert!(processes.by_key.contains_key(&1) && processes.by_key.contains_key(&2));
+        assert!(known(&processes, 1).is_some() && known(&processes, 2).is_some());
     }
 }

@@ -25,7 +25,7 @@ use self::{
 use crate::workspace;
 
 /// The root files of the crates that are held to it.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 15] = [
     "bench/fixtures/src/lib.rs",
     "bench/src/main.rs",
     "fuzz/src/lib.rs",
@@ -39,6 +39,7 @@ const CRATES: [&str; 14] = [
     "tests/verify/main.rs",
     "tests/windows/main.rs",
     "tests/wine/src/lib.rs",
+    "tool/src/lib.rs",
     "xtask/src/main.rs",
 ];
 

@@ -32,7 +32,7 @@ const PACKETS: u64 = 0b0100;
 /// Buffers, in KiB, and how many of them at most. Whoever begins in the middle gets an event for each live flow at once.
 const BUFFER_SIZE: u32 = 256;
 const MOST_BUFFERS: u32 = 256;
-/// In seconds; the least that there is.
+/// In seconds; the least that there is (page *Configuring and Starting an `AutoLogger` Session*).
 const FLUSH_EACH: u32 = 1;
 /// `Wnode.ClientContext`: the system's clock, which is that of captures and of the processes' start times, also when it is set
 /// meanwhile; from Windows 10 on as fine as the performance counter's (page `WNODE_HEADER`).
@@ -65,7 +65,7 @@ impl Session {
         let mut properties = Properties::new();
         let of = &mut properties.of;
         of.Wnode.ClientContext = SYSTEM_TIME;
-        // Independent: where this session has no room for an event, others get it nevertheless.
+        // Independent: where this session has no room for an event, others get it nevertheless (page *Logging Mode Constants*).
         of.LogFileMode = EVENT_TRACE_REAL_TIME_MODE | EVENT_TRACE_INDEPENDENT_SESSION_MODE;
         of.BufferSize = BUFFER_SIZE;
         of.MaximumBuffers = MOST_BUFFERS;

@@ -9,7 +9,7 @@ use std::sync::{
 use super::{record::Record, trace::Lost};
 use crate::{
     event::Told,
-    source::{Stop, Unreadable},
+    source::{stop::Stop, unreadable::Unreadable},
 };
 
 /// So many events wait for their reader. More stay with ETW, which counts those that it has no room for.
