@@ -26,7 +26,6 @@ use self::{
     table::{Inserted, SYSTEM, Slot, Table},
 };
 use crate::{
-    etw,
     failure::Failure,
     identity::Identity,
     life, pool, print,
@@ -56,13 +55,11 @@ static WATCHING: AtomicBool = AtomicBool::new(false);
 pub fn watch() {
     if let Err(Failure { step, status }) = allocate().and_then(|()| register()) {
         free();
-        print::life(|line| life::no_keys(line, step, status));
-        etw::failed(step, status);
+        print::failed(step, status, |line| life::no_keys(line, step, status));
         return;
     }
     if let Err(Failure { step, status }) = running::fill() {
-        print::life(|line| life::older_unknown(line, step, status));
-        etw::failed(step, status);
+        print::failed(step, status, |line| life::older_unknown(line, step, status));
     }
 }
 
@@ -81,8 +78,7 @@ pub fn stop_watching() {
             return;
         }
         if wait.report_is_due() {
-            print::life(|line| life::unwatching(line, wait.milliseconds(), status));
-            etw::retrying(REGISTER, status);
+            print::retrying(REGISTER, status, |line| life::unwatching(line, wait.milliseconds(), status));
         }
         wait.sleep();
     }
