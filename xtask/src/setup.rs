@@ -23,7 +23,7 @@ pub const LLVM_MISSING: &str = "flowtag is built with clang, llvm-dlltool, llvm-
      On Debian and Ubuntu they are in the packages clang-19, llvm-19 and libclang1-19";
 
 /// Programs that the demo and its tests run, each from the Debian package of its name.
-pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3"];
+pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3", "tcpdump"];
 
 /// Programs that sign a package, each from the Debian package of its name.
 pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
