@@ -63,7 +63,7 @@ pub struct Args {
     #[arg(long, value_name = "FLOWTAG", requires = "folder")]
     annotate: Option<PathBuf>,
     /// The folder for the captures, and for the events that flowtag is given
-    #[arg(long, value_name = "FOLDER", requires = "annotate")]
+    #[arg(long, value_name = "FOLDER", requires = "annotate", overrides_with = "folder")]
     folder: Option<PathBuf>,
     /// Replay a recording instead of starting programs: the one that comes with flowtag, or FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]

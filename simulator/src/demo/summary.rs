@@ -1,7 +1,7 @@
 //! The end of the demo: a table per process, and the verdict in words.
 
 // Writing to a string cannot fail: the results of `writeln!` are dropped.
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, env, fmt::Write as _};
 
 use super::{
     command::Ended,
@@ -67,7 +67,8 @@ pub fn summary(judged: &Judged) -> (String, bool) {
         }
     }
     if let Some(file) = &judged.annotated {
-        let file = file.display();
+        let here = env::current_dir().unwrap_or_default();
+        let file = file.strip_prefix(here).unwrap_or(file).display();
         let _ = writeln!(text, "Each packet with its owner: tshark -r {file}, or open it in Wireshark.");
     }
     (text, complaints.is_empty())
