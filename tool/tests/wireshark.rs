@@ -81,9 +81,9 @@ fn capinfos_and_editcap_take_it_without_complaint() {
 #[test]
 #[ignore = "it needs Debian's package tshark, and what `cargo xtask demo` has captured as root"]
 fn the_demos_capture_is_read_without_complaint_and_has_the_same_packets() {
+    const SAME: [&str; 3] = ["frame.time_epoch", "frame.len", "ip.src"];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/demo");
     let [before, after] = ["traffic.pcap", "traffic.pcapng"].map(|name| folder.join(name).display().to_string());
-    const SAME: [&str; 3] = ["frame.time_epoch", "frame.len", "ip.src"];
     assert_eq!(shown(&before, &SAME), shown(&after, &SAME));
     assert!(shown(&after, &["frame.comment"]).contains("curl"));
     said("capinfos", &[&after]);

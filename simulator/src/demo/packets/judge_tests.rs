@@ -18,6 +18,7 @@ fn process(pid: u32) -> Process {
     Process { pid, parent: 7, created: CREATED, program: "peer".into(), launched: 1.0, ended: None }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a packet has one or none")]
 fn owner(pid: u32) -> Option<Owner> {
     let process = read::Process { pid, parent: Some(7), created: Some(CREATED + 1) };
     Some(Owner { pid, process: Some(process) })

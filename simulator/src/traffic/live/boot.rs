@@ -15,6 +15,7 @@ pub fn booted() -> u64 {
 }
 
 /// How far the clock of the day is ahead of another one, in units of 100 ns.
+#[must_use]
 pub fn ahead_of(clock: libc::clockid_t) -> u64 {
     let reading = || {
         let before = ticks(clock);
