@@ -14,7 +14,7 @@ use flowtag_tests::pages::{in_folder, program, shell_lines_and_quotes};
 use serde_json::Value;
 
 /// Commands that a test cannot run, or need not, and why.
-const NOT_RUN: [(&str, &str); 31] = [
+const NOT_RUN: [(&str, &str); 32] = [
     ("cargo install --locked cargo-make --no-default-features --features tls-native", "installs a program, on Windows"),
     ("cargo make", "needs the WDK; tests/windows/makefile.rs has the makefile"),
     ("cargo make default --target aarch64-pc-windows-msvc", "needs the WDK"),
@@ -37,6 +37,7 @@ const NOT_RUN: [(&str, &str); 31] = [
     ("cargo xtask mutants --generated --sample 60 --seed 7", "takes half an hour"),
     ("cargo xtask mutants --generated src/unload.rs", "takes minutes"),
     ("cargo xtask mutants --generated --quick --sample 12", "`cargo xtask test` ends with it"),
+    ("cargo xtask pictures", "changes the pictures"),
     ("cargo xtask setup", "installs packages; `cargo xtask test` begins with it"),
     ("cargo xtask sim -- …", "has a place for the reader's own"),
     ("cargo xtask test", "runs this test"),

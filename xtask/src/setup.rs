@@ -37,6 +37,9 @@ pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
 /// Programs that tests look at the terminal with, each from the Debian package of its name.
 pub const TERMINAL_PROGRAMS: &[&str] = &["tmux"];
 
+/// Programs that read captures for the pictures, each from the Debian package of its name.
+pub const CAPTURE_PROGRAMS: &[&str] = &["tshark"];
+
 /// Programs that hosts of the driver take: Wine, whose package brings the 64-bit half with it, and pip for those in Python.
 const HOST_PROGRAMS: &[&str] = &["wine", "pip3"];
 
