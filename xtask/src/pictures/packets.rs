@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_a_column_begins_below_its_title() {
+        let picture = picture(&[packet("7", "TCP", "10.0.0.5", CURL)]).expect("a picture");
+        let x = |text: &str| {
+            let line = picture.lines().find(|line| line.ends_with(&format!(">{text}</text>"))).expect(text);
+            line.split(" x=").nth(1).expect("its place").split(' ').next()
+        };
+        for (title, cell) in
+            [("Time", "0.123456"), ("Process", "curl 42"), ("Destination", "10.0.0.9"), ("Protocol", "TCP")]
+        {
+            assert_eq!(x(title), x(cell), "{title}");
+        }
+    }
+
+    #[test]
     fn of_each_program_the_first_packet_of_each_protocol_and_version_of_ip_is_chosen() {
         let other = Some(r"\device\harddiskvolume1\work\other");
         let packets = [

@@ -122,8 +122,10 @@ mod tests {
 
     #[test]
     fn a_color_without_a_paint_is_said() {
-        let error = picture("\x1b[38;5;200mpink").expect_err("no picture");
-        assert!(error.to_string().ends_with("Idx(200)"), "{error}");
+        for (sequence, color) in [("38;5;200", "Idx(200)"), ("48;2;1;2;3", "Rgb(1, 2, 3)")] {
+            let error = picture(&format!("\x1b[{sequence}mpink")).expect_err("no picture");
+            assert!(error.to_string().ends_with(color), "{error}");
+        }
     }
 
     #[test]

@@ -179,6 +179,17 @@ mod tests {
     }
 
     #[test]
+    fn each_piece_of_text_is_as_wide_as_its_cells_and_stands_in_them() {
+        let mut window = Window::new(20, 3, &THEME, "title", "described");
+        window.write((1, 2), "abc    de", "#000", false);
+        let picture = window.finish();
+        for (x, width, text) in [(12 + 8, 3 * 8, "abc"), (12 + 8 * 8, 2 * 8, "de")] {
+            let expected = format!(r##"<text fill="#000" textLength="{width}" x="{x}" y="93">{text}</text>"##);
+            assert!(picture.contains(&expected), "{expected}\n{picture}");
+        }
+    }
+
+    #[test]
     fn a_window_has_a_background_of_its_own_and_a_description() {
         let picture = Window::new(10, 2, &THEME, "title", "what it shows").finish();
         assert!(picture.contains(r#"<svg height="92" role="img" viewBox="0 0 104 92" width="104""#), "{picture}");
