@@ -56,13 +56,12 @@ impl<'a> Joiner<'a> {
     }
 
     /// The owner at this machine's end. If this machine is both ends, the capture may say which way the packet went: then it is
-    /// that end's. Else it is the sender's.
+    /// that end's. Else it is the sender's, and nobody's if the sender's flow does not live: the receiver has not sent it.
     fn owner(&self, tuple: &Tuple, time: Time, direction: Option<Direction>) -> Joined {
-        let Sides { source, destination } = self.table.at(tuple, time);
-        let answer = match (source, destination, direction) {
-            (Answer::Nobody, only, _) | (only, Answer::Nobody, _) => only,
-            (_, destination, Some(Direction::In)) => destination,
-            (source, ..) => source,
+        let Sides { source, destination, are_both_here } = self.table.at(tuple, time);
+        let answer = match (are_both_here, direction, source) {
+            (true, Some(Direction::In), _) | (false, _, Answer::Nobody) => destination,
+            _ => source,
         };
         match answer {
             Answer::Owner(owner) => Joined::Owner(owner),

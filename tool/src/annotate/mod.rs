@@ -139,12 +139,15 @@ impl Annotator<'_> {
                 return output.write_all(block.bytes);
             }
         };
+        self.scratch.clear();
+        if !packet.with_options(block, self.marks.options(owner, block.order), &mut self.scratch) {
+            summary.without_options += 1;
+            return output.write_all(block.bytes);
+        }
         summary.joined += 1;
         if self.processes && self.section.lacks(owner, self.joiner.process(owner)) {
             output.write_all(self.marks.process_information(owner, block.order))?;
         }
-        self.scratch.clear();
-        packet.with_options(block, self.marks.options(owner, block.order), &mut self.scratch);
         output.write_all(&self.scratch)
     }
 }

@@ -32,6 +32,8 @@ pub struct Sides {
     pub source: Answer,
     /// The owner of the flow whose own end receives it.
     pub destination: Answer,
+    /// Flows of both ends have been heard of: this machine is both, whether or not they live at this time.
+    pub are_both_here: bool,
 }
 
 impl Table {
@@ -58,12 +60,12 @@ impl Table {
     pub fn at(&self, tuple: &Tuple, time: Time) -> Sides {
         let (key, swapped) = tuple.key();
         let Some(place) = self.places.get(&key) else {
-            return Sides { source: Answer::Nobody, destination: Answer::Nobody };
+            return Sides { source: Answer::Nobody, destination: Answer::Nobody, are_both_here: false };
         };
         let within = |begin: u32, end: u32| timeline::at(&self.stretches[begin as usize..end as usize], time);
         let (first, second) = (within(place.begin, place.middle), within(place.middle, place.end));
         let (source, destination) = if swapped { (second, first) } else { (first, second) };
-        Sides { source, destination }
+        Sides { source, destination, are_both_here: place.begin < place.middle && place.middle < place.end }
     }
 
     /// The owners.
