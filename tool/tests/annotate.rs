@@ -103,6 +103,29 @@ fn a_packet_of_a_flow_says_whose_it_is_and_the_process_comes_before_it() {
 }
 
 #[test]
+fn packets_keep_their_order_and_their_owners_however_many_there_are() {
+    let mut capture = Capture::new(Order::Little, RAW);
+    let ways = [udp(LOCAL, REMOTE), udp("10.9.9.9:1", REMOTE), udp(REMOTE, LOCAL)];
+    for number in 0..1000 {
+        capture.packet(number, &ways[number as usize % 3]);
+        if number % 300 == 299 {
+            capture.block(4, b"names of addresses");
+        }
+    }
+    let annotated = annotated(&capture.bytes, &talk());
+    let times: Vec<_> = annotated.packets().iter().map(|packet| packet.time - made::BEGIN).collect();
+    assert!(times.into_iter().eq(0..1000));
+    assert!(annotated.owners().into_iter().eq((0..1000).map(|number| if number % 3 == 1 { 0 } else { 7 })));
+    assert_eq!(annotated.summary, Summary { packets: 1000, joined: 667, unknown: 333, ..Summary::default() });
+    let others = annotated.blocks().iter().enumerate().filter_map(|(place, block)| match block {
+        Block::Other(4, _) => Some(place),
+        _ => None,
+    });
+    // Behind a section, an interface and process information.
+    assert!(others.eq([303, 604, 905]));
+}
+
+#[test]
 fn without_comments_there_are_none() {
     let mut capture = Capture::new(Order::Little, RAW);
     capture.packet(10, &udp(LOCAL, REMOTE));
