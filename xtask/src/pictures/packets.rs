@@ -45,8 +45,7 @@ pub fn picture(packets: &[Packet]) -> Result<String> {
     let chosen = chosen(packets);
     // Where others have it, too: the paths of programs that were built here say nothing to them.
     let installed = |packet: &&Packet| packet.path().is_some_and(|path| path.contains("\\usr\\bin\\"));
-    let selected =
-        chosen.iter().position(|packet| installed(packet)).context("no program in /usr/bin sent a packet")?;
+    let selected = chosen.iter().position(installed).context("no program in /usr/bin sent a packet")?;
     let comment: Vec<_> = chosen[selected].comment.iter().flat_map(|comment| comment.lines()).collect();
 
     let columns = COLUMNS.iter().map(|(_, width, _)| width).sum::<usize>() + 1;
