@@ -71,7 +71,7 @@ pub(in crate::source) fn running() -> Result<Vec<Service>, WIN32_ERROR> {
 unsafe fn text(wide: PCWSTR) -> String {
     let mut length = 0;
     // SAFETY: the caller's promise: up to the NUL all can be read.
-    while unsafe { *wide.add(length) } != 0 {
+    while unsafe { wide.wrapping_add(length).read() } != 0 {
         length += 1;
     }
     // SAFETY: as above.
@@ -89,9 +89,12 @@ mod tests {
     /// So many services at once has the fake manager.
     const AT_ONCE: usize = 2;
 
+    /// A name, which ends with a NUL, and a process id.
+    type Entry = (Vec<u16>, u32);
+
     thread_local! {
-        /// What the manager has: names, which end with a NUL, and process ids; `None` if it refuses.
-        static SERVICES: RefCell<Option<Vec<(Vec<u16>, u32)>>> = const { RefCell::new(None) };
+        /// What the manager has; `None` if it refuses.
+        static SERVICES: RefCell<Option<Vec<Entry>>> = const { RefCell::new(None) };
     }
 
     /// The function of Windows, by its page: a part of the services at a time, while there are more.
@@ -101,7 +104,7 @@ mod tests {
         level: i32,
         kind: u32,
         state: u32,
-        buffer: *mut u8,
+        buffer: *mut ENUM_SERVICE_STATUS_PROCESSW,
         bytes: u32,
         needed: *mut u32,
         count: *mut u32,
@@ -123,8 +126,8 @@ mod tests {
                     lpDisplayName: ptr::null_mut(),
                     ServiceStatusProcess: status,
                 };
-                // SAFETY: the caller's buffer has room for more than two.
-                unsafe { buffer.cast::<ENUM_SERVICE_STATUS_PROCESSW>().add(written).write(entry) };
+                // SAFETY: the caller's buffer has room for more than two, and is aligned for them.
+                unsafe { buffer.wrapping_add(written).write(entry) };
                 written += 1;
             }
             let next = first + written;
@@ -159,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_refuses_is_not_asked_again() {
+    fn why_the_manager_refuses_is_told() {
         SERVICES.set(None);
         assert_eq!(running(), Err(ERROR_ACCESS_DENIED));
     }
