@@ -28,7 +28,7 @@ type Column = (&'static str, usize, fn(&Packet) -> String);
 const COLUMNS: [Column; 8] = [
     (" No.", 6, |packet| format!("{:>4}", packet.number)),
     ("Time", 10, |packet| packet.time.chars().take(8).collect()),
-    (PROCESS, 18, process),
+    (PROCESS, 20, process),
     ("Source", 11, |packet| packet.source.clone()),
     ("Destination", 13, |packet| packet.destination.clone()),
     ("Protocol", 10, |packet| packet.protocol.clone()),
