@@ -1,7 +1,8 @@
 //! A real terminal: a pane of tmux, with a server of its own.
 
 use std::{
-    path::Path,
+    env, fs,
+    path::{Path, PathBuf},
     process::{self, Command},
     thread,
     time::{Duration, Instant},
@@ -15,14 +16,14 @@ use super::screen::{COLUMNS, ROWS};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Terminal {
-    /// The name of its server's socket.
-    socket: String,
+    /// Its server's socket.
+    socket: PathBuf,
 }
 
 impl Terminal {
     /// One in which a shell runs this in this folder.
     pub fn open(folder: &Path, command: &str) -> Result<Self> {
-        let terminal = Self { socket: format!("flowtag-pictures-{}", process::id()) };
+        let terminal = Self { socket: env::temp_dir().join(format!("flowtag-pictures-{}", process::id())) };
         let (columns, rows, folder) = (COLUMNS.to_string(), ROWS.to_string(), folder.display().to_string());
         terminal.tmux(&["new-session", "-d", "-x", &columns, "-y", &rows, "-c", &folder, command])?;
         Ok(terminal)
@@ -31,7 +32,7 @@ impl Terminal {
     fn tmux(&self, arguments: &[&str]) -> Result<String> {
         let mut tmux = Command::new("tmux");
         // Without the user's own settings; in UTF-8, whatever they are.
-        tmux.args(["-u", "-f", "/dev/null", "-L", &self.socket]).args(arguments).env_remove("NO_COLOR");
+        tmux.args(["-u", "-f", "/dev/null", "-S"]).arg(&self.socket).args(arguments).env_remove("NO_COLOR");
         let output = tmux.output().context("start tmux")?;
         ensure!(output.status.success(), "tmux {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).context("read what tmux says")
@@ -66,5 +67,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.tmux(&["kill-server"]);
+        // It leaves that behind.
+        let _ = fs::remove_file(&self.socket);
     }
 }
