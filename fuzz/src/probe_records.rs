@@ -30,10 +30,10 @@ pub fn run(input: &[u8]) {
     let mut running = HashSet::new();
     for Record { kind, mut content } in records {
         match kind {
-            Kind::Socket => content.resize(64, 0),
-            Kind::Process => content.resize(2080, 0),
-            Kind::Exited => content.resize(16, 0),
-            Kind::Packet => content.resize(152, 0),
+            Kind::Socket => content.resize(72, 0),
+            Kind::Process => content.resize(2088, 0),
+            Kind::Exited => content.resize(24, 0),
+            Kind::Packet => content.resize(160, 0),
             Kind::Other => {}
         }
         let Some(seen) = wire::read(&content, 0, |pid| Some(format!("/proc/{pid}"))) else { continue };

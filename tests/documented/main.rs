@@ -11,9 +11,10 @@ use std::{
 };
 
 use flowtag_tests::pages::{in_folder, program, shell_lines_and_quotes};
+use serde_json::Value;
 
 /// Commands that a test cannot run, or need not, and why.
-const NOT_RUN: [(&str, &str); 31] = [
+const NOT_RUN: [(&str, &str); 32] = [
     ("cargo install --locked cargo-make --no-default-features --features tls-native", "installs a program, on Windows"),
     ("cargo make", "needs the WDK; tests/windows/makefile.rs has the makefile"),
     ("cargo make default --target aarch64-pc-windows-msvc", "needs the WDK"),
@@ -36,6 +37,7 @@ const NOT_RUN: [(&str, &str); 31] = [
     ("cargo xtask mutants --generated --sample 60 --seed 7", "takes half an hour"),
     ("cargo xtask mutants --generated src/unload.rs", "takes minutes"),
     ("cargo xtask mutants --generated --quick --sample 12", "`cargo xtask test` ends with it"),
+    ("cargo xtask pictures", "changes the pictures"),
     ("cargo xtask setup", "installs packages; `cargo xtask test` begins with it"),
     ("cargo xtask sim -- …", "has a place for the reader's own"),
     ("cargo xtask test", "runs this test"),
@@ -119,6 +121,29 @@ fn the_readme_is_rehearsed_word_for_word() {
 
     assert!(printed.contains("STATE              : 4  RUNNING") && printed.contains("flowtag: loaded"), "{printed}");
     assert!(printed.contains("flowtag: totals"), "{printed}");
+}
+
+#[test]
+fn the_demo_names_the_sender_of_each_packet_and_its_page_each_member_of_the_verdict() {
+    let folder = root().join("target/demo-of-a-test");
+    let printed = must(&format!("cargo xtask demo --json --folder {}", folder.display()), "");
+    let verdict: Value = serde_json::from_str(printed.lines().last().unwrap_or_default()).expect("a line of JSON");
+    let page = fs::read_to_string(root().join("docs/simulator.md")).expect("a page");
+    for member in verdict.as_object().expect("an object").keys() {
+        assert!(page.contains(&format!("`{member}`")), "{member} is not in docs/simulator.md");
+    }
+    // Who is not root, or has another kernel, replays a recording.
+    if verdict["mode"] == "recorded" {
+        assert!(verdict["no_frames"].is_string() && verdict["frames"].is_null(), "{verdict}");
+        return;
+    }
+    let count = |member: &str| verdict[member].as_u64().expect(member);
+    assert!(count("frames_joined") * 100 >= count("frames") * 99, "{verdict}");
+    assert_eq!((count("frames_right"), count("frames_wrong")), (count("frames_joined"), 0), "{verdict}");
+    for member in ["frames", "frames_accepted", "frames_older", "short_connections", "ports_reused"] {
+        assert!(count(member) > 0, "{member}: {verdict}");
+    }
+    assert!(fs::metadata(folder.join("traffic.pcapng")).is_ok_and(|file| file.len() > 0));
 }
 
 #[test]

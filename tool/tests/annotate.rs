@@ -103,6 +103,29 @@ fn a_packet_of_a_flow_says_whose_it_is_and_the_process_comes_before_it() {
 }
 
 #[test]
+fn packets_keep_their_order_and_their_owners_however_many_there_are() {
+    let mut capture = Capture::new(Order::Little, RAW);
+    let ways = [udp(LOCAL, REMOTE), udp("10.9.9.9:1", REMOTE), udp(REMOTE, LOCAL)];
+    for number in 0..1000 {
+        capture.packet(number, &ways[number as usize % 3]);
+        if number % 300 == 299 {
+            capture.block(4, b"names of addresses");
+        }
+    }
+    let annotated = annotated(&capture.bytes, &talk());
+    let times: Vec<_> = annotated.packets().iter().map(|packet| packet.time - made::BEGIN).collect();
+    assert!(times.into_iter().eq(0..1000));
+    assert!(annotated.owners().into_iter().eq((0..1000).map(|number| if number % 3 == 1 { 0 } else { 7 })));
+    assert_eq!(annotated.summary, Summary { packets: 1000, joined: 667, unknown: 333, ..Summary::default() });
+    let others = annotated.blocks().iter().enumerate().filter_map(|(place, block)| match block {
+        Block::Other(4, _) => Some(place),
+        _ => None,
+    });
+    // Behind a section, an interface and process information.
+    assert!(others.eq([303, 604, 905]));
+}
+
+#[test]
 fn without_comments_there_are_none() {
     let mut capture = Capture::new(Order::Little, RAW);
     capture.packet(10, &udp(LOCAL, REMOTE));
@@ -298,6 +321,36 @@ fn on_loopback_the_side_that_is_known_is_the_owner() {
     capture.packet(10, &udp(CLIENT, SERVER));
     capture.packet(20, &udp(SERVER, CLIENT));
     assert_eq!(annotated(&capture.bytes, &loopback_pair()[..1]).owners(), [7, 7]);
+}
+
+#[test]
+fn on_loopback_a_packet_of_a_sender_that_has_gone_is_not_its_receivers() {
+    let mut events = loopback_pair().to_vec();
+    // The last acknowledgement of a connection may come long after its sender has forgotten it.
+    events.push(close(1_000, flow(1, 7, CLIENT, SERVER)));
+    let mut capture = Capture::new(Order::Little, RAW);
+    for packet in [udp(CLIENT, SERVER), udp(SERVER, CLIENT)] {
+        capture.packet(1_000_000, &packet);
+        capture.packet_with(0, made::BEGIN + 1_000_000, &packet, &[(2, &capture.u32(1))]);
+    }
+    // Without a word of the way the sender's, which is not known of the first; what came in is the receiver's.
+    assert_eq!(annotated(&capture.bytes, &events).owners(), [0, 8, 8, 0]);
+}
+
+#[test]
+fn a_packet_that_would_be_longer_than_blocks_may_be_stays_as_it_is() {
+    /// What blocks have at most, as docs/tool.md says; what an Enhanced Packet Block and option 8 have besides the packet.
+    const LONGEST: usize = 16 << 20;
+    const BESIDES: usize = 32 + 12 + 4;
+    for (bytes, owner, without_options) in [(LONGEST - BESIDES, 7, 0), (LONGEST - BESIDES + 4, 0, 1)] {
+        let mut packet = udp(LOCAL, REMOTE);
+        packet.resize(bytes, 0);
+        let mut capture = Capture::new(Order::Little, RAW);
+        capture.packet(10, &packet);
+        let once = annotated_with(&capture.bytes, &talk(), false);
+        assert_eq!((once.owners(), once.summary.without_options), (vec![owner], without_options));
+        assert_eq!(annotated_with(&once.bytes, &talk(), false).error, "", "what was written is read again");
+    }
 }
 
 #[test]

@@ -289,6 +289,16 @@ fn where_there_is_no_owner_it_says_why_and_ends_with_1() {
 }
 
 #[test]
+fn what_a_sender_on_this_machine_sent_behind_its_end_has_no_owner() {
+    let (client, server) = (flow(1, 7, LOCAL, REMOTE), flow(2, 8, REMOTE, LOCAL));
+    let flows = jsonl(&[open(0, client.clone()), open(0, server), close(1_000, client)]);
+    let from = flows.path().to_str().expect("a path");
+    let output = run(&["explain", "udp", LOCAL, REMOTE, "--at", "2025-11-30T07:45:52Z", "--from", from]);
+    let said = text(&output.stdout);
+    assert!(code(&output) == 1 && said.starts_with("no owner: it was sent on this machine"), "{said}");
+}
+
+#[test]
 fn a_shell_gets_what_completes_its_lines() {
     for shell in ["bash", "powershell"] {
         let output = run(&["completions", shell]);

@@ -1,6 +1,7 @@
 //! What the programs of others make of an annotated capture: `tshark`, `capinfos` and `editcap` of Debian's package tshark.
 //!
 //! ```sh
+//! cargo xtask demo
 //! cargo test -p flowtag-tool --test wireshark -- --ignored
 //! ```
 //!
@@ -75,6 +76,21 @@ fn capinfos_and_editcap_take_it_without_complaint() {
         let kept: Vec<_> = blocks.iter().filter(|block| matches!(block, pcapng::Block::Process(_))).collect();
         assert_eq!(kept.len(), 1, "process information may be copied");
     }
+}
+
+#[test]
+#[ignore = "it needs Debian's package tshark, and what `cargo xtask demo` has captured as root"]
+fn the_demos_capture_is_read_without_complaint_and_has_the_same_packets() {
+    const SAME: [&str; 3] = ["frame.time_epoch", "frame.len", "ip.src"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/demo");
+    let [before, after] = ["traffic.pcap", "traffic.pcapng"].map(|name| folder.join(name).display().to_string());
+    assert_eq!(shown(&before, &SAME), shown(&after, &SAME));
+    assert!(shown(&after, &["frame.comment"]).contains("curl"));
+    said("capinfos", &[&after]);
+    let copies = tempfile::tempdir().expect("a folder");
+    let copy = copies.path().join("copy.pcapng").display().to_string();
+    said("editcap", &[&after, &copy]);
+    assert_eq!(shown(&after, &SAME), shown(&copy, &SAME));
 }
 
 #[test]

@@ -128,6 +128,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Draw `flowtag top` and the annotated capture of the last demo anew, into docs/pictures
+    Pictures,
     /// Build and run the simulator, such as `cargo xtask sim -- shell`
     Sim {
         /// Passed to flowtag-sim
@@ -161,6 +163,7 @@ pub fn run() -> Result<()> {
         Command::Editor { check: true, .. } => commands::editor::check(),
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
+        Command::Pictures => commands::pictures::run(),
         Command::Sim { arguments } => commands::sim::run(&arguments),
     }
 }

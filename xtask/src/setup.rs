@@ -23,7 +23,7 @@ pub const LLVM_MISSING: &str = "flowtag is built with clang, llvm-dlltool, llvm-
      On Debian and Ubuntu they are in the packages clang-19, llvm-19 and libclang1-19";
 
 /// Programs that the demo and its tests run, each from the Debian package of its name.
-pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3"];
+pub const TRAFFIC_PROGRAMS: &[&str] = &["curl", "perl", "python3", "tcpdump"];
 
 /// Programs that sign a package, each from the Debian package of its name.
 pub const SIGNING_PROGRAMS: &[&str] = &["openssl", "osslsigncode"];
@@ -36,6 +36,9 @@ pub const FUZZING_PROGRAMS: &[&str] = &["g++"];
 
 /// Programs that tests look at the terminal with, each from the Debian package of its name.
 pub const TERMINAL_PROGRAMS: &[&str] = &["tmux"];
+
+/// Programs that read captures for the pictures, each from the Debian package of its name.
+pub const CAPTURE_PROGRAMS: &[&str] = &["tshark"];
 
 /// Programs that hosts of the driver take: Wine, whose package brings the 64-bit half with it, and pip for those in Python.
 const HOST_PROGRAMS: &[&str] = &["wine", "pip3"];

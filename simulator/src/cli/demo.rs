@@ -17,6 +17,11 @@ use crate::{
         command::Ended,
         driver::Driver,
         live::{self, INTERRUPTED},
+        packets::{
+            Packets,
+            annotate::annotate,
+            tcpdump::{Captured, Tcpdump},
+        },
         play,
         recorded::{self, Recorder},
         replay::replay,
@@ -54,6 +59,12 @@ pub struct Args {
     /// Write the driver's events to a file, one line of JSON for each
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Capture what the demo's own programs say to each other with tcpdump, and have this program, flowtag, name the owner of each packet
+    #[arg(long, value_name = "FLOWTAG", requires = "folder")]
+    annotate: Option<PathBuf>,
+    /// The folder for the captures, and for the events that flowtag is given
+    #[arg(long, value_name = "FOLDER", requires = "annotate", overrides_with = "folder")]
+    folder: Option<PathBuf>,
     /// Replay a recording instead of starting programs: the one that comes with flowtag, or FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     #[expect(clippy::option_option, reason = "this is how clap says: absent, without a value, with one")]
@@ -69,8 +80,13 @@ pub struct Args {
 /// The driver or the probes cannot be used, or a program is missing or fails.
 pub fn run(arguments: &Args) -> Result<ExitCode> {
     let driver = Simulated::new(&arguments.driver)?;
-    let events = arguments.events.as_deref().map(EventFile::create).transpose()?;
-    let listening = events.is_some().then(|| driver.listen(ALL_LEVELS)).transpose()?;
+    if let Some(folder) = &arguments.folder {
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    let flows = arguments.folder.as_deref().map(|folder| folder.join("flows.jsonl"));
+    let events = [arguments.events.as_deref(), flows.as_deref()].into_iter().flatten().map(EventFile::create);
+    let events = events.collect::<Result<Vec<_>>>()?;
+    let listening = (!events.is_empty()).then(|| driver.listen(ALL_LEVELS)).transpose()?;
     let image = fs::read(&arguments.driver).with_context(|| format!("read {}", arguments.driver.display()))?;
     let sha256 = Sha256::digest(&image).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let recorder = arguments.record.as_deref().map(Recorder::create).transpose()?;
@@ -78,24 +94,49 @@ pub fn run(arguments: &Args) -> Result<ExitCode> {
     let mut run = Run::new(&driver, recorder, lines);
     // Whatever ends the demo, the programs and their cgroup must go.
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
-    let mode = if let Some(mut capture) = capture(arguments)? {
-        if arguments.command.is_empty() {
+    let (mode, captured) = if let Some(mut capture) = capture(arguments)? {
+        let captured = if arguments.command.is_empty() {
+            let tcpdump = tcpdump(arguments);
             play::own_programs(&mut run, &mut capture)?;
+            tcpdump.map(Tcpdump::finish)
         } else {
             live::any_command(&mut run, &mut capture, &arguments.command)?;
-        }
+            Err("a command of your own reports no flows".into())
+        };
         run.lost(capture.lost()?)?;
-        Mode::Live
+        (Mode::Live, captured)
     } else {
         replay(&mut run, recording(arguments)?)?;
-        Mode::Recorded
+        (Mode::Recorded, Err("a recording has none".into()))
     };
-    let judged = run.judge(mode, sha256)?;
-    if let (Some(mut events), Some(listening)) = (events, listening) {
-        events.write(&driver.events(listening))?;
-        events.finish(driver.events_lost(listening))?;
+    if let Some(listening) = listening {
+        let told = driver.events(listening);
+        for mut file in events {
+            file.write(&told)?;
+            file.finish(driver.events_lost(listening))?;
+        }
     }
-    tell(arguments, &judged)
+    let packets = match captured {
+        Ok(captured) => annotated(arguments, &captured?, flows.as_deref())?,
+        Err(why) => Err(why),
+    };
+    tell(arguments, &run.judge(mode, sha256, &packets)?)
+}
+
+/// tcpdump, if it is wanted and can run, or why not.
+fn tcpdump(arguments: &Args) -> Result<Tcpdump, String> {
+    let folder = arguments.folder.as_deref().ok_or("nobody has asked for it, by --annotate")?;
+    Tcpdump::start(&folder.join("traffic.pcap")).map_err(|error| {
+        let why = format!("{error:#}");
+        output::note(format_args!("flowtag-sim: no packets are captured here: {why}"));
+        why
+    })
+}
+
+/// What was captured, with owners.
+fn annotated(arguments: &Args, captured: &Captured, flows: Option<&Path>) -> Result<Packets> {
+    let (flowtag, flows) = arguments.annotate.as_deref().zip(flows).context("clap asks for both")?;
+    annotate(flowtag, captured, flows, captured.file.with_extension("pcapng")).map(Ok)
 }
 
 /// The live capture; `None` when a recording is to be replayed.

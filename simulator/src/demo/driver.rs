@@ -12,6 +12,9 @@ pub trait Driver: Sink<Error: Display> {
     /// How the machine names a session of event tracing.
     type Session: Copy;
 
+    /// What is told to the machine from now on happened at this time, in units of 100 ns since 1601; [`None`]: it happens now.
+    fn happens_at(&self, time: Option<u64>);
+
     /// Creates and starts the driver's service.
     ///
     /// # Errors

@@ -130,7 +130,7 @@ impl<'r, 'a, D: Driver> Live<'r, 'a, D> {
     fn take_events(&mut self, patience: Duration) -> Result<bool> {
         let mut events = Vec::new();
         let all = self.capture.poll(patience, &mut events);
-        events.drain(..).try_for_each(|event| self.run.event(event))?;
+        events.drain(..).try_for_each(|(at, event)| self.run.event(event, Some(at)))?;
         Ok(all)
     }
 

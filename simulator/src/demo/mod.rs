@@ -8,6 +8,7 @@ pub mod live;
 pub mod live_flows;
 #[cfg(test)]
 mod model;
+pub mod packets;
 pub mod peer;
 pub mod play;
 pub mod process;

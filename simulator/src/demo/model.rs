@@ -169,6 +169,8 @@ impl Sink for Model {
 impl Driver for Model {
     type Session = usize;
 
+    fn happens_at(&self, _time: Option<u64>) {}
+
     fn start(&self) -> Result<()> {
         self.running.set(true);
         self.processes.borrow_mut().retain(|known| !known.exited);

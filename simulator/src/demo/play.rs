@@ -44,11 +44,16 @@ pub fn own_programs<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture) -> R
     passing.push(live.launch(programs::perl(&peer_ports)?)?);
     passing.push(live.launch(programs::perl(&python_ports)?)?);
     passing.push(live.launch(programs::peer(&["talk", "--count", "3", "--size", "64"], &peer_ports.for_peer()?)?)?);
+    // This server sees each connection at once, so that some live for less than 5 ms.
+    passing.push(live.launch(programs::peer(&["talk", "--count", "16", "--size", "64"], &python_ports.for_peer()?)?)?);
     live.programs[old].ask()?;
     live.programs[unknown].ask()?;
     live.until("the passing programs are done", |live| {
         passing.iter().all(|&program| live.programs[program].is_done()) && live.programs[lasting].ready.is_some()
     })?;
+
+    live.run.doing("a port is used again");
+    live.one_port(&python_ports)?;
 
     live.run.doing("another one listens");
     live.run.session_comes(now())?;
@@ -88,7 +93,28 @@ pub fn own_programs<D: Driver>(run: &mut Run<'_, D>, capture: &mut Capture) -> R
     live.hear_out()
 }
 
+/// How many programs use one port, one after the other.
+const ON_ONE_PORT: usize = 3;
+
 impl<D: Driver> Live<'_, '_, D> {
+    /// Programs talk to the same server from the same port, each as soon as the one before has given it up. All run by then.
+    fn one_port(&mut self, server: &Ports) -> Result<()> {
+        let first = self.launch(programs::again(0, server)?)?;
+        self.until("the first one has a port", |live| live.programs[first].ready.is_some())?;
+        let port = Ports::of(&self.programs[first]).only()?;
+        let mut all = vec![first];
+        for _ in 1..ON_ONE_PORT {
+            all.push(self.launch(programs::again(port, server)?)?);
+        }
+        self.until("the next ones wait", |live| all.iter().all(|&program| live.programs[program].ready.is_some()))?;
+        for &program in &all {
+            self.programs[program].ask()?;
+            self.until("it has given up its port", |live| live.programs[program].rounds == 1)?;
+            self.programs[program].release();
+        }
+        self.until("they end", |live| all.iter().all(|&program| live.programs[program].is_done()))
+    }
+
     /// Whether a program's process has exited, and its heir has what it opened.
     fn stands_alone(&self, program: usize) -> bool {
         self.programs[program].has_exited() && self.programs[program].ready.is_some()

@@ -13,6 +13,7 @@ use crate::traffic::event::Direction;
 
 const HTTP_SERVER: &str = include_str!("programs/http_server.py");
 const ECHO_SERVER: &str = include_str!("programs/echo_server.py");
+const AGAIN: &str = include_str!("programs/again.py");
 const ECHO_CLIENT: &str = include_str!("programs/echo_client.py");
 const HEIR: &str = include_str!("programs/heir.py");
 const TALK: &str = include_str!("programs/talk.pl");
@@ -26,6 +27,14 @@ impl Ports {
     #[must_use]
     pub fn of(server: &Program) -> Self {
         Self(server.ready.clone().unwrap_or_default())
+    }
+
+    /// The one port of a program that has told of one.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn only(&self) -> Result<u16> {
+        self.get("port")
     }
 
     fn get(&self, name: &str) -> Result<u16> {
@@ -87,6 +96,17 @@ pub fn heir(server: &Ports, later: &Ports) -> Result<(&'static str, Command)> {
         command.arg(format!("127.0.0.1/{port}"));
     }
     Ok(("python3 heir", command))
+}
+
+/// A program in Python that talks when it is asked to, from this port, and gives it up at once. 0: from any.
+///
+/// # Errors
+/// The server does not have the ports.
+pub fn again(port: u16, server: &Ports) -> Result<(&'static str, Command)> {
+    let mut command = python(AGAIN);
+    command.arg(port.to_string());
+    command.args([format!("tcp/{}", server.get("tcp4")?), format!("udp/{}", server.get("udp4")?)]);
+    Ok(("python3 again", command))
 }
 
 /// The client in Perl.

@@ -15,7 +15,7 @@ pub fn replay<D: Driver>(run: &mut Run<'_, D>, steps: Vec<Step>) -> Result<()> {
     for step in steps {
         match step {
             Step::Recording { .. } => {}
-            Step::Event(event) => run.event(event)?,
+            Step::Event(event) => run.event(event, None)?,
             Step::DriverStarts(at) => run.start(at)?,
             Step::SessionComes(at) => run.session_comes(at)?,
             Step::DriverStops(at) => run.stop(at)?,
@@ -50,7 +50,7 @@ mod tests {
         let model = Model::default();
         let mut run = Run::new(&model, None, Lines::Hidden);
         replay(&mut run, steps).unwrap();
-        run.judge(Mode::Recorded, String::new()).unwrap()
+        run.judge(Mode::Recorded, String::new(), &Err("a recording".into())).unwrap()
     }
 
     fn judged(steps: Vec<Step>) -> Verdict {
@@ -186,7 +186,7 @@ mod tests {
         run.stop(2.0).unwrap();
         run.lost(3).unwrap();
         run.command_ended(Ended::Failed("exit status: 1".into())).unwrap();
-        let live = run.judge(Mode::Live, String::new()).unwrap();
+        let live = run.judge(Mode::Live, String::new(), &Err("nobody captures".into())).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
 

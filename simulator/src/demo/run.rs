@@ -1,6 +1,9 @@
 //! One run of the demo: events in, debug lines out, and the driver in between, live or recorded.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -10,6 +13,10 @@ use super::{
     driver::Driver,
     keys::Keys,
     live_flows::LiveFlows,
+    packets::{
+        Packets,
+        judge::{self, Truth},
+    },
     process::Process,
     recorded::{Recorder, Step},
     report::Report,
@@ -87,14 +94,16 @@ impl<'a, D: Driver> Run<'a, D> {
         self.screen.progress.set_message(what);
     }
 
-    /// Gives an event to the machine.
+    /// Gives an event to the machine; when it happened, in units of 100 ns since 1601, is not known of a recorded one.
     ///
     /// # Errors
     /// The recording or standard output cannot be written.
-    pub fn event(&mut self, event: Event) -> Result<()> {
+    pub fn event(&mut self, event: Event, at: Option<u64>) -> Result<()> {
         if self.failure.is_none() {
             self.flows.observe(&event);
+            self.driver.happens_at(at);
             self.failure = self.pump.feed(&event).err().map(|error| error.to_string());
+            self.driver.happens_at(None);
             self.screen.show(self.driver)?;
         }
         self.record(&Step::Event(event))
@@ -185,11 +194,11 @@ impl<'a, D: Driver> Run<'a, D> {
         self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.write(step))
     }
 
-    /// Ends the run and judges it.
+    /// Ends the run and judges it, with the packets that were captured meanwhile.
     ///
     /// # Errors
     /// The recording cannot be written.
-    pub fn judge(self, mode: Mode, driver_sha256: String) -> Result<Judged> {
+    pub fn judge(self, mode: Mode, driver_sha256: String, packets: &Packets) -> Result<Judged> {
         self.screen.progress.finish_and_clear();
         let lost = |session| self.driver.events_lost(session);
         let sessions = Sessions {
@@ -200,6 +209,8 @@ impl<'a, D: Driver> Run<'a, D> {
         self.recorder.map_or(Ok(()), Recorder::finish)?;
         let lines = self.driver.lines(0);
         let tagged = trace::read(lines.iter().map(|line| line.text.as_str()));
+        let truth =
+            Truth { reports: &self.reports, processes: &self.processes, started: self.started, stopped: self.stopped };
         let evidence = Evidence {
             mode,
             driver_sha256,
@@ -207,12 +218,14 @@ impl<'a, D: Driver> Run<'a, D> {
             tagged: &tagged,
             keys: Keys { processes: &self.processes, known: &self.driver.start_keys(), started: self.started },
             sessions: &sessions,
+            frames: judge::judge(packets, &truth),
             started: self.started,
             stopped: self.stopped,
             events_lost: self.events_lost,
             remains: self.driver.remains(),
         };
-        Ok(Judged { verdict: Verdict::new(&evidence), tagged, command: self.command, failure: self.failure })
+        let annotated = packets.as_ref().ok().map(|annotated| annotated.file.clone());
+        Ok(Judged { verdict: Verdict::new(&evidence), tagged, annotated, command: self.command, failure: self.failure })
     }
 }
 
@@ -223,6 +236,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What the driver traced.
     pub tagged: Vec<trace::Tagged>,
+    /// The capture in which each packet has its owner, if there is one.
+    pub annotated: Option<PathBuf>,
     /// How the command ended, if it was one of the user's own.
     pub command: Option<Ended>,
     /// Why it was not fed to the end.

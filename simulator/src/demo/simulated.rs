@@ -127,6 +127,13 @@ impl Sink for Simulated {
 impl Driver for Simulated {
     type Session = SessionId;
 
+    fn happens_at(&self, time: Option<u64>) {
+        match time {
+            Some(time) => self.machine.clock().hold(time),
+            None => self.machine.clock().go_on(),
+        }
+    }
+
     fn start(&self) -> Result<()> {
         let binary_path = self.image.to_string_lossy().into_owned();
         self.machine

@@ -1,9 +1,15 @@
 //! The end of the demo: a table per process, and the verdict in words.
 
 // Writing to a string cannot fail: the results of `writeln!` are dropped.
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, env, fmt::Write as _};
 
-use super::{command::Ended, run::Judged, trace::Tagged, verdict::Mode};
+use super::{
+    command::Ended,
+    packets::judge::{Counts, Frames},
+    run::Judged,
+    trace::Tagged,
+    verdict::Mode,
+};
 
 /// How many wrong flows are shown one by one.
 const DETAILS: usize = 20;
@@ -53,8 +59,29 @@ pub fn summary(judged: &Judged) -> (String, bool) {
             verdict.keys_ambiguous + verdict.keys_unknown,
             verdict.etw_events
         );
+        match &verdict.frames {
+            Frames::Judged(counts) => text.push_str(&of_packets(counts)),
+            Frames::None { no_frames } => {
+                let _ = writeln!(text, "The packets themselves were not captured: {no_frames}.");
+            }
+        }
+    }
+    if let Some(file) = &judged.annotated {
+        let here = env::current_dir().unwrap_or_default();
+        let file = file.strip_prefix(here).unwrap_or(file).display();
+        let _ = writeln!(text, "Each packet with its owner: tshark -r {file}, or open it in Wireshark.");
     }
     (text, complaints.is_empty())
+}
+
+/// What became of the packets.
+fn of_packets(counts: &Counts) -> String {
+    let Counts { frames, frames_right, frames_older, short_connections, ports_reused, frames_dropped, .. } = counts;
+    format!(
+        "tcpdump captured {frames} packets of these flows and dropped {frames_dropped}; flowtag annotate named the process that sent them of \
+         {frames_right}, and\nof no packet another one. {frames_older} are of flows older than the driver, {short_connections} connections \
+         lived under 5 ms, {ports_reused} times another process\nhad the same port within a second.\n"
+    )
 }
 
 #[derive(Default)]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     keys::{Answer, Keys},
+    packets::judge::Frames,
     report::{Protocol, Report},
     sessions::{self, Findings, Sessions},
     trace::Tagged,
@@ -30,6 +31,8 @@ pub struct Evidence<'a> {
     pub keys: Keys<'a>,
     /// What those who listen to its events have heard.
     pub sessions: &'a Sessions,
+    /// What became of the packets themselves.
+    pub frames: Frames,
     /// When the driver was started, on the clock of the reports.
     pub started: f64,
     /// When it was stopped.
@@ -120,6 +123,9 @@ pub struct Verdict {
     pub pool_blocks_left: u64,
     /// Bug checks.
     pub bug_checks: u64,
+    /// Whose the packets are, which were captured and annotated.
+    #[serde(flatten)]
+    pub frames: Frames,
     /// Traced by the driver, but had by no program. Not counted when no program reports.
     #[serde(skip)]
     pub unreported: usize,
@@ -170,6 +176,7 @@ impl Verdict {
             contexts_left: evidence.remains.contexts,
             pool_blocks_left: evidence.remains.pool_blocks,
             bug_checks: evidence.remains.bug_checks,
+            frames: evidence.frames.clone(),
             unreported: 0,
             processes: evidence.keys.processes.len(),
             events: sessions::judge(evidence.sessions, evidence.tagged),
@@ -226,6 +233,9 @@ impl Verdict {
         }
         let Findings { unclosed, unheard, disagreeing } = &verdict.events;
         verdict.details.extend([unclosed, unheard, disagreeing].into_iter().flatten().cloned());
+        if let Frames::Judged(counts) = &verdict.frames {
+            verdict.details.extend(counts.details.iter().cloned());
+        }
         verdict
     }
 
@@ -255,6 +265,9 @@ impl Verdict {
         expect_none(self.contexts_left, "flow contexts were left behind");
         expect_none(self.pool_blocks_left, "pool blocks were left behind");
         expect_none(self.bug_checks, "bug checks");
+        if let Frames::Judged(counts) = &self.frames {
+            complaints.extend(counts.complaints());
+        }
         complaints
     }
 
@@ -281,7 +294,11 @@ impl Verdict {
         ];
         let wanted = wanted.into_iter().chain(of_processes.into_iter().filter(|_| self.processes > 0));
         let short = wanted.filter(|(had, least, _)| had < least);
-        short.map(|(had, least, what)| format!("only {had} {what}, and {least} are wanted")).collect()
+        let short = short.map(|(had, least, what)| format!("only {had} {what}, and {least} are wanted"));
+        match &self.frames {
+            Frames::Judged(counts) => short.chain(counts.shortages()).collect(),
+            Frames::None { .. } => short.collect(),
+        }
     }
 }
 

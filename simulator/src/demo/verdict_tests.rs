@@ -1,6 +1,7 @@
 use super::super::{
     events::{tests::about, to_the_millisecond},
     keys::StartKey,
+    packets::judge::Counts,
     process::{Process, TICK},
     sessions::Late,
     trace::{Counted, Owner},
@@ -64,6 +65,7 @@ fn evidence<'a>(reports: &'a [Report], tagged: &'a [Tagged], sessions: &'a Sessi
         tagged,
         keys: Keys { processes: &[], known: &[], started: 1.0 },
         sessions,
+        frames: Frames::None { no_frames: "nobody captures".into() },
         started: 1.0,
         stopped: 4.0,
         events_lost: 0,
@@ -302,5 +304,33 @@ fn the_json_line_has_exactly_the_agreed_keys() {
     let keys: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let agreed = "mode driver_sha256 flows tagged right_pid wrong_pid keys_right keys_wrong keys_ambiguous keys_unknown reused_pids untagged bytes_right programs tcp udp v4 v6 outbound inbound \
                   older_than_driver open_at_stop events_lost etw_events etw_lost contexts_left pool_blocks_left bug_checks";
-    assert_eq!(keys, agreed.split_whitespace().collect());
+    assert_eq!(keys, format!("{agreed} no_frames").split_whitespace().collect());
+    let with_packets = with(Counts::default());
+    let json = serde_json::to_value(with_packets).unwrap();
+    let keys: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let of_packets = "frames frames_joined frames_right frames_wrong frames_ambiguous frames_accepted frames_older frames_after_stop \
+                      frames_without_report frames_dropped short_connections ports_reused";
+    assert_eq!(keys, format!("{agreed} {of_packets}").split_whitespace().collect());
+}
+
+/// The verdict on a right flow whose packets are counted so.
+fn with(counts: Counts) -> Verdict {
+    let (reports, flows) = ([report()], [tagged()]);
+    let sessions = Sessions { first: events_of(&flows), ..Sessions::default() };
+    Verdict::new(&Evidence { frames: Frames::Judged(counts), ..evidence(&reports, &flows, &sessions) })
+}
+
+#[test]
+fn a_packet_with_a_wrong_owner_is_a_complaint_and_is_told_of() {
+    let verdict = with(Counts { frames_wrong: 1, details: vec!["given to process 43".into()], ..Counts::default() });
+
+    assert_eq!(verdict.complaints(), ["1 packets were given to another process than their sender"]);
+    assert_eq!(verdict.details, ["given to process 43"]);
+}
+
+#[test]
+fn packets_fall_short_only_where_there_was_a_capture() {
+    let short = |verdict: &Verdict| verdict.shortages().iter().any(|shortage| shortage.starts_with("only 0 packets"));
+
+    assert!(short(&with(Counts::default())) && !short(&judge(&[report()], &[tagged()])));
 }

@@ -81,6 +81,10 @@ pub struct Clock {
     started: Instant,
     /// Virtual time; with a real clock what it has been turned forward.
     turned: AtomicU64,
+    /// What a real clock is held at; 0 if it is not.
+    held: AtomicU64,
+    /// The latest time that a real clock has shown: it never goes back.
+    shown: AtomicU64,
     /// The system time when it was switched on.
     booted: u64,
 }
@@ -95,17 +99,39 @@ impl Clock {
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(VIRTUAL_START, |since| UNIX + ticks(since))
             }
         };
-        Self { kind, started: Instant::now(), turned: AtomicU64::new(UP_AT_START), booted: system_time - UP_AT_START }
+        Self {
+            kind,
+            started: Instant::now(),
+            turned: AtomicU64::new(UP_AT_START),
+            held: AtomicU64::new(0),
+            shown: AtomicU64::new(UP_AT_START),
+            booted: system_time - UP_AT_START,
+        }
     }
 
     /// The time now, in ticks of 100 ns.
     #[must_use]
     pub fn now(&self) -> u64 {
-        let passed = match self.kind {
-            ClockKind::Virtual => 0,
-            ClockKind::Real => ticks(self.started.elapsed()),
+        let turned = self.turned.load(Ordering::Relaxed);
+        if self.kind == ClockKind::Virtual {
+            return turned;
+        }
+        let time = match self.held.load(Ordering::Relaxed) {
+            0 => turned + ticks(self.started.elapsed()),
+            held => held,
         };
-        self.turned.load(Ordering::Relaxed) + passed
+        self.shown.fetch_max(time, Ordering::Relaxed).max(time)
+    }
+
+    /// Holds a real clock at a system time, in the past: what happened then is told to the machine only now. It shows the latest
+    /// time that it has shown already, if that is later.
+    pub fn hold(&self, system_time: u64) {
+        self.held.store(system_time.saturating_sub(self.booted).max(1), Ordering::Relaxed);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.held.store(0, Ordering::Relaxed);
     }
 
     /// The date and the time, in ticks of 100 ns since the beginning of 1601, UTC.
@@ -212,6 +238,21 @@ mod tests {
         thread::sleep(Duration::from_millis(2));
         clock.advance(Duration::from_secs(5));
         assert!(clock.now() >= before + 5 * TICKS_PER_SECOND + TICKS_PER_SECOND / 500);
+    }
+
+    #[test]
+    fn a_real_clock_that_is_held_shows_that_time_and_never_goes_back() {
+        let clock = Clock::new(ClockKind::Real);
+        let start = clock.system_time();
+        thread::sleep(Duration::from_millis(2));
+
+        clock.hold(start + 7);
+        assert_eq!(clock.system_time(), start + 7);
+        clock.hold(start + 5);
+        assert_eq!(clock.system_time(), start + 7);
+
+        clock.go_on();
+        assert!(clock.system_time() >= start + TICKS_PER_SECOND / 500);
     }
 
     #[test]

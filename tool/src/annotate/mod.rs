@@ -1,10 +1,12 @@
 //! `flowtag annotate`: writes into a capture whose each packet is, and leaves everything else as it is.
 //!
+//! - [`batch`]: packets that wait for each other.
 //! - [`join`]: whose a packet is.
 //! - [`marks`]: what is written of an owner, in the form that Wireshark reads.
 //! - [`packet`]: a packet's block, taken apart and put together again.
 //! - [`Summary`]: what became of all packets.
 
+mod batch;
 mod join;
 mod marks;
 mod packet;
@@ -13,15 +15,16 @@ mod summary;
 use std::{
     collections::HashSet,
     io::{Read, Write},
+    mem,
 };
 
 use crate::{
     capture::{Block, Capture, Interface, Order, Stop, kind},
-    event::Process,
     flows::{OwnerId, Table},
     output::Unwritable,
 };
-use join::{Joined, Joiner};
+use batch::Batch;
+use join::{Joined, Joiner, Looked};
 use marks::Marks;
 use packet::Packet;
 pub use summary::Summary;
@@ -65,13 +68,23 @@ pub fn annotate<R: Read>(
         marks: Marks::new(table.owners(), options.comments),
         processes: options.processes,
         section: Section::default(),
+        sections: 0,
+        written: vec![0; table.owners().iter().count()],
+        waiting: Batch::default(),
         scratch: Vec::new(),
     };
-    while let Some(block) = capture.next_block()? {
-        passed(block.offset);
-        annotator.block(&block, output, summary).map_err(Unwritable::from)?;
-    }
-    Ok(())
+    let ended = loop {
+        match capture.next_block() {
+            Ok(Some(block)) => {
+                passed(block.offset);
+                annotator.block(&block, output, summary).map_err(Unwritable::from)?;
+            }
+            Ok(None) => break Ok(()),
+            Err(stop) => break Err(stop.into()),
+        }
+    };
+    annotator.packets(output, summary).map_err(Unwritable::from)?;
+    ended
 }
 
 /// What goes on from block to block.
@@ -80,6 +93,11 @@ struct Annotator<'a> {
     marks: Marks<'a>,
     processes: bool,
     section: Section,
+    /// How many have begun.
+    sections: u64,
+    /// In which section the process information of each owner was written last.
+    written: Vec<u64>,
+    waiting: Batch,
     scratch: Vec<u8>,
 }
 
@@ -87,24 +105,27 @@ struct Annotator<'a> {
 #[derive(Default)]
 struct Section {
     interfaces: Vec<Option<Interface>>,
-    /// Whose process information has been written.
-    written: HashSet<OwnerId>,
     /// Processes that the file tells of itself: their ids and start times.
     told: HashSet<(u32, Option<u64>)>,
 }
 
 impl Annotator<'_> {
     fn block(&mut self, block: &Block<'_>, output: &mut impl Write, summary: &mut Summary) -> std::io::Result<()> {
+        if block.kind == kind::ENHANCED_PACKET {
+            self.waiting.add(block);
+            return if self.waiting.is_full() { self.packets(output, summary) } else { Ok(()) };
+        }
+        self.packets(output, summary)?;
         match block.kind {
             kind::SECTION_HEADER => {
                 self.section = Section::default();
+                self.sections += 1;
                 output.write_all(&without_length(block))
             }
             kind::INTERFACE => {
                 self.section.interfaces.push(Interface::read(block));
                 output.write_all(block.bytes)
             }
-            kind::ENHANCED_PACKET => self.packet(block, output, summary),
             kind::PACKET | kind::SIMPLE_PACKET => {
                 summary.packets += 1;
                 summary.without_options += 1;
@@ -118,41 +139,71 @@ impl Annotator<'_> {
         }
     }
 
-    fn packet(&mut self, block: &Block<'_>, output: &mut impl Write, summary: &mut Summary) -> std::io::Result<()> {
+    /// The packets that wait.
+    fn packets(&mut self, output: &mut impl Write, summary: &mut Summary) -> std::io::Result<()> {
+        let mut waiting = mem::take(&mut self.waiting);
+        let looked: Vec<_> = waiting.blocks().map(|block| (block, self.look(&block))).collect();
+        self.joiner.ask();
+        let annotated = looked.iter().try_for_each(|(block, looked)| match looked {
+            Some((packet, looked)) => self.packet(block, packet, looked, output, summary),
+            None => {
+                summary.packets += 1;
+                summary.damaged += 1;
+                output.write_all(block.bytes)
+            }
+        });
+        drop(looked);
+        waiting.clear();
+        self.waiting = waiting;
+        annotated
+    }
+
+    /// What a block has of a packet; `None` if it is damaged.
+    fn look<'b>(&mut self, block: &Block<'b>) -> Option<(Packet<'b>, Looked)> {
+        let packet = Packet::read(block)?;
+        let interface = (*self.section.interfaces.get(packet.interface as usize)?)?;
+        // Also of those that need no mark: later fragments of theirs may.
+        let looked = self.joiner.look(&packet, interface);
+        Some((packet, looked))
+    }
+
+    fn packet(
+        &mut self,
+        block: &Block<'_>,
+        packet: &Packet<'_>,
+        looked: &Looked,
+        output: &mut impl Write,
+        summary: &mut Summary,
+    ) -> std::io::Result<()> {
         summary.packets += 1;
-        let packet = Packet::read(block);
-        let interface = packet.and_then(|packet| *self.section.interfaces.get(packet.interface as usize)?);
-        let (Some(packet), Some(interface)) = (packet, interface) else {
-            summary.damaged += 1;
-            return output.write_all(block.bytes);
-        };
-        let joined = self.joiner.join(&packet, interface);
-        // Also those that need no mark: later fragments of theirs may.
         if packet.is_annotated {
             summary.already += 1;
             return output.write_all(block.bytes);
         }
-        let owner = match joined {
+        let owner = match self.joiner.joined(looked) {
             Joined::Owner(owner) => owner,
             joined => {
                 summary.count(joined);
                 return output.write_all(block.bytes);
             }
         };
+        self.scratch.clear();
+        if !packet.with_options(block, self.marks.options(owner, block.order), &mut self.scratch) {
+            summary.without_options += 1;
+            return output.write_all(block.bytes);
+        }
         summary.joined += 1;
-        if self.processes && self.section.lacks(owner, self.joiner.process(owner)) {
+        if self.processes && self.lacks(owner) {
             output.write_all(self.marks.process_information(owner, block.order))?;
         }
-        self.scratch.clear();
-        packet.with_options(block, self.marks.options(owner, block.order), &mut self.scratch);
         output.write_all(&self.scratch)
     }
-}
 
-impl Section {
-    /// Whether nothing tells of this process yet; from now on something does.
-    fn lacks(&mut self, owner: OwnerId, process: &Process) -> bool {
-        self.written.insert(owner) && !self.told.contains(&(process.id, marks::start_time(process)))
+    /// Whether nothing in this section tells of this process yet; from now on something does.
+    fn lacks(&mut self, owner: OwnerId) -> bool {
+        let written = mem::replace(&mut self.written[owner.0 as usize], self.sections);
+        let process = self.joiner.process(owner);
+        written != self.sections && !self.section.told.contains(&(process.id, marks::start_time(process)))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::marks;
 use crate::{
     capture::{
-        Block,
+        Block, LONGEST,
         options::{self, COMMENT},
     },
     event::Direction,
@@ -52,16 +52,14 @@ impl<'a> Packet<'a> {
         Some(Self { interface, time, data, direction, is_annotated, options_end })
     }
 
-    /// Appends the block with further options behind those that it has.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a block and what is added have some kilobytes more than 16 MiB"
-    )]
-    pub(super) fn with_options(&self, block: &Block<'_>, more: &[u8], bytes: &mut Vec<u8>) {
+    /// Appends the block with further options behind those that it has. `false`, and nothing is appended: it would be longer than
+    /// blocks may be.
+    pub(super) fn with_options(&self, block: &Block<'_>, more: &[u8], bytes: &mut Vec<u8>) -> bool {
         let (body, order) = (block.body(), block.order);
         let (kept, rest) = body.split_at(self.options_end);
         let list_end = if rest.is_empty() { 4 } else { rest.len() };
-        let length = order.bytes32((12 + kept.len() + more.len() + list_end) as u32);
+        let length = u32::try_from(12 + kept.len() + more.len() + list_end).ok().filter(|&length| length <= LONGEST);
+        let Some(length) = length.map(|length| order.bytes32(length)) else { return false };
         bytes.extend(&block.bytes[..4]);
         bytes.extend(length);
         bytes.extend(kept);
@@ -72,6 +70,7 @@ impl<'a> Packet<'a> {
             bytes.extend(rest);
         }
         bytes.extend(length);
+        true
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Summary {
     pub unread: u64,
     /// They had said already whose they are.
     pub already: u64,
-    /// Their blocks have no room for an owner: Simple Packet Blocks, and the obsolete Packet Block.
+    /// Their blocks have no room for an owner: Simple Packet Blocks, the obsolete Packet Block, and what would be longer than blocks may
+    /// be.
     pub without_options: u64,
     /// Their blocks are damaged, and were copied as they are.
     pub damaged: u64,

@@ -7,7 +7,7 @@ use super::{Block, Order, Stop, kind, window::Window};
 /// Type, length and length.
 const SHORTEST: u32 = 12;
 /// More than any packet or list of names takes: a longer one is taken for damage (ours).
-const LONGEST: u32 = 16 << 20;
+pub const LONGEST: u32 = 16 << 20;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const WHAT: &str = "block";
 

@@ -22,6 +22,7 @@ mod window;
 use std::io::{self, Read};
 
 use blocks::Blocks;
+pub use blocks::LONGEST;
 pub use interface::Interface;
 pub use order::Order;
 use pcap::Records;

@@ -49,13 +49,17 @@ pub(super) fn run(arguments: &Args) -> Result<Outcome> {
     let read = input.end();
     let flows: Vec<Life> = lives.all().iter().copied().filter(|life| is_of(life, &tuple)).collect();
     let table = Table::new(lives, arguments.tolerance.saturating_mul(MILLISECOND));
-    let Sides { source, destination } = table.at(&tuple, arguments.at);
+    let Sides { source, destination, are_both_here } = table.at(&tuple, arguments.at);
     let owners = table.owners();
 
     let mut text = String::new();
     let found = match (source, destination) {
         (Answer::Nobody, Answer::Nobody) => {
             text.push_str("no owner: no flow with these addresses and ports lived then\n");
+            false
+        }
+        (Answer::Nobody, _) if are_both_here => {
+            text.push_str("no owner: it was sent on this machine, where no flow of the sender lived then\n");
             false
         }
         (Answer::Several, _) | (Answer::Nobody, Answer::Several) => {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     output::{self, Unwritable},
     source::{Hints, Place},
-    top::{Choice, Colors, Feed, Screen, Sort, once, run as show},
+    top::{Choice, Colors, Feed, Screen, Services, Sort, once, run as show},
 };
 
 /// Live events have no end: so many seconds of them are a table.
@@ -69,6 +69,8 @@ pub(super) fn run(arguments: &Args) -> Result<Outcome> {
         all_open: arguments.flows,
         ..Choice::default()
     };
+    let asked = place.clone();
+    let mut services = Services::new(move || asked.running_services());
     let name = place.to_string();
     let feed = if arguments.once || !io::stdout().is_terminal() {
         let feed = Feed::start(place.open(hints)?);
@@ -77,12 +79,14 @@ pub(super) fn run(arguments: &Args) -> Result<Outcome> {
         feed.stop();
         let mut heard = feed.heard();
         let now = heard.model.newest();
-        output::print(&once(&choice, &heard.model.snapshot(now)))?;
+        let mut snapshot = heard.model.snapshot(now);
+        services.name(&mut snapshot);
+        output::print(&once(&choice, &snapshot))?;
         drop(heard);
         feed
     } else {
         let feed = Feed::start(place.follow(hints)?);
-        let shown = show(&feed, &name, Screen::new(choice), colors());
+        let shown = show(&feed, &name, services, Screen::new(choice), colors());
         feed.stop();
         shown.map_err(Unwritable::from)?;
         feed

@@ -91,9 +91,18 @@ proptest! {
             lives.hear(&told(handle, made));
         }
         let table = Table::new(lives, TOLERANCE);
-        for (port, mirrored, time) in asked {
-            let (source, destination) = ends(port, mirrored);
-            let sides = table.at(&Tuple { protocol: TCP, source, destination }, Time(time));
+        let questions: Vec<(Tuple, Time)> = asked
+            .iter()
+            .map(|&(port, mirrored, time)| {
+                let (source, destination) = ends(port, mirrored);
+                (Tuple { protocol: TCP, source, destination }, Time(time))
+            })
+            .collect();
+        let mut answers = Vec::new();
+        table.all_at(&questions, &mut answers);
+        prop_assert_eq!(answers.len(), asked.len());
+        for (((port, mirrored, time), (tuple, at)), sides) in asked.into_iter().zip(&questions).zip(answers) {
+            prop_assert_eq!(table.at(tuple, *at), sides);
             let answered = |answer| match answer {
                 Answer::Nobody => NOBODY,
                 Answer::Owner(id) => table.owners().get(id).id,

@@ -19,45 +19,33 @@ pub enum Answer {
     Several,
 }
 
-/// From this time on, up to the next stretch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
-    pub(super) from: Time,
-    pub(super) answer: Packed,
-}
+/// From this time on, up to the next stretch, and whose it is then, as a number.
+pub(super) type Stretch = [u64; 2];
 
-/// An answer in four bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Packed(u32);
+const NOBODY: u64 = u64::MAX;
+const SEVERAL: u64 = u64::MAX - 1;
 
-const NOBODY: u32 = u32::MAX;
-const SEVERAL: u32 = u32::MAX - 1;
-
-impl From<Answer> for Packed {
-    fn from(answer: Answer) -> Self {
-        Self(match answer {
-            Answer::Nobody => NOBODY,
-            Answer::Several => SEVERAL,
-            Answer::Owner(OwnerId(place)) => place,
-        })
+const fn number_of(answer: Answer) -> u64 {
+    match answer {
+        Answer::Nobody => NOBODY,
+        Answer::Several => SEVERAL,
+        Answer::Owner(OwnerId(place)) => place as u64,
     }
 }
 
-impl From<Packed> for Answer {
-    fn from(Packed(number): Packed) -> Self {
-        match number {
-            NOBODY => Self::Nobody,
-            SEVERAL => Self::Several,
-            place => Self::Owner(OwnerId(place)),
-        }
+fn answer_of(number: u64) -> Answer {
+    match number {
+        NOBODY => Answer::Nobody,
+        SEVERAL => Answer::Several,
+        place => Answer::Owner(OwnerId(u32::try_from(place).unwrap_or(u32::MAX))),
     }
 }
 
 /// The answer at a time.
 pub(super) fn at(stretches: &[Stretch], time: Time) -> Answer {
-    let behind = stretches.partition_point(|stretch| stretch.from <= time);
+    let behind = stretches.partition_point(|&[from, _]| from <= time.0);
     let last = behind.checked_sub(1).and_then(|place| stretches.get(place));
-    last.map_or(Answer::Nobody, |stretch| stretch.answer.into())
+    last.map_or(Answer::Nobody, |&[_, number]| answer_of(number))
 }
 
 /// Owners, and how many of their flows count right now.
@@ -123,7 +111,7 @@ pub(super) fn append(stretches: &mut Vec<Stretch>, lives: &[Life], tolerance: u6
             answer => answer,
         };
         if answer != last {
-            stretches.push(Stretch { from: now[0].time, answer: answer.into() });
+            stretches.push([now[0].time.0, number_of(answer)]);
             last = answer;
         }
     }

@@ -44,9 +44,17 @@ pub struct Tuple {
     pub destination: SocketAddr,
 }
 
-/// A tuple and its way back, which are one here. It is so small that much of a large table stays in the processor's cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key([u64; 5]);
+/// A tuple and its way back, which are one here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key([u64; Self::WORDS]);
+
+impl Key {
+    pub(super) const WORDS: usize = 5;
+
+    pub(super) const fn words(self) -> [u64; Self::WORDS] {
+        self.0
+    }
+}
 
 impl Tuple {
     /// The way from a flow's own end to the other one. `None` if not enough was told of it to tell its packets.

@@ -4,6 +4,7 @@
 //! - [`Events`] are those of any source, [`Place`] is what the user calls one.
 //! - [`text`]: a file or standard input, an event a line; [`lines`]: lines, in UTF-8 or UTF-16; [`json`] and [`trace`]: an event of
 //!   one, in the one way and the other.
+//! - [`Service`]: what no event tells of a process, and the machine does ([`Place::running_services`]).
 //! - [`Gaps`]: what in it is no event, or is missing.
 //! - `etw`: what Windows delivers. On other systems it is only there for its tests.
 
@@ -15,6 +16,7 @@ mod growing;
 pub mod json;
 mod lines;
 mod place;
+mod service;
 mod stop;
 mod text;
 mod trace;
@@ -26,6 +28,7 @@ use std::io::Read;
 
 pub use gaps::Gaps;
 pub use place::{NotHere, Place};
+pub use service::Service;
 pub use stop::Stop;
 use text::Text;
 pub use unreadable::Unreadable;

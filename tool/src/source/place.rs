@@ -10,7 +10,7 @@ use std::{
 
 #[cfg(windows)]
 use super::etw;
-use super::{Events, Hints, growing::Growing};
+use super::{Events, Hints, Service, growing::Growing};
 
 /// A place where events are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +109,21 @@ impl Place {
             _ => self.open(hints),
         }
     }
+
+    /// The services that run now where its events come from. Nobody can tell them of what was recorded; and none are told where Windows
+    /// refuses.
+    #[must_use]
+    pub fn running_services(&self) -> Vec<Service> {
+        match self {
+            Self::Live => running_services(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(windows)]
+fn running_services() -> Vec<Service> {
+    etw::services::running().unwrap_or_default()
 }
 
 #[cfg(windows)]
@@ -131,6 +146,11 @@ fn from_etw(stream: Result<etw::Stream, etw::Failure>, name: String) -> Result<E
         Ok(stream) => Ok(Events { name, stop: stream.stop(), told: Box::new(stream) }),
         Err(why) => Err(NotHere::Etw { name, why: why.to_string() }),
     }
+}
+
+#[cfg(not(windows))]
+fn running_services() -> Vec<Service> {
+    Vec::new()
 }
 
 #[cfg(not(windows))]

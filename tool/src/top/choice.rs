@@ -169,7 +169,10 @@ fn line<'a>(row: &'a ProcessRow, filter: &str) -> Option<ProcessLine<'a>> {
 }
 
 fn has(row: &ProcessRow, filter: &str) -> bool {
-    filter.is_empty() || row.process.id.to_string() == filter || row.process.path.to_lowercase().contains(filter)
+    filter.is_empty()
+        || row.process.id.to_string() == filter
+        || row.process.path.to_lowercase().contains(filter)
+        || row.services.as_ref().is_some_and(|services| services.to_lowercase().contains(filter))
 }
 
 /// By what a row can be sorted.

@@ -45,6 +45,10 @@ pub(super) fn row(row: &Row, snapshot: &Snapshot, marks: bool) -> String {
                 "" => "-".to_owned(),
                 name => shown(name),
             };
+            let name = match &line.row.services {
+                Some(services) => format!("{name} ({})", shown(services)),
+                None => name,
+            };
             let name = match (marks, line.is_open) {
                 (false, _) => name,
                 (true, false) => format!("+ {name}"),

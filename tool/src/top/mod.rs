@@ -2,6 +2,7 @@
 //!
 //! - [`Model`] hears the events, and knows which processes and flows there are; [`window`] counts what passed lately. Of it a
 //!   [`Snapshot`] is made.
+//! - [`Services`] says which services are in its processes, where this machine has them.
 //! - [`Choice`] makes the rows of the table of that: which, and in which order; [`columns`] says what stands in them.
 //! - [`keys`] says what each key does, [`Screen`] does it, and [`view`] draws what is seen then.
 //! - [`Feed`] hears in a thread of its own, and [`live`] shows it in the terminal.
@@ -18,6 +19,7 @@ mod processes;
 #[cfg(test)]
 mod samples;
 mod screen;
+mod services;
 mod snapshot;
 mod view;
 mod window;
@@ -29,6 +31,7 @@ pub use live::run;
 pub use model::Model;
 pub use processes::ProcessId;
 pub use screen::Screen;
+pub use services::Services;
 pub use snapshot::Snapshot;
 pub use view::{Colors, Status, draw};
 

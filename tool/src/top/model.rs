@@ -79,7 +79,8 @@ impl Model {
         let mut places: HashMap<ProcessId, usize> = HashMap::new();
         for (id, owner) in self.processes.iter() {
             places.insert(id, rows.len());
-            rows.push(ProcessRow { id, process: owner.process.clone(), past: owner.past, flows: Vec::new() });
+            let (process, past) = (owner.process.clone(), owner.past);
+            rows.push(ProcessRow { id, process, services: None, past, flows: Vec::new() });
         }
         for state in self.live.values().chain(self.strays.values()).chain(&self.ended) {
             let recent = now.map_or_else(Bytes::default, |now| state.window.at(now));

@@ -40,6 +40,8 @@ pub struct ProcessRow {
     pub id: ProcessId,
     /// It.
     pub process: Arc<Process>,
+    /// The names of the services in it, as far as [`Services`](super::Services) knows.
+    pub services: Option<Arc<str>>,
     /// What its flows did that are not listed any more.
     pub past: Bytes,
     /// Its flows, in no order.

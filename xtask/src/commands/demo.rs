@@ -15,10 +15,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     setup::ensure(target, setup::TRAFFIC_PROGRAMS)?;
     let image = driver::build(target)?;
     let simulator = workspace::build_binary("flowtag-sim")?;
+    let flowtag = workspace::build_binary("flowtag")?;
     let probes = build_probes()?;
 
     let mut demo = Command::new(simulator);
-    demo.arg("demo").arg("--driver").arg(image).arg("--probes").arg(probes).args(arguments);
+    demo.arg("demo").arg("--driver").arg(image).arg("--probes").arg(probes);
+    demo.arg("--annotate").arg(flowtag).arg("--folder").arg(workspace::target_folder().join("demo")).args(arguments);
     Err(process::become_command(&mut demo))
 }
 

@@ -52,7 +52,10 @@ while True:
             talk["received"] += len(data)
             talk["sent"] += source.sendto(data, remote)
         elif source in streams:
-            data = source.recv(65536)
+            try:
+                data = source.recv(65536)
+            except ConnectionResetError:  # by whoever gives up its port at once
+                data = b""
             flow = streams[source]
             flow["received"] += len(data)
             flow["sent"] += len(data)

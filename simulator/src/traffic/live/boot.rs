@@ -5,10 +5,26 @@ use std::sync::OnceLock;
 /// 1 January 1970 in the time of Windows (Win32, "Converting a `time_t` value to a `FILETIME`").
 const UNIX: u64 = 116_444_736_000_000_000;
 
+/// How often the clocks are read: once at least nothing else runs between two of them.
+const READINGS: usize = 100;
+
 /// The time of the boot, in units of 100 ns since 1601. It is looked up once: a clock that is set meanwhile does not change it.
 pub fn booted() -> u64 {
     static BOOTED: OnceLock<u64> = OnceLock::new();
-    *BOOTED.get_or_init(|| UNIX + ticks(libc::CLOCK_REALTIME).saturating_sub(ticks(libc::CLOCK_BOOTTIME)))
+    *BOOTED.get_or_init(|| UNIX + ahead_of(libc::CLOCK_BOOTTIME))
+}
+
+/// How far the clock of the day is ahead of another one, in units of 100 ns.
+#[must_use]
+pub fn ahead_of(clock: libc::clockid_t) -> u64 {
+    let reading = || {
+        let before = ticks(clock);
+        let today = ticks(libc::CLOCK_REALTIME);
+        let after = ticks(clock);
+        (after - before, today.saturating_sub(before))
+    };
+    // The closer both readings of the other clock are, the better is what is between them.
+    (0..READINGS).map(|_| reading()).min().map_or(0, |(_, ahead)| ahead)
 }
 
 /// A clock, in units of 100 ns.

@@ -18,7 +18,7 @@ use aya::{
     programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, RawTracePoint, SockOps},
 };
 
-pub use boot::booted;
+pub use boot::{ahead_of, booted};
 pub use cgroup::Cgroup;
 
 use super::{event::Event, tracker::Tracker};
@@ -93,16 +93,19 @@ impl Capture {
         &self.cgroup
     }
 
-    /// Waits until something happened, at most for `patience`, and appends what did to `events`. `true`: that was all.
-    pub fn poll(&mut self, patience: Duration, events: &mut Vec<Event>) -> bool {
+    /// Waits until something happened, at most for `patience`, and appends what did to `events`, with the time at which it did, in
+    /// units of 100 ns since 1601. `true`: that was all.
+    pub fn poll(&mut self, patience: Duration, events: &mut Vec<(u64, Event)>) -> bool {
         let mut ring = libc::pollfd { fd: self.records.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let milliseconds = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: one valid pollfd. A signal ends the wait early, which is as good as something having happened.
         unsafe { libc::poll(&raw mut ring, 1, milliseconds) };
+        let mut followed = Vec::new();
         for _ in 0..RECORDS_AT_ONCE {
             let Some(record) = self.records.next() else { return true };
-            if let Some(seen) = wire::read(&record, booted(), path_of) {
-                self.tracker.observe(seen, events);
+            if let Some((at, seen)) = wire::at(&record, booted()).zip(wire::read(&record, booted(), path_of)) {
+                self.tracker.observe(seen, &mut followed);
+                events.extend(followed.drain(..).map(|event| (at, event)));
             }
         }
         false

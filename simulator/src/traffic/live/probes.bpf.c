@@ -19,6 +19,7 @@ static void *(*const map_lookup_elem)(void *map, const void *key) = (void *)BPF_
 static void *(*const ringbuf_reserve)(void *ring, __u64 size, __u64 flags) = (void *)BPF_FUNC_ringbuf_reserve;
 static void (*const ringbuf_submit)(void *record, __u64 flags) = (void *)BPF_FUNC_ringbuf_submit;
 static __u64 (*const get_current_pid_tgid)(void) = (void *)BPF_FUNC_get_current_pid_tgid;
+static __u64 (*const ktime_get_boot_ns)(void) = (void *)BPF_FUNC_ktime_get_boot_ns;
 static __u64 (*const get_socket_cookie)(void *context) = (void *)BPF_FUNC_get_socket_cookie;
 static long (*const skb_load_bytes)(const void *skb, __u32 offset, void *to, __u32 length) = (void *)BPF_FUNC_skb_load_bytes;
 static __u64 (*const get_current_task)(void) = (void *)BPF_FUNC_get_current_task;
@@ -51,7 +52,7 @@ struct task_struct {
 };
 #pragma clang attribute pop
 
-/* Shared with wire.rs: numbers and layout. */
+/* Shared with wire.rs: numbers and layout. Each has at its third place when it was made, in nanoseconds since the machine booted. */
 enum kind {
 	CREATED = 1, RELEASED = 2, CONNECTING = 3, ACCEPTED = 4, CLOSED = 5, OUTBOUND = 6, INBOUND = 7, BEGUN = 8, EXITED = 9
 };
@@ -59,6 +60,7 @@ enum kind {
 struct socket_record {
 	__u32 kind;
 	__u32 family;
+	__u64 at;
 	__u64 cookie;
 	__u32 local_port;  /* host order */
 	__u32 remote_port; /* as sock_ops has it: network order, in a 32-bit word */
@@ -71,6 +73,7 @@ struct socket_record {
 struct process_record { /* CREATED, BEGUN */
 	__u32 kind;
 	__u32 pid;
+	__u64 at;
 	__u64 cookie;  /* of the socket; 0 if it is not about one */
 	__u64 started; /* in nanoseconds since the machine booted */
 	__u32 parent;
@@ -81,12 +84,14 @@ struct process_record { /* CREATED, BEGUN */
 struct exited_record {
 	__u32 kind;
 	__u32 pid;
+	__u64 at;
 	__u64 started;
 };
 
 struct packet_record {
 	__u32 kind;
 	__u32 length;      /* from the IP header to the end; can be 64 KiB and more, because of segmentation offload */
+	__u64 at;
 	__u64 cookie;
 	__u32 captured;
 	__u8 headers[HEADERS];
@@ -126,6 +131,7 @@ static __attribute__((always_inline)) struct socket_record *new_record(void *con
 	}
 	__builtin_memset(record, 0, sizeof(*record));
 	record->kind = kind;
+	record->at = ktime_get_boot_ns();
 	record->cookie = get_socket_cookie(context);
 	return record;
 }
@@ -199,6 +205,7 @@ static __attribute__((always_inline)) struct process_record *process(__u32 kind)
 	}
 	record->kind = kind;
 	record->pid = get_current_pid_tgid() >> 32;
+	record->at = ktime_get_boot_ns();
 	record->cookie = 0;
 	record->started = started();
 	record->parent = 0;
@@ -259,6 +266,7 @@ int process_exit(void *context)
 	}
 	record->kind = EXITED;
 	record->pid = get_current_pid_tgid() >> 32;
+	record->at = ktime_get_boot_ns();
 	record->started = started();
 	ringbuf_submit(record, 0);
 	return 0;
@@ -331,6 +339,7 @@ static __attribute__((always_inline)) int packet(struct __sk_buff *skb, __u32 ki
 	}
 	record->kind = kind;
 	record->length = skb->len;
+	record->at = ktime_get_boot_ns();
 	record->cookie = get_socket_cookie(skb);
 	/* The empty statement keeps the compiler from losing the bound that the verifier wants to see. */
 	asm volatile("" : "+r"(captured));

@@ -31,6 +31,7 @@ const AF_INET6: u32 = 10;
 struct SocketRecord {
     kind: u32,
     family: u32,
+    at: u64,
     cookie: u64,
     local_port: u32,
     remote_port: u32,
@@ -45,6 +46,7 @@ struct SocketRecord {
 struct ProcessRecord {
     kind: u32,
     pid: u32,
+    at: u64,
     cookie: u64,
     started: u64,
     parent: u32,
@@ -57,6 +59,7 @@ struct ProcessRecord {
 struct ExitedRecord {
     kind: u32,
     pid: u32,
+    at: u64,
     started: u64,
 }
 
@@ -65,9 +68,18 @@ struct ExitedRecord {
 struct PacketRecord {
     kind: u32,
     length: u32,
+    at: u64,
     cookie: u64,
     captured: u32,
     headers: [u8; 128],
+}
+
+/// When the probe saw it, in units of 100 ns since 1601, on a machine that booted at this time in the same units. It is the same
+/// place in every record.
+#[must_use]
+pub fn at(record: &[u8], booted: u64) -> Option<u64> {
+    let nanoseconds = record.get(8..16)?.first_chunk().map(|&bytes| u64::from_ne_bytes(bytes))?;
+    Some(booted.saturating_add(nanoseconds / 100))
 }
 
 /// Reads a record of a machine that booted at this time, in units of 100 ns since 1601; `path_of` is asked for the program file of a
@@ -153,7 +165,7 @@ mod tests {
     }
 
     fn socket_record(kind: u32, family: u32, local4: [u8; 4], local6: [u32; 4], remote_port: u32) -> Vec<u8> {
-        let mut record = words(&[kind, family, 7, 0, 8080, remote_port]);
+        let mut record = words(&[kind, family, 900, 0, 7, 0, 8080, remote_port]);
         record.extend(local4);
         record.extend([10, 0, 0, 1]);
         record.extend(words(&local6));
@@ -165,7 +177,7 @@ mod tests {
     const BOOTED: u64 = 1_000;
 
     fn process_record(kind: u32, depth: u32, names: &[&str]) -> Vec<u8> {
-        let mut record = words(&[kind, 42, 7, 0]);
+        let mut record = words(&[kind, 42, 900, 0, 7, 0]);
         record.extend(700_u64.to_ne_bytes());
         record.extend(words(&[31, depth]));
         for name in names {
@@ -195,7 +207,7 @@ mod tests {
     #[test]
     fn a_process_that_begins_is_the_one_that_exits() {
         let begun = read(&process_record(BEGUN, 2, &["curl", "bin"]), BOOTED, |_| None);
-        let mut record = words(&[EXITED, 42]);
+        let mut record = words(&[EXITED, 42, 900, 0]);
         record.extend(700_u64.to_ne_bytes());
         let exited = read(&record, BOOTED, |_| None);
 
@@ -229,6 +241,14 @@ mod tests {
         let Some(Observation::Closed { local, .. }) = read(&record, BOOTED, |_| None) else { panic!("not a close") };
 
         assert_eq!(local, "127.0.0.1:8080".parse().unwrap());
+    }
+
+    #[test]
+    fn every_record_says_when_the_probe_saw_it() {
+        let records = [process_record(CREATED, 0, &[]), socket_record(CLOSED, 2, [0; 4], [0; 4], 0)];
+
+        assert_eq!(records.map(|record| at(&record, BOOTED)), [Some(BOOTED + 9); 2]);
+        assert_eq!(at(&[1; 12], BOOTED), None);
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn failure(world: &World, function: &str) -> Option<u32> {
     world.failing.iter().find(|(name, _)| *name == function).map(|(_, code)| *code)
 }
 
-fn fail<T>(code: u32, answer: T) -> T {
+pub(super) fn fail<T>(code: u32, answer: T) -> T {
     LAST_ERROR.set(code);
     answer
 }

@@ -6,7 +6,7 @@
 //! - [`record`]: from the record of an event to what the decoder reads.
 //! - [`trace`]: `OpenTrace` and `ProcessTrace`, for either.
 //! - [`session`]: the session that the driver's events come through; [`claim`]: whose name is whose.
-//! - [`console`]: Ctrl-C. [`service`]: whether the driver runs. [`failure`]: what to do when Windows refuses.
+//! - [`console`]: Ctrl-C. [`service`]: whether the driver runs. [`services`]: who else does, and where. [`failure`]: what to do when Windows refuses.
 //! - [`stream`]: from the thread that Windows calls to the one that reads.
 
 mod claim;
@@ -14,6 +14,7 @@ mod console;
 mod failure;
 mod record;
 mod service;
+pub(super) mod services;
 mod session;
 mod stream;
 mod trace;

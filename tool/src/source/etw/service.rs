@@ -42,11 +42,11 @@ fn state() -> Result<u32, WIN32_ERROR> {
 }
 
 /// The manager of services, or a service.
-struct Handle(SC_HANDLE);
+pub(super) struct Handle(pub(super) SC_HANDLE);
 
 impl Handle {
     /// The handle that a call has just given.
-    fn of(handle: SC_HANDLE) -> Result<Self, WIN32_ERROR> {
+    pub(super) fn of(handle: SC_HANDLE) -> Result<Self, WIN32_ERROR> {
         if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
     }
 }
@@ -58,7 +58,7 @@ impl Drop for Handle {
     }
 }
 
-fn last_error() -> WIN32_ERROR {
+pub(super) fn last_error() -> WIN32_ERROR {
     // SAFETY: it only reads what the last call has left.
     unsafe { GetLastError() }
 }
