@@ -10,6 +10,7 @@ pub mod log;
 pub mod output;
 pub mod packet;
 mod process_index;
+pub mod selftest;
 pub mod source;
 pub mod time;
 pub mod top;

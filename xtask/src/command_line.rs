@@ -128,6 +128,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Build driver, simulator and `flowtag`, and let `flowtag selftest` test the driver in the simulator
+    Selftest {
+        /// Instead, on each mutant of tests/mutants.toml that has a claim to fail: exactly that one has to
+        #[arg(long)]
+        mutants: bool,
+        /// Passed to `flowtag selftest`, such as --json or --report FILE
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, conflicts_with = "mutants")]
+        arguments: Vec<OsString>,
+    },
     /// Build and run the simulator, such as `cargo xtask sim -- shell`
     Sim {
         /// Passed to flowtag-sim
@@ -161,6 +170,8 @@ pub fn run() -> Result<()> {
         Command::Editor { check: true, .. } => commands::editor::check(),
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
+        Command::Selftest { mutants: true, .. } => commands::selftest::on_mutants(),
+        Command::Selftest { arguments, .. } => commands::selftest::run(&arguments),
         Command::Sim { arguments } => commands::sim::run(&arguments),
     }
 }

@@ -9,6 +9,7 @@ pub mod editor;
 pub mod fuzz;
 pub mod mutants;
 pub mod package;
+pub mod selftest;
 pub mod setup;
 pub mod sim;
 pub mod test;

@@ -1,0 +1,110 @@
+//! `flowtag selftest`.
+
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+
+use super::outcome::Outcome;
+use crate::{
+    output,
+    selftest::{Machine, Role, Verdict, Wanted, run as test, talk},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  flowtag selftest --help
+
+docs/tool.md has what is claimed. PASS: it is so. FAIL: it is not. UNKNOWN: it was not seen. The exit code is 1 where a claim fails.";
+
+/// Test the driver here: install and start it, let programs talk, compare what it says with what they did.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The driver's image, flowtag.sys; on Windows only needed where its service is not there yet
+    #[arg(long, value_name = "SYS")]
+    driver: Option<PathBuf>,
+    /// Stop and start the Base Filtering Engine, too: that interrupts the network
+    #[cfg(windows)]
+    #[arg(long)]
+    restart_bfe: bool,
+    /// End with the verdict as one line of JSON on standard output; the table goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// Write what a maintainer needs to a file: nothing of others' traffic, no user's name
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[cfg(unix)]
+    #[command(flatten)]
+    simulator: SimulatorArgs,
+}
+
+#[cfg(unix)]
+#[derive(Debug, clap::Args)]
+struct SimulatorArgs {
+    /// The simulator, which is the machine that is tested; `cargo xtask selftest` builds all that it needs
+    #[arg(long, value_name = "FLOWTAG-SIM")]
+    simulator: Option<PathBuf>,
+    /// The eBPF probes that show it what programs do; without them no traffic is tested
+    #[arg(long, value_name = "OBJECT")]
+    probes: Option<PathBuf>,
+}
+
+/// Be one of the programs that the test lets talk.
+#[derive(Debug, clap::Args)]
+pub(super) struct PeerArgs {
+    #[command(subcommand)]
+    role: Role,
+}
+
+pub(super) fn run_peer(arguments: &PeerArgs) -> Result<Outcome> {
+    talk(&arguments.role).map(|()| Outcome::Done)
+}
+
+pub(super) fn run(arguments: &Args) -> Result<Outcome> {
+    let mut machine = machine(arguments)?;
+    #[cfg(windows)]
+    let wanted = Wanted { restart_bfe: arguments.restart_bfe };
+    // It interrupts nobody's network.
+    #[cfg(not(windows))]
+    let wanted = Wanted { restart_bfe: true };
+    let progress = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let evidence = test(&mut machine, wanted, &|what| progress.set_message(what.to_owned()));
+    progress.finish_and_clear();
+    let evidence = evidence?;
+    let verdict = Verdict::of(machine.name(), &evidence);
+    if let Some(path) = &arguments.report {
+        fs::write(path, verdict.report(&evidence)).with_context(|| format!("write the report {}", path.display()))?;
+    }
+    if arguments.json {
+        output::note(verdict.table().trim_end());
+        output::print(&verdict.json())?;
+    } else {
+        output::print(&verdict.table())?;
+    }
+    Ok(if verdict.is_good() { Outcome::Done } else { Outcome::Partly })
+}
+
+#[cfg(unix)]
+fn machine(arguments: &Args) -> Result<impl Machine> {
+    use crate::selftest::{Simulated, Simulator};
+
+    const MISSING: &str = "here it is the simulated machine that is tested, and --simulator and --driver say where it is: \
+                           `cargo xtask selftest` does it all";
+    let SimulatorArgs { simulator, probes } = &arguments.simulator;
+    let (Some(program), Some(driver)) = (simulator.clone(), arguments.driver.clone()) else {
+        anyhow::bail!(MISSING);
+    };
+    Simulated::start(&Simulator { program, driver, probes: probes.clone() })
+}
+
+#[cfg(windows)]
+fn machine(arguments: &Args) -> Result<impl Machine> {
+    crate::selftest::Windows::open(arguments.driver.as_deref())
+}

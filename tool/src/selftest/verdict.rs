@@ -1,0 +1,131 @@
+//! How the verdict is told: a table for people, a line of JSON for programs, a report for maintainers.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{
+    claims::{Claim, Finding, Word, judge},
+    evidence::Evidence,
+    told::{join, read},
+};
+use crate::{event::Event, output::shown, source::json};
+
+/// The verdict on all claims.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// Of this command.
+    flowtag: &'static str,
+    /// What was tested.
+    machine: String,
+    /// The driver's version; `None` if it did not say.
+    driver: Option<String>,
+    /// Counts, of claims and guesses.
+    pass: usize,
+    fail: usize,
+    unknown: usize,
+    /// Each of them.
+    claims: Vec<Judged>,
+}
+
+/// A claim that was judged.
+#[derive(Debug, Serialize)]
+struct Judged {
+    id: &'static str,
+    claim: &'static str,
+    guess: bool,
+    verdict: Word,
+    seen: String,
+}
+
+impl Judged {
+    fn new((claim, finding): (&Claim, Finding)) -> Self {
+        Self { id: claim.id, claim: claim.text, guess: claim.is_guess, verdict: finding.word, seen: finding.seen }
+    }
+
+    fn in_words(&self) -> String {
+        [if self.guess { "guess: " } else { "" }, self.claim].concat()
+    }
+}
+
+impl Verdict {
+    /// Judges what was seen on a machine of this name.
+    #[must_use]
+    pub fn of(machine: String, evidence: &Evidence) -> Self {
+        let claims: Vec<_> = judge(evidence).into_iter().map(Judged::new).collect();
+        let count = |word| claims.iter().filter(|judged| judged.verdict == word).count();
+        let events = evidence.lives.iter().flat_map(|life| &life.told);
+        let driver = events.into_iter().find_map(|told| match &told.event {
+            Event::Loaded(loaded) => Some(loaded.version.clone()),
+            _ => None,
+        });
+        Self {
+            flowtag: env!("CARGO_PKG_VERSION"),
+            machine,
+            driver,
+            pass: count(Word::Pass),
+            fail: count(Word::Fail),
+            unknown: count(Word::Unknown),
+            claims,
+        }
+    }
+
+    /// Whether no claim fails. A guess about Windows that does is none of the driver's faults.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        !self.claims.iter().any(|judged| judged.verdict == Word::Fail && !judged.guess)
+    }
+
+    /// As a table, each line with its end.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let driver = self.driver.as_deref().unwrap_or("of an unknown version");
+        let mut text = format!("flowtag {}, driver {driver}, on {}\n\n", self.flowtag, self.machine);
+        let width = self.claims.iter().map(|judged| judged.in_words().chars().count()).max().unwrap_or(0);
+        for judged in &self.claims {
+            let word = match judged.verdict {
+                Word::Pass => "PASS",
+                Word::Fail => "FAIL",
+                Word::Unknown => "UNKNOWN",
+            };
+            let (id, claim, seen) = (judged.id, judged.in_words(), shown(&judged.seen));
+            let _ = writeln!(text, "{word:7}  {id:13}  {claim:width$}  {seen}");
+        }
+        let _ = writeln!(text, "\n{} PASS, {} FAIL, {} UNKNOWN", self.pass, self.fail, self.unknown);
+        text
+    }
+
+    /// As one line of JSON, with its end.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // Text and numbers: there is nothing in it that JSON has not.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    /// What a maintainer needs, as JSON Lines: the verdict, then the events about the driver and about flows of the test's own programs,
+    /// which talk on loopback addresses. Nothing of anybody else's is in it; of paths, which may have a user's name, only the program's.
+    #[must_use]
+    pub fn report(&self, evidence: &Evidence) -> String {
+        let mut text = self.json();
+        for life in &evidence.lives {
+            let told = read(&life.told);
+            let own: Vec<_> = join(life, &told).into_iter().filter_map(|joined| joined.told).collect();
+            for told in &life.told {
+                let mut told = told.clone();
+                match &mut told.event {
+                    Event::FlowOpen(flow) | Event::FlowRundown(flow, _) | Event::FlowClose(flow, ..) => {
+                        if !own.iter().any(|own| own.first.handle == flow.handle && own.first.local == flow.local) {
+                            continue;
+                        }
+                        flow.process.path = flow.process.name().to_owned();
+                    }
+                    Event::FirstPacket(_) | Event::Packet(_) => continue,
+                    _ => {}
+                }
+                text.push_str(&json::line(&told));
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
