@@ -15,3 +15,5 @@ pub mod source;
 pub mod time;
 pub mod top;
 pub mod tracelogging;
+#[cfg(any(windows, test))]
+mod wide;

@@ -90,6 +90,14 @@ pub trait Machine {
     /// Nobody can ask the machine. What is left when it has stopped is still told.
     fn heard(&mut self, session: usize) -> Result<Heard>;
 
+    /// Ends a session: what [`Self::heard`] has not told yet, and what was lost.
+    ///
+    /// # Errors
+    /// As there.
+    fn end(&mut self, session: usize) -> Result<Heard> {
+        self.heard(session)
+    }
+
     /// A command that runs a program whose traffic the machine sees.
     ///
     /// # Errors

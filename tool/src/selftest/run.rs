@@ -103,7 +103,7 @@ impl Test<'_> {
         let session = self.machine.listen()?;
         let done = self.lives(session, wanted);
         // Also of one that came to nothing.
-        let heard = self.machine.heard(session)?;
+        let heard = self.machine.end(session)?;
         self.evidence.lost += heard.lost;
         self.evidence.wrong.extend(heard.wrong);
         done
@@ -158,7 +158,7 @@ impl Test<'_> {
             children.ask(&lasting)?;
             children.until_ready(&lasting)?;
             self.end_life(Some(Step::Stop), session, &mut life)?;
-            late.told.extend(self.machine.heard(late_session)?.told);
+            late.told.extend(self.machine.end(late_session)?.told);
             self.evidence.late = Some(late);
         } else {
             self.end_life(Some(Step::Stop), session, &mut life)?;

@@ -10,7 +10,8 @@ use crate::{
     event::{Direction, Event},
     flows::UDP,
     selftest::{
-        evidence::{Evidence, Kind},
+        evidence::{Evidence, Kind, Step},
+        machine::STOPPED,
         told::{join, read},
     },
 };
@@ -44,8 +45,11 @@ pub(super) fn direction(evidence: &Evidence) -> Finding {
 }
 
 pub(super) fn without_bfe(evidence: &Evidence) -> Finding {
+    if evidence.answer(Step::BfeStop).is_none_or(|answer| (answer.error, answer.state) != (0, STOPPED)) {
+        return Finding::unknown("it was not stopped");
+    }
     let life = evidence.life(Kind::Bfe).and_then(|life| Some((life, life.without_bfe?)));
-    let Some((life, (stopped, back))) = life else { return Finding::unknown("it was not restarted") };
+    let Some((life, (stopped, back))) = life else { return Finding::unknown("the driver did not stop") };
     let told = read(&life.told);
     let joined = join(life, &told).into_iter();
     let meanwhile: Vec<_> = joined.filter(|joined| (stopped..back).contains(&joined.flow.talk.opened)).collect();

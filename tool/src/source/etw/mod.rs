@@ -17,7 +17,6 @@ mod service;
 mod session;
 mod stream;
 mod trace;
-mod wide;
 
 #[cfg(all(test, not(windows)))]
 mod fake;
