@@ -187,7 +187,9 @@ impl Attended<'_> {
         let machine = self.simulated.machine();
         let binary_path = self.image.to_string_lossy().into_owned();
         let done = match verb {
-            "create" => machine.create_service(SERVICE, Config { binary_path, ..Config::default() }).map_err(ServiceError::Win32),
+            "create" => machine
+                .create_service(SERVICE, Config { binary_path, ..Config::default() })
+                .map_err(ServiceError::Win32),
             "start" => machine.start_service(SERVICE).map(drop),
             "stop" => machine.stop_service(SERVICE).map(drop),
             "delete" => machine.delete_service(SERVICE).map_err(ServiceError::Win32),

@@ -19,7 +19,7 @@ use super::{
     machine::Machine,
     report::{Hello, Message, Talk, now},
 };
-use crate::time::Time;
+use crate::{flows::TCP, time::Time};
 
 /// How long a step of the test may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -132,6 +132,17 @@ impl Children {
         self.until("the test's own programs end", |all| children.iter().all(|&index| done(&all[index])))
     }
 
+    /// Waits until each TCP connection that was closed by the side that opened it is closed by the other one, too.
+    pub fn until_closed(&mut self) -> Result<()> {
+        self.until("connections are closed by both sides", |all| {
+            let closed = |inbound: bool| {
+                let talks = all.iter().flat_map(|child| &child.talks);
+                talks.filter(|talk| talk.protocol == TCP && talk.inbound == inbound).count()
+            };
+            closed(true) >= closed(false)
+        })
+    }
+
     /// Lets all end, those that open flows before those that answer, and waits until they have.
     pub fn release(&mut self, servers: &[usize]) -> Result<()> {
         let (servers, clients): (Vec<_>, Vec<_>) = (0..self.all.len()).partition(|index| servers.contains(index));
@@ -182,7 +193,8 @@ impl Children {
     /// The servers of one that serves, as arguments of one that talks.
     pub fn servers(&self, index: usize) -> Result<Vec<String>> {
         let Some(ports) = &self.all[index].ready else { bail!("a server has not said where it listens") };
-        let places = [("tcp4", "tcp/127.0.0.1"), ("tcp6", "tcp/[::1]"), ("udp4", "udp/127.0.0.1"), ("udp6", "udp/[::1]")];
+        let places =
+            [("tcp4", "tcp/127.0.0.1"), ("tcp6", "tcp/[::1]"), ("udp4", "udp/127.0.0.1"), ("udp6", "udp/[::1]")];
         let known = |(name, place): (&str, &str)| ports.get(name).map(|port| format!("{place}:{port}"));
         Ok(places.into_iter().filter_map(known).collect())
     }

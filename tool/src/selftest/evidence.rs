@@ -59,14 +59,25 @@ pub struct Life {
     pub stopped: Time,
     /// Behind the answer.
     pub ended: Time,
-    /// When the Base Filtering Engine did not run: from before the one answer until after the other.
-    pub without_bfe: Option<(Time, Time)>,
+    /// When the Base Filtering Engine did not run.
+    pub without_bfe: Option<WithoutBfe>,
     /// Its events.
     pub told: Vec<Told>,
     /// The test's own programs.
     pub processes: Vec<Process>,
     /// And their flows.
     pub flows: Vec<TrueFlow>,
+}
+
+/// When the Base Filtering Engine did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WithoutBfe {
+    /// When it had answered that it has stopped.
+    pub stopped: Time,
+    /// Before it was asked to start.
+    pub starts: Time,
+    /// When it had started, and the driver had had time to hear of it.
+    pub back: Time,
 }
 
 /// What a life of the driver was for.

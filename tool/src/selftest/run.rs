@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{
     children::Children,
-    evidence::{Evidence, Kind, Late, Life, Settings, Step},
+    evidence::{Evidence, Kind, Late, Life, Settings, Step, WithoutBfe},
     machine::{Answer, Crash, Machine, RUNNING, STOPPED, Service, Verb},
     report::now,
 };
@@ -157,11 +157,11 @@ impl Test<'_> {
             late.told = self.machine.heard(late_session)?.told;
             children.ask(&lasting)?;
             children.until_ready(&lasting)?;
-            self.end_life(Some(Step::Stop), session, &mut life)?;
+            self.end_life(Some(Step::Stop), session, &mut children, &mut life)?;
             late.told.extend(self.machine.end(late_session)?.told);
             self.evidence.late = Some(late);
         } else {
-            self.end_life(Some(Step::Stop), session, &mut life)?;
+            self.end_life(Some(Step::Stop), session, &mut children, &mut life)?;
         }
         self.ask(Step::StopTwice, Service::Driver, Verb::Stop)?;
         self.keep(life, children, &servers)
@@ -178,9 +178,8 @@ impl Test<'_> {
         arguments.extend(servers.iter().map(String::as_str));
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         fs::copy(&own, &other).with_context(|| format!("copy our own program to {}", other.display()))?;
-        let started = [(one, &other), (two, &own)].map(|(before, program)| {
-            children.launch_again(self.machine, before, program, &arguments)
-        });
+        let started = [(one, &other), (two, &own)]
+            .map(|(before, program)| children.launch_again(self.machine, before, program, &arguments));
         let started = started.into_iter().collect::<Result<Option<Vec<_>>>>();
         let done = started.and_then(|started| started.map_or(Ok(()), |started| children.until_done(&started)));
         fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
@@ -205,7 +204,7 @@ impl Test<'_> {
             children.ask(&[many])?;
             children.until_ready(&[many])?;
         }
-        self.end_life(None, session, &mut life)?;
+        self.end_life(None, session, &mut children, &mut life)?;
         self.keep(life, children, &servers)
     }
 
@@ -218,24 +217,25 @@ impl Test<'_> {
         let mut servers = Vec::new();
         if wanted.restart_bfe {
             (self.doing)("the Base Filtering Engine is stopped and started");
-            let before = now();
             self.ask(Step::BfeStop, Service::Bfe, Verb::Stop)?;
+            let stopped = now();
             if self.evidence.no_traffic.is_none() {
                 servers.push(self.server(&mut children)?);
                 let meanwhile = self.talk(&mut children, servers[0], &["--size", "70"])?;
                 children.until_done(&[meanwhile])?;
             }
+            let starts = now();
             self.ask(Step::BfeStart, Service::Bfe, Verb::Start)?;
             // The driver hears of it on another thread.
             self.hear(session, &mut life)?;
-            life.without_bfe = Some((before, now()));
+            life.without_bfe = Some(WithoutBfe { stopped, starts, back: now() });
             self.ask(Step::AfterBfe, Service::Driver, Verb::Query)?;
             if self.evidence.no_traffic.is_none() {
                 let then = self.talk(&mut children, servers[0], &["--size", "80"])?;
                 children.until_done(&[then])?;
             }
         }
-        self.end_life(None, session, &mut life)?;
+        self.end_life(None, session, &mut children, &mut life)?;
         self.keep(life, children, &servers)
     }
 
@@ -277,8 +277,15 @@ impl Test<'_> {
     }
 
     /// Stops the driver, and hears all that it has told.
-    fn end_life(&mut self, step: Option<Step>, session: usize, life: &mut Life) -> Result<()> {
+    fn end_life(
+        &mut self,
+        step: Option<Step>,
+        session: usize,
+        children: &mut Children,
+        life: &mut Life,
+    ) -> Result<()> {
         (self.doing)("the driver stops");
+        children.until_closed()?;
         // Before that what is on its way is heard.
         self.hear(session, life)?;
         life.stopped = now();

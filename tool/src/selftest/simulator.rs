@@ -79,7 +79,9 @@ impl Simulated {
         let mut process = command.spawn().with_context(|| format!("start the simulator {}", program.display()))?;
         let (input, output) = (process.stdin.take(), process.stdout.take().context("its output is not a pipe")?);
         let (sender, lines) = mpsc::channel();
-        thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         let mut simulated =
             Self { simulator: program.clone(), process, input, lines, traffic: Err("it has not said".to_owned()) };
         match simulated.next("its first line")? {

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 
 use super::evidence::{Life, TrueFlow};
-use crate::event::{Event, Flow, Packet, Told, Traffic, Why};
+use crate::{
+    event::{Event, Flow, Packet, Told, Traffic, Why},
+    time::Time,
+};
 
 /// A flow, as events tell of it.
 #[derive(Debug)]
 pub struct ToldFlow<'a> {
     /// As it was told of first.
     pub first: &'a Flow,
+    /// When that was.
+    pub at: Option<Time>,
     /// Whether that was by `FlowOpen`.
     pub opened: bool,
     /// Of how many `FlowClose` after it no other flow was told; the last one.
@@ -23,7 +28,7 @@ pub struct ToldFlow<'a> {
 pub fn read(told: &[Told]) -> Vec<ToldFlow<'_>> {
     let mut flows: Vec<ToldFlow<'_>> = Vec::new();
     let mut by_handle: HashMap<u64, usize> = HashMap::new();
-    for Told { event, .. } in told {
+    for Told { time, event } in told {
         match event {
             Event::FlowOpen(flow) | Event::FlowRundown(flow, _) => {
                 let known = by_handle.get(&flow.handle).is_some_and(|&index| flows[index].closes.is_empty());
@@ -32,6 +37,7 @@ pub fn read(told: &[Told]) -> Vec<ToldFlow<'_>> {
                     by_handle.insert(flow.handle, flows.len());
                     flows.push(ToldFlow {
                         first: flow,
+                        at: *time,
                         opened,
                         closes: Vec::new(),
                         first_packets: Vec::new(),
@@ -42,6 +48,7 @@ pub fn read(told: &[Told]) -> Vec<ToldFlow<'_>> {
                 let index = *by_handle.entry(flow.handle).or_insert_with(|| {
                     flows.push(ToldFlow {
                         first: flow,
+                        at: *time,
                         opened: false,
                         closes: Vec::new(),
                         first_packets: Vec::new(),

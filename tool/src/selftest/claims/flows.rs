@@ -50,8 +50,7 @@ pub(super) fn tagged(evidence: &Evidence) -> Finding {
     let told = read(&life.told);
     let joined = join(life, &told);
     let untold = joined.iter().filter(|joined| joined.told.is_none());
-    let problems: Vec<_> =
-        untold.map(|joined| format!("nothing tells of {}", described(life, joined.flow))).collect();
+    let problems: Vec<_> = untold.map(|joined| format!("nothing tells of {}", described(life, joined.flow))).collect();
     let count = |is: &dyn Fn(&TrueFlow) -> bool| life.flows.iter().filter(|flow| is(flow)).count();
     let tcp = count(&|flow| flow.talk.protocol == TCP);
     let v6 = count(&|flow| flow.talk.local.is_ipv6());

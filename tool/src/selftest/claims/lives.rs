@@ -8,10 +8,10 @@ use crate::{
     event::{Event, Flow, Loaded, Told, Totals, Why},
     flows::Protocol,
     selftest::{
-        evidence::{Evidence, Kind, Life, Settings, Step},
+        evidence::{Evidence, Kind, Life, Settings, Step, TrueFlow, WithoutBfe},
         machine::RUNNING,
         run::in_words,
-        told::{join, read},
+        told::{ToldFlow, join, read},
     },
     time::MILLISECOND,
 };
@@ -36,7 +36,8 @@ pub(super) fn closed(evidence: &Evidence) -> Finding {
                 _ if !flow.opened => problems.push(format!("{told} has no FlowOpen")),
                 [] => problems.push(format!("{told} has no FlowClose")),
                 [(close, ..)] if *close == flow.first => {}
-                [_] => problems.push(format!("the FlowClose of {told} tells another owner or other ends than its FlowOpen")),
+                [_] => problems
+                    .push(format!("the FlowClose of {told} tells another owner or other ends than its FlowOpen")),
                 more => problems.push(format!("{told} has {} of FlowClose", more.len())),
             }
         }
@@ -60,19 +61,21 @@ pub(super) fn rundown(evidence: &Evidence) -> Finding {
     let told: Vec<_> = late.told.iter().filter_map(|told| begun(&told.event)).collect();
     // Those that surely were there: open when the session came, and when the driver stopped.
     let live = life.flows.iter().filter(|flow| flow.talk.opened < late.at && flow.talk.closed > life.ended);
-    let is = |flow: &&crate::selftest::evidence::TrueFlow, told: &&Flow| {
+    let is = |flow: &&TrueFlow, told: &&Flow| {
         (told.protocol, told.local, told.remote) == (flow.talk.protocol, flow.talk.local, flow.talk.remote)
     };
     let live: Vec<_> = live.collect();
-    let mut problems: Vec<_> = live.iter().filter(|flow| !told.iter().any(|told| is(flow, told))).map(|flow| {
-        format!("nothing told it of {}", described(life, flow))
-    }).collect();
+    let mut problems: Vec<_> = live
+        .iter()
+        .filter(|flow| !told.iter().any(|told| is(flow, told)))
+        .map(|flow| format!("nothing told it of {}", described(life, flow)))
+        .collect();
     let unknown = read(&late.told).into_iter().filter(|flow| begun_with_close(flow));
     problems.extend(unknown.map(|flow| format!("the end of {} is told, and nothing before", of_flow(flow.first))));
     Finding::count(live.len(), "live flows", &problems)
 }
 
-fn begun_with_close(flow: &crate::selftest::told::ToldFlow<'_>) -> bool {
+fn begun_with_close(flow: &ToldFlow<'_>) -> bool {
     flow.closes.first().is_some_and(|(close, ..)| std::ptr::eq(*close, flow.first))
 }
 
@@ -172,11 +175,10 @@ pub(super) fn bfe(evidence: &Evidence) -> Finding {
         return Finding::of(false, format!("the driver then: {}", in_words(after)));
     }
     let Some(life) = evidence.life(Kind::Bfe) else { return Finding::unknown("the driver did not stop") };
-    let Some((_, back)) = life.without_bfe else { return Finding::unknown("it did not come to that") };
+    let Some(WithoutBfe { back, .. }) = life.without_bfe else { return Finding::unknown("it did not come to that") };
     let told = read(&life.told);
     let joined: Vec<_> = join(life, &told).into_iter().filter(|joined| joined.flow.talk.opened >= back).collect();
     let untold = joined.iter().filter(|joined| joined.told.is_none());
     let problems: Vec<_> = untold.map(|joined| format!("nothing tells of {}", described(life, joined.flow))).collect();
     Finding::count(joined.len(), "flows after its start", &problems)
 }
-

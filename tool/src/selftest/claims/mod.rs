@@ -69,7 +69,11 @@ pub const CLAIMS: [Claim; 32] = [
     claim("bfe", "it goes on when the Base Filtering Engine is restarted", lives::bfe),
     guess("G1", "paths are NT paths of \\device\\harddiskvolume…, in lower case", guesses::path),
     guess("G2", "the datagram that begins an inbound UDP flow comes before its authorization", guesses::first_datagram),
-    guess("G3", "a flow that is authorized again says who opened it, whichever way its next packet goes", guesses::direction),
+    guess(
+        "G3",
+        "a flow that is authorized again says who opened it, whichever way its next packet goes",
+        guesses::direction,
+    ),
     guess("G4", "without the Base Filtering Engine nothing is tagged", guesses::without_bfe),
     guess("G5", "a flow's handle is used again", guesses::handles),
     guess("G6", "a connection on this machine is two flows, one of each end", guesses::both_ends),

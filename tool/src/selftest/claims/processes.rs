@@ -74,9 +74,8 @@ pub(super) fn keys(evidence: &Evidence) -> Finding {
 
 pub(super) fn reused(evidence: &Evidence) -> Finding {
     let Some(life) = evidence.life(Kind::Traffic) else { return Finding::unknown("the driver did not stop") };
-    let reused = |process: &Process| {
-        life.processes.iter().filter(|other| other.hello.pid == process.hello.pid).count() > 1
-    };
+    let reused =
+        |process: &Process| life.processes.iter().filter(|other| other.hello.pid == process.hello.pid).count() > 1;
     let ids = life.processes.iter().filter(|process| reused(process)).count() / 2;
     if ids == 0 {
         return Finding::unknown("no process id was used again");
@@ -91,7 +90,8 @@ pub(super) fn reused(evidence: &Evidence) -> Finding {
         }
         count += 1;
         let told = &told.first.process;
-        let is_right = if life.is_ambiguous(owner) { is_nobody(told) } else { told.start_key != 0 && is_of(told, owner) };
+        let is_right =
+            if life.is_ambiguous(owner) { is_nobody(told) } else { told.start_key != 0 && is_of(told, owner) };
         if !is_right {
             let Told { start_key, created, parent, .. } = told;
             let wrong = format!("told as that with the key {start_key:#x}, created {created} by process {parent}");

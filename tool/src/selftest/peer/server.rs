@@ -56,7 +56,9 @@ fn accept(listener: &TcpListener, stop: &AtomicBool) -> Result<()> {
             Err(error) => return Err(error).context("accept"),
         }
     }
-    connections.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a connection's thread panicked"))?)
+    connections
+        .into_iter()
+        .try_for_each(|thread| thread.join().map_err(|_| anyhow!("a connection's thread panicked"))?)
 }
 
 fn echo(mut stream: TcpStream, remote: SocketAddr) -> Result<()> {

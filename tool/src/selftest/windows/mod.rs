@@ -48,7 +48,8 @@ impl Windows {
     /// # Errors
     /// The user is no administrator.
     pub fn open(driver: Option<&Path>) -> Result<Self> {
-        let driver = driver.map(|path| absolute(path).with_context(|| format!("find {}", path.display()))).transpose()?;
+        let driver =
+            driver.map(|path| absolute(path).with_context(|| format!("find {}", path.display()))).transpose()?;
         Ok(Self { manager: Manager::open()?, driver, listeners: Vec::new(), dependents: Vec::new() })
     }
 

@@ -70,9 +70,8 @@ impl Key {
         let name = wide::text(name);
         let mut bytes = u32::try_from(size).ok()?;
         // SAFETY: the key is open, the name ends with a NUL, and there is room for as many bytes as it says.
-        let error = unsafe {
-            RegGetValueW(self.0, ptr::null(), name.as_ptr(), kind, ptr::null_mut(), room, &raw mut bytes)
-        };
+        let error =
+            unsafe { RegGetValueW(self.0, ptr::null(), name.as_ptr(), kind, ptr::null_mut(), room, &raw mut bytes) };
         succeeded(error).ok().map(|()| bytes as usize)
     }
 

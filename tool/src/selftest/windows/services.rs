@@ -3,8 +3,7 @@
 use std::{
     io,
     path::Path,
-    ptr,
-    thread,
+    ptr, thread,
     time::{Duration, Instant},
 };
 
@@ -12,11 +11,11 @@ use anyhow::{Result, bail};
 use windows_sys::Win32::{
     Foundation::{ERROR_ACCESS_DENIED, ERROR_MORE_DATA, ERROR_SERVICE_REQUEST_TIMEOUT, GetLastError, WIN32_ERROR},
     System::Services::{
-        CloseServiceHandle, ControlService, CreateServiceW, DeleteService, ENUM_SERVICE_STATUSW, EnumDependentServicesW,
-        OpenSCManagerW, OpenServiceW, QueryServiceStatus, SC_HANDLE, SC_MANAGER_CONNECT, SC_MANAGER_CREATE_SERVICE,
-        SERVICE_ACTIVE, SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START, SERVICE_ENUMERATE_DEPENDENTS,
-        SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER, SERVICE_QUERY_STATUS, SERVICE_START, SERVICE_START_PENDING,
-        SERVICE_STATUS, SERVICE_STOP, SERVICE_STOP_PENDING, StartServiceW,
+        CloseServiceHandle, ControlService, CreateServiceW, DeleteService, ENUM_SERVICE_STATUSW,
+        EnumDependentServicesW, OpenSCManagerW, OpenServiceW, QueryServiceStatus, SC_HANDLE, SC_MANAGER_CONNECT,
+        SC_MANAGER_CREATE_SERVICE, SERVICE_ACTIVE, SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START,
+        SERVICE_ENUMERATE_DEPENDENTS, SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER, SERVICE_QUERY_STATUS, SERVICE_START,
+        SERVICE_START_PENDING, SERVICE_STATUS, SERVICE_STOP, SERVICE_STOP_PENDING, StartServiceW,
     },
 };
 
@@ -43,7 +42,9 @@ impl Manager {
         match Handle::of(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) }) {
             Ok(manager) => Ok(Self(manager)),
             Err(ERROR_ACCESS_DENIED) => {
-                bail!("only an administrator may start a driver: type this into a prompt opened by “Run as administrator”")
+                bail!(
+                    "only an administrator may start a driver: type this into a prompt opened by “Run as administrator”"
+                )
             }
             Err(error) => bail!("the service control manager does not answer: {}", message(error)),
         }
@@ -76,8 +77,7 @@ impl Manager {
     /// The service of this name.
     pub(super) fn find(&self, name: &str) -> Result<Opened, WIN32_ERROR> {
         let name = wide::text(name);
-        let access =
-            SERVICE_QUERY_STATUS | SERVICE_START | SERVICE_STOP | SERVICE_ENUMERATE_DEPENDENTS | DELETE;
+        let access = SERVICE_QUERY_STATUS | SERVICE_START | SERVICE_STOP | SERVICE_ENUMERATE_DEPENDENTS | DELETE;
         // SAFETY: the manager is open, and the name ends with a NUL.
         Handle::of(unsafe { OpenServiceW(self.0.0, name.as_ptr(), access) }).map(Opened)
     }
