@@ -18,9 +18,10 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  flowtag selftest --help
+  flowtag selftest --driver C:\\flowtag\\flowtag.sys --report verdict.jsonl    on Windows, as administrator
+  cargo xtask selftest                                                      on Linux, in the simulator
 
-docs/tool.md has what is claimed. PASS: it is so. FAIL: it is not. UNKNOWN: it was not seen. The exit code is 1 where a claim fails.";
+PASS: it is so. FAIL: it is not. UNKNOWN: it was not seen. The exit code is 1 if a claim fails; docs/tool.md says what each is.";
 
 /// Test the driver here: install and start it, let programs talk, compare what it says with what they did.
 #[derive(Debug, clap::Args)]

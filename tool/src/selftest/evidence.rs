@@ -74,8 +74,6 @@ pub struct Life {
 pub struct WithoutBfe {
     /// When it had answered that it has stopped.
     pub stopped: Time,
-    /// Before it was asked to start.
-    pub starts: Time,
     /// When it had started, and the driver had had time to hear of it.
     pub back: Time,
 }

@@ -14,10 +14,10 @@ use super::{
 /// `ERROR_SERVICE_DOES_NOT_EXIST` and `ERROR_SERVICE_EXISTS` of winerror.h.
 const DOES_NOT_EXIST: u32 = 1060;
 const EXISTS: u32 = 1073;
-/// The driver's settings, and what the second life has: `MaxFlows` is the least that there is (docs/windows.md).
+/// The driver's settings, and what the second life has: the most and the least that there is (docs/windows.md).
 const TRACE_LEVEL: &str = "TraceLevel";
 const MAX_FLOWS: &str = "MaxFlows";
-const LIMITED: Settings = Settings { trace_level: Some(1), max_flows: Some(16) };
+const LIMITED: Settings = Settings { trace_level: Some(3), max_flows: Some(16) };
 /// So many connections at once, each of which is two flows here, are more than that.
 const MANY: usize = 24;
 
@@ -216,23 +216,30 @@ impl Test<'_> {
         self.start_in_passing()?;
         let mut servers = Vec::new();
         if wanted.restart_bfe {
+            let with_traffic = self.evidence.no_traffic.is_none();
+            let mut lasting = Vec::new();
+            if with_traffic {
+                servers.push(self.server(&mut children)?);
+                lasting.push(self.talk(&mut children, servers[0], &["--hold", "--size", "60"])?);
+                children.until_ready(&lasting)?;
+            }
             (self.doing)("the Base Filtering Engine is stopped and started");
             self.ask(Step::BfeStop, Service::Bfe, Verb::Stop)?;
             let stopped = now();
-            if self.evidence.no_traffic.is_none() {
-                servers.push(self.server(&mut children)?);
+            if with_traffic {
                 let meanwhile = self.talk(&mut children, servers[0], &["--size", "70"])?;
                 children.until_done(&[meanwhile])?;
             }
-            let starts = now();
             self.ask(Step::BfeStart, Service::Bfe, Verb::Start)?;
             // The driver hears of it on another thread.
             self.hear(session, &mut life)?;
-            life.without_bfe = Some(WithoutBfe { stopped, starts, back: now() });
+            life.without_bfe = Some(WithoutBfe { stopped, back: now() });
             self.ask(Step::AfterBfe, Service::Driver, Verb::Query)?;
-            if self.evidence.no_traffic.is_none() {
+            if with_traffic {
                 let then = self.talk(&mut children, servers[0], &["--size", "80"])?;
                 children.until_done(&[then])?;
+                children.ask(&lasting)?;
+                children.until_ready(&lasting)?;
             }
         }
         self.end_life(None, session, &mut children, &mut life)?;
@@ -277,13 +284,7 @@ impl Test<'_> {
     }
 
     /// Stops the driver, and hears all that it has told.
-    fn end_life(
-        &mut self,
-        step: Option<Step>,
-        session: usize,
-        children: &mut Children,
-        life: &mut Life,
-    ) -> Result<()> {
+    fn end_life(&mut self, step: Option<Step>, session: usize, children: &mut Children, life: &mut Life) -> Result<()> {
         (self.doing)("the driver stops");
         children.until_closed()?;
         // Before that what is on its way is heard.

@@ -3,18 +3,13 @@
 use std::collections::HashMap;
 
 use super::evidence::{Life, TrueFlow};
-use crate::{
-    event::{Event, Flow, Packet, Told, Traffic, Why},
-    time::Time,
-};
+use crate::event::{Event, Flow, Packet, Told, Traffic, Why};
 
 /// A flow, as events tell of it.
 #[derive(Debug)]
 pub struct ToldFlow<'a> {
     /// As it was told of first.
     pub first: &'a Flow,
-    /// When that was.
-    pub at: Option<Time>,
     /// Whether that was by `FlowOpen`.
     pub opened: bool,
     /// Of how many `FlowClose` after it no other flow was told; the last one.
@@ -28,31 +23,19 @@ pub struct ToldFlow<'a> {
 pub fn read(told: &[Told]) -> Vec<ToldFlow<'_>> {
     let mut flows: Vec<ToldFlow<'_>> = Vec::new();
     let mut by_handle: HashMap<u64, usize> = HashMap::new();
-    for Told { time, event } in told {
+    for Told { event, .. } in told {
         match event {
             Event::FlowOpen(flow) | Event::FlowRundown(flow, _) => {
                 let known = by_handle.get(&flow.handle).is_some_and(|&index| flows[index].closes.is_empty());
                 let opened = matches!(event, Event::FlowOpen(_));
                 if opened || !known {
                     by_handle.insert(flow.handle, flows.len());
-                    flows.push(ToldFlow {
-                        first: flow,
-                        at: *time,
-                        opened,
-                        closes: Vec::new(),
-                        first_packets: Vec::new(),
-                    });
+                    flows.push(ToldFlow { first: flow, opened, closes: Vec::new(), first_packets: Vec::new() });
                 }
             }
             Event::FlowClose(flow, traffic, why) => {
                 let index = *by_handle.entry(flow.handle).or_insert_with(|| {
-                    flows.push(ToldFlow {
-                        first: flow,
-                        at: *time,
-                        opened: false,
-                        closes: Vec::new(),
-                        first_packets: Vec::new(),
-                    });
+                    flows.push(ToldFlow { first: flow, opened: false, closes: Vec::new(), first_packets: Vec::new() });
                     flows.len() - 1
                 });
                 flows[index].closes.push((flow, traffic, *why));

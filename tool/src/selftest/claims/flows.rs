@@ -104,7 +104,7 @@ pub(super) fn bytes(evidence: &Evidence) -> Finding {
 }
 
 /// How many of the bytes that a program received the driver can count.
-pub(super) fn counted(flow: &TrueFlow) -> u64 {
+fn counted(flow: &TrueFlow) -> u64 {
     flow.talk.received - if flow.talk.protocol == UDP && flow.talk.inbound { flow.talk.first } else { 0 }
 }
 

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     event::{Direction, Event},
-    flows::UDP,
     selftest::{
         evidence::{Evidence, Kind, Step, WithoutBfe},
         machine::STOPPED,
+        report::Talk,
         told::{join, read},
     },
 };
@@ -25,14 +25,9 @@ pub(super) fn path(evidence: &Evidence) -> Finding {
     })
 }
 
-pub(super) fn first_datagram(evidence: &Evidence) -> Finding {
-    each(evidence, "inbound UDP flows", |life, flow, told| {
-        let talk = &flow.talk;
-        let counts = talk.protocol == UDP && talk.inbound && talk.first > 0 && !is_older(life, flow);
-        counts.then_some(())?;
-        let &(_, traffic, _) = told.closes.last()?;
-        let is_so = traffic.in_bytes + talk.first == talk.received;
-        Some(if is_so { Ok(()) } else { Err(format!("{} of {} bytes", traffic.in_bytes, talk.received)) })
+pub(super) fn interface(evidence: &Evidence) -> Finding {
+    each(evidence, "flows", |_, _, told| {
+        Some(if told.first.interface == 0 { Err("no interface".to_owned()) } else { Ok(()) })
     })
 }
 
@@ -44,21 +39,22 @@ pub(super) fn direction(evidence: &Evidence) -> Finding {
     })
 }
 
-pub(super) fn without_bfe(evidence: &Evidence) -> Finding {
+pub(super) fn tags_without_bfe(evidence: &Evidence) -> Finding {
     if evidence.answer(Step::BfeStop).is_none_or(|answer| (answer.error, answer.state) != (0, STOPPED)) {
         return Finding::unknown("it was not stopped");
     }
     let life = evidence.life(Kind::Bfe).and_then(|life| Some((life, life.without_bfe?)));
-    let Some((life, WithoutBfe { stopped, starts, .. })) = life else {
-        return Finding::unknown("the driver did not stop");
-    };
+    let Some((life, WithoutBfe { stopped, .. })) = life else { return Finding::unknown("the driver did not stop") };
     let told = read(&life.told);
-    let joined = join(life, &told).into_iter();
-    let meanwhile: Vec<_> = joined.filter(|joined| (stopped..starts).contains(&joined.flow.talk.opened)).collect();
-    // The last packet of a connection may come when the engine runs again, and authorizes it.
-    let tagged = meanwhile.iter().filter(|joined| joined.told.is_some_and(|told| told.at.is_none_or(|at| at < starts)));
-    let problems: Vec<_> = tagged.map(|joined| format!("tagged: {}", described(life, joined.flow))).collect();
-    Finding::count(meanwhile.len(), "flows were not", &problems)
+    let lasting = life.flows.iter().filter(|flow| flow.talk.opened < stopped && flow.talk.closed > life.ended);
+    let lasting: Vec<_> = lasting.collect();
+    // One that lost its tag gets another one.
+    let tags = |talk: &Talk| {
+        told.iter().filter(|told| (told.first.local, told.first.remote) == (talk.local, talk.remote)).count()
+    };
+    let other = lasting.iter().filter(|flow| tags(&flow.talk) != 1);
+    let problems: Vec<_> = other.map(|flow| format!("{}: {} tags", described(life, flow), tags(&flow.talk))).collect();
+    Finding::count(lasting.len(), "flows", &problems)
 }
 
 pub(super) fn handles(evidence: &Evidence) -> Finding {

@@ -8,8 +8,9 @@ use crate::{
     event::{Event, Flow, Loaded, Told, Totals, Why},
     flows::Protocol,
     selftest::{
-        evidence::{Evidence, Kind, Life, Settings, Step, TrueFlow, WithoutBfe},
+        evidence::{Evidence, Kind, Life, Settings, Step, WithoutBfe},
         machine::RUNNING,
+        report::Talk,
         run::in_words,
         told::{ToldFlow, join, read},
     },
@@ -59,17 +60,16 @@ pub(super) fn rundown(evidence: &Evidence) -> Finding {
         return Finding::unknown("no session came late");
     };
     let told: Vec<_> = late.told.iter().filter_map(|told| begun(&told.event)).collect();
-    // Those that surely were there: open when the session came, and when the driver stopped.
-    let live = life.flows.iter().filter(|flow| flow.talk.opened < late.at && flow.talk.closed > life.ended);
-    let is = |flow: &&TrueFlow, told: &&Flow| {
-        (told.protocol, told.local, told.remote) == (flow.talk.protocol, flow.talk.local, flow.talk.remote)
-    };
-    let live: Vec<_> = live.collect();
-    let mut problems: Vec<_> = live
-        .iter()
-        .filter(|flow| !told.iter().any(|told| is(flow, told)))
-        .map(|flow| format!("nothing told it of {}", described(life, flow)))
-        .collect();
+    // Those that surely were there: open when the session came, and when the driver stopped, and told to others.
+    let heard = read(&life.told);
+    let was_live = |talk: &Talk| talk.opened < late.at && talk.closed > life.ended;
+    let joined = join(life, &heard).into_iter();
+    let live: Vec<_> = joined.filter(|joined| joined.told.is_some() && was_live(&joined.flow.talk)).collect();
+    let is =
+        |talk: &Talk, told: &Flow| (told.protocol, told.local, told.remote) == (talk.protocol, talk.local, talk.remote);
+    let untold = live.iter().filter(|joined| !told.iter().any(|told| is(&joined.flow.talk, told)));
+    let mut problems: Vec<_> =
+        untold.map(|joined| format!("nothing told it of {}", described(life, joined.flow))).collect();
     let unknown = read(&late.told).into_iter().filter(|flow| begun_with_close(flow));
     problems.extend(unknown.map(|flow| format!("the end of {} is told, and nothing before", of_flow(flow.first))));
     Finding::count(live.len(), "live flows", &problems)

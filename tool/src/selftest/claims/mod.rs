@@ -68,13 +68,13 @@ pub const CLAIMS: [Claim; 32] = [
     of_events("limit", "no more flows have a tag than MaxFlows", lives::limit),
     claim("bfe", "it goes on when the Base Filtering Engine is restarted", lives::bfe),
     guess("G1", "paths are NT paths of \\device\\harddiskvolume…, in lower case", guesses::path),
-    guess("G2", "the datagram that begins an inbound UDP flow comes before its authorization", guesses::first_datagram),
+    guess("G2", "the local interface of a flow is told", guesses::interface),
     guess(
         "G3",
         "a flow that is authorized again says who opened it, whichever way its next packet goes",
         guesses::direction,
     ),
-    guess("G4", "without the Base Filtering Engine nothing is tagged", guesses::without_bfe),
+    guess("G4", "flows keep their tags when the Base Filtering Engine stops", guesses::tags_without_bfe),
     guess("G5", "a flow's handle is used again", guesses::handles),
     guess("G6", "a connection on this machine is two flows, one of each end", guesses::both_ends),
 ];
