@@ -30,8 +30,7 @@ pub(super) struct Args {
     /// The driver's image, flowtag.sys; on Windows only needed where its service is not there yet
     #[arg(long, value_name = "SYS")]
     driver: Option<PathBuf>,
-    /// Stop and start the Base Filtering Engine, too: that interrupts the network
-    #[cfg(windows)]
+    /// Stop and start the Base Filtering Engine, too, which interrupts the network; in the simulator that is done anyway
     #[arg(long)]
     restart_bfe: bool,
     /// End with the verdict as one line of JSON on standard output; the table goes to standard error
@@ -40,19 +39,11 @@ pub(super) struct Args {
     /// Write what a maintainer needs to a file: nothing of others' traffic, no user's name
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    #[cfg(unix)]
-    #[command(flatten)]
-    simulator: SimulatorArgs,
-}
-
-#[cfg(unix)]
-#[derive(Debug, clap::Args)]
-struct SimulatorArgs {
-    /// The simulator, which is the machine that is tested; `cargo xtask selftest` builds all that it needs
-    #[arg(long, value_name = "FLOWTAG-SIM")]
+    /// The simulator, flowtag-sim, which is the machine that is tested (Linux); `cargo xtask selftest` builds all that it needs
+    #[arg(long, value_name = "PROGRAM")]
     simulator: Option<PathBuf>,
-    /// The eBPF probes that show it what programs do; without them no traffic is tested
-    #[arg(long, value_name = "OBJECT")]
+    /// The eBPF probes that show the simulator what programs do: without them no traffic is tested (Linux)
+    #[arg(long, value_name = "OBJECT", requires = "simulator")]
     probes: Option<PathBuf>,
 }
 
@@ -69,11 +60,8 @@ pub(super) fn run_peer(arguments: &PeerArgs) -> Result<Outcome> {
 
 pub(super) fn run(arguments: &Args) -> Result<Outcome> {
     let mut machine = machine(arguments)?;
-    #[cfg(windows)]
-    let wanted = Wanted { restart_bfe: arguments.restart_bfe };
-    // It interrupts nobody's network.
-    #[cfg(not(windows))]
-    let wanted = Wanted { restart_bfe: true };
+    // In the simulator it interrupts nobody's network.
+    let wanted = Wanted { restart_bfe: arguments.restart_bfe || cfg!(not(windows)) };
     let progress = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     progress.enable_steady_tick(Duration::from_millis(100));
     let evidence = test(&mut machine, wanted, &|what| progress.set_message(what.to_owned()));
@@ -98,14 +86,17 @@ fn machine(arguments: &Args) -> Result<impl Machine> {
 
     const MISSING: &str = "here it is the simulated machine that is tested, and --simulator and --driver say where it is: \
                            `cargo xtask selftest` does it all";
-    let SimulatorArgs { simulator, probes } = &arguments.simulator;
-    let (Some(program), Some(driver)) = (simulator.clone(), arguments.driver.clone()) else {
+    let (Some(program), Some(driver)) = (arguments.simulator.clone(), arguments.driver.clone()) else {
         anyhow::bail!(MISSING);
     };
-    Simulated::start(&Simulator { program, driver, probes: probes.clone() })
+    Simulated::start(&Simulator { program, driver, probes: arguments.probes.clone() })
 }
 
 #[cfg(windows)]
 fn machine(arguments: &Args) -> Result<impl Machine> {
+    anyhow::ensure!(
+        arguments.simulator.is_none(),
+        "the simulator runs on Linux only: without --simulator this machine is tested"
+    );
     crate::selftest::Windows::open(arguments.driver.as_deref())
 }
