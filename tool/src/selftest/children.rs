@@ -22,7 +22,7 @@ use super::{
 use crate::{flows::TCP, time::Time};
 
 /// How long a step of the test may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long to wait for what programs say before looking whether they have exited.
 const GLANCE: Duration = Duration::from_millis(10);
 /// The command of this program that is one of the test's own.

@@ -29,6 +29,9 @@ pub struct Wanted {
 }
 
 /// Runs the test. Whatever ends it early is part of what was seen. `doing` is told what is going on.
+///
+/// # Errors
+/// It has not come to a test: the service cannot be made, or does not stop.
 pub fn run(machine: &mut dyn Machine, wanted: Wanted, doing: &dyn Fn(&str)) -> Result<Evidence> {
     let mut test = Test { machine, evidence: Evidence::default(), doing };
     test.evidence.no_traffic = test.machine.no_traffic();

@@ -20,7 +20,7 @@ use super::machine::{Answer, Crash, Heard, Machine, Service, Verb};
 use crate::source::json;
 
 /// How long an answer may take. A driver that hangs does not answer at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long its end may take, and how often to look.
 const GRACE: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(10);

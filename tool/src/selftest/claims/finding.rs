@@ -1,5 +1,7 @@
 //! What comes of judging a claim.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 /// The verdict.
@@ -48,7 +50,7 @@ impl Finding {
         }
         let mut seen = format!("{good} of {count} {what}; {}", problems[..problems.len().min(TOLD)].join("; "));
         if problems.len() > TOLD {
-            seen.push_str(&format!("; and {} more", problems.len() - TOLD));
+            let _ = write!(seen, "; and {} more", problems.len() - TOLD);
         }
         Self::of(false, seen)
     }

@@ -36,8 +36,9 @@ pub(super) fn described(life: &Life, flow: &TrueFlow) -> String {
     format!("{} {} {arrow} {} of process {pid}", Protocol(talk.protocol), talk.local, talk.remote)
 }
 
-fn must(is_so: bool, wrong: impl FnOnce() -> String) -> Option<Result<(), String>> {
-    Some(if is_so { Ok(()) } else { Err(wrong()) })
+/// It is so, or what is wrong with it.
+pub(super) fn must(is_so: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if is_so { Ok(()) } else { Err(wrong()) }
 }
 
 /// Whether it was opened before the driver was started.
@@ -63,22 +64,22 @@ pub(super) fn direction(evidence: &Evidence) -> Finding {
         // Of those that were authorized again it is another question.
         let inbound = told.first.direction == Direction::In;
         (!is_older(life, flow)).then_some(())?;
-        must(inbound == flow.talk.inbound, || format!("told as {:?}", told.first.direction))
+        Some(must(inbound == flow.talk.inbound, || format!("told as {:?}", told.first.direction)))
     })
 }
 
 pub(super) fn owner(evidence: &Evidence) -> Finding {
     each(evidence, "flows", |life, flow, told| {
         let told = told.first.process.id;
-        must(told == life.owner(flow).hello.pid, || format!("told as that of process {told}"))
+        Some(must(told == life.owner(flow).hello.pid, || format!("told as that of process {told}")))
     })
 }
 
 pub(super) fn path(evidence: &Evidence) -> Finding {
     each(evidence, "flows", |life, flow, told| {
-        must(is_path_of(&told.first.process.path, &life.owner(flow).hello.program), || {
+        Some(must(is_path_of(&told.first.process.path, &life.owner(flow).hello.program), || {
             format!("told as that of a program called {}", told.first.process.name())
-        })
+        }))
     })
 }
 
@@ -99,7 +100,7 @@ pub(super) fn bytes(evidence: &Evidence) -> Finding {
         (!is_older(life, flow)).then_some(())?;
         let expected = (flow.talk.sent, counted(flow));
         let counted = (traffic.out_bytes, traffic.in_bytes);
-        must(counted == expected, || format!("{counted:?} instead of {expected:?} bytes out and in"))
+        Some(must(counted == expected, || format!("{counted:?} instead of {expected:?} bytes out and in")))
     })
 }
 
@@ -114,21 +115,21 @@ pub(super) fn first_packets(evidence: &Evidence) -> Finding {
         let expected = [traffic.out_packets, traffic.in_packets].map(|count| usize::from(count > 0));
         let of = |way| told.first_packets.iter().filter(|packet| packet.direction == way).count();
         let found = [Direction::Out, Direction::In].map(of);
-        must(found == expected, || format!("{found:?} instead of {expected:?} first packets out and in"))
+        Some(must(found == expected, || format!("{found:?} instead of {expected:?} first packets out and in")))
     })
 }
 
 pub(super) fn older(evidence: &Evidence) -> Finding {
     each(evidence, "older flows", |life, flow, told| {
         is_older(life, flow).then_some(())?;
-        must(told.first.origin == Origin::Reauthorized, || "told as a new one".to_owned())
+        Some(must(told.first.origin == Origin::Reauthorized, || "told as a new one".to_owned()))
     })
 }
 
 pub(super) fn newer(evidence: &Evidence) -> Finding {
     each(evidence, "newer flows", |life, flow, told| {
         (!is_older(life, flow)).then_some(())?;
-        must(told.first.origin == Origin::New, || "told as an older one".to_owned())
+        Some(must(told.first.origin == Origin::New, || "told as an older one".to_owned()))
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Finding,
-    flows::{described, each, is_older},
+    flows::{described, each, is_older, must},
 };
 use crate::{
     event::{Direction, Event},
@@ -21,21 +21,19 @@ pub(super) fn path(evidence: &Evidence) -> Finding {
         let path = &told.first.process.path;
         let is_so = path.starts_with(r"\device\harddiskvolume") && *path == path.to_lowercase();
         let beginning: String = path.split('\\').take(3).collect::<Vec<_>>().join("\\");
-        Some(if is_so { Ok(()) } else { Err(format!("{beginning}…")) })
+        Some(must(is_so, || format!("{beginning}…")))
     })
 }
 
 pub(super) fn interface(evidence: &Evidence) -> Finding {
-    each(evidence, "flows", |_, _, told| {
-        Some(if told.first.interface == 0 { Err("no interface".to_owned()) } else { Ok(()) })
-    })
+    each(evidence, "flows", |_, _, told| Some(must(told.first.interface != 0, || "no interface".to_owned())))
 }
 
 pub(super) fn direction(evidence: &Evidence) -> Finding {
     each(evidence, "older flows", |life, flow, told| {
         is_older(life, flow).then_some(())?;
         let is_so = (told.first.direction == Direction::In) == flow.talk.inbound;
-        Some(if is_so { Ok(()) } else { Err(format!("told as {:?}", told.first.direction)) })
+        Some(must(is_so, || format!("told as {:?}", told.first.direction)))
     })
 }
 

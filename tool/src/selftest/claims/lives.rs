@@ -2,7 +2,7 @@
 
 use super::{
     Finding,
-    flows::{begun, described, each},
+    flows::{begun, described, each, must},
 };
 use crate::{
     event::{Event, Flow, Loaded, Told, Totals, Why},
@@ -51,7 +51,7 @@ pub(super) fn why(evidence: &Evidence) -> Finding {
         let &(_, _, why) = told.closes.last()?;
         let open_at_stop = flow.talk.closed > life.ended;
         let expected = if open_at_stop { Why::Unload } else { Why::Ended };
-        Some(if why == expected { Ok(()) } else { Err(format!("{why:?} instead of {expected:?}")) })
+        Some(must(why == expected, || format!("{why:?} instead of {expected:?}")))
     })
 }
 
@@ -64,15 +64,15 @@ pub(super) fn rundown(evidence: &Evidence) -> Finding {
     let heard = read(&life.told);
     let was_live = |talk: &Talk| talk.opened < late.at && talk.closed > life.ended;
     let joined = join(life, &heard).into_iter();
-    let live: Vec<_> = joined.filter(|joined| joined.told.is_some() && was_live(&joined.flow.talk)).collect();
+    let there: Vec<_> = joined.filter(|joined| joined.told.is_some() && was_live(&joined.flow.talk)).collect();
     let is =
         |talk: &Talk, told: &Flow| (told.protocol, told.local, told.remote) == (talk.protocol, talk.local, talk.remote);
-    let untold = live.iter().filter(|joined| !told.iter().any(|told| is(&joined.flow.talk, told)));
+    let untold = there.iter().filter(|joined| !told.iter().any(|told| is(&joined.flow.talk, told)));
     let mut problems: Vec<_> =
         untold.map(|joined| format!("nothing told it of {}", described(life, joined.flow))).collect();
     let unknown = read(&late.told).into_iter().filter(|flow| begun_with_close(flow));
     problems.extend(unknown.map(|flow| format!("the end of {} is told, and nothing before", of_flow(flow.first))));
-    Finding::count(live.len(), "live flows", &problems)
+    Finding::count(there.len(), "live flows", &problems)
 }
 
 fn begun_with_close(flow: &ToldFlow<'_>) -> bool {
@@ -148,14 +148,14 @@ pub(super) fn settings(evidence: &Evidence) -> Finding {
 pub(super) fn limit(evidence: &Evidence) -> Finding {
     let Some(life) = evidence.life(Kind::Limit) else { return Finding::unknown("the driver did not stop") };
     let Some(limit) = life.settings.max_flows.map(i64::from) else { return Finding::unknown("none was set") };
-    let (mut live, mut most) = (0_i64, 0);
+    let (mut tagged, mut most) = (0_i64, 0);
     for told in &life.told {
-        live += match told.event {
+        tagged += match told.event {
             Event::FlowOpen(_) => 1,
             Event::FlowClose(..) => -1,
             _ => 0,
         };
-        most = most.max(live);
+        most = most.max(tagged);
     }
     if most < limit {
         return Finding::unknown(format!("no more than {most} at once, with room for {limit}"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Finding,
-    flows::{described, each},
+    flows::{described, each, must},
 };
 use crate::{
     event::Process as Told,
@@ -36,7 +36,7 @@ pub(super) fn creation(evidence: &Evidence) -> Finding {
         (!life.is_ambiguous(owner)).then_some(())?;
         let told = &told.first.process;
         let wrong = || format!("told as created {}, by process {}", told.created, told.parent);
-        Some(if is_of(told, owner) { Ok(()) } else { Err(wrong()) })
+        Some(must(is_of(told, owner), wrong))
     })
 }
 

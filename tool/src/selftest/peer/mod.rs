@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long anything may take before a peer gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a peer does.
 #[derive(Clone, Debug, clap::Subcommand)]

@@ -22,7 +22,7 @@ use windows_sys::Win32::{
 use crate::wide;
 
 /// How long a service may take, and how often to look.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const GLANCE: Duration = Duration::from_millis(20);
 /// `DELETE` of winnt.h.
 const DELETE: u32 = 0x0001_0000;
