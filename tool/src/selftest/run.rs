@@ -84,6 +84,9 @@ impl Test<'_> {
 
     /// Leaves the machine as it was.
     fn restore(&mut self, before: &Before) -> Result<()> {
+        if self.evidence.answer(Step::BfeStop).is_some() && self.evidence.answer(Step::BfeStart).is_none() {
+            self.machine.ask(Service::Bfe, Verb::Start)?;
+        }
         if self.machine.ask(Service::Driver, Verb::Query)?.state == RUNNING {
             self.machine.ask(Service::Driver, Verb::Stop)?;
         }
@@ -106,10 +109,11 @@ impl Test<'_> {
         let session = self.machine.listen()?;
         let done = self.lives(session, wanted);
         // Also of one that came to nothing.
-        let heard = self.machine.end(session)?;
-        self.evidence.lost += heard.lost;
-        self.evidence.wrong.extend(heard.wrong);
-        done
+        let ended = self.machine.end(session).map(|heard| {
+            self.evidence.lost += heard.lost;
+            self.evidence.wrong.extend(heard.wrong);
+        });
+        done.and(ended)
     }
 
     fn lives(&mut self, session: usize, wanted: Wanted) -> Result<()> {

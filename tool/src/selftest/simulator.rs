@@ -7,7 +7,7 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
@@ -43,6 +43,8 @@ pub struct Simulated {
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     traffic: Result<PathBuf, String>,
+    /// It has not answered in time, and nothing is asked of it any more.
+    hangs: Option<Crash>,
 }
 
 /// What it says, but what sessions have heard.
@@ -82,8 +84,8 @@ impl Simulated {
         thread::spawn(move || {
             BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
-        let mut simulated =
-            Self { simulator: program.clone(), process, input, lines, traffic: Err("it has not said".to_owned()) };
+        let traffic = Err("it has not said".to_owned());
+        let mut simulated = Self { simulator: program.clone(), process, input, lines, traffic, hangs: None };
         match simulated.next("its first line")? {
             Said::Traffic(traffic) => simulated.traffic = traffic,
             _ => bail!("the simulator does not begin with what it is: is it of this version?"),
@@ -92,6 +94,9 @@ impl Simulated {
     }
 
     fn request(&mut self, request: &str) -> Result<Said> {
+        if let Some(crash) = &self.hangs {
+            return Err(crash.clone().into());
+        }
         let input = self.input.as_mut().context("the simulator's input is closed")?;
         writeln!(input, "{request}").context("the simulator has ended")?;
         match self.next(request)? {
@@ -101,12 +106,15 @@ impl Simulated {
     }
 
     fn next(&mut self, request: &str) -> Result<Said> {
-        let line = self.lines.recv_timeout(PATIENCE).map_err(|error| match error {
-            mpsc::RecvTimeoutError::Timeout => {
-                Crash(format!("it has not answered “{request}” in {} seconds", PATIENCE.as_secs())).into()
+        let line = match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => {
+                let crash = Crash(format!("it has not answered “{request}” in {} seconds", PATIENCE.as_secs()));
+                self.hangs = Some(crash.clone());
+                return Err(crash.into());
             }
-            mpsc::RecvTimeoutError::Disconnected => anyhow!("the simulator has ended before it answered “{request}”"),
-        })?;
+            Err(RecvTimeoutError::Disconnected) => bail!("the simulator has ended before it answered “{request}”"),
+        };
         serde_json::from_str(&line).with_context(|| format!("the simulator answered “{request}” with {line}"))
     }
 

@@ -129,3 +129,85 @@ impl Verdict {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::{
+        event::Told,
+        selftest::claims::{
+            CLAIMS,
+            tests::{change_flow, right},
+        },
+    };
+
+    fn verdict(evidence: &Evidence) -> Verdict {
+        Verdict::of("a machine".to_owned(), evidence)
+    }
+
+    /// Changes the first flow that is told of.
+    fn first_flow(evidence: &mut Evidence) -> &mut Told {
+        let told = &mut evidence.lives[0].told;
+        told.iter_mut().find(|told| told.event.flow().is_some()).expect("there is one")
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_claim_and_their_counts() {
+        let table = verdict(&right()).table();
+
+        for claim in &CLAIMS {
+            assert!(
+                table.lines().any(|line| line.starts_with(&format!("PASS     {}", claim.id))),
+                "{}: {table}",
+                claim.id
+            );
+        }
+        assert!(table.ends_with(&format!("\n{} PASS, 0 FAIL, 0 UNKNOWN\n", CLAIMS.len())), "{table}");
+    }
+
+    #[test]
+    fn a_claim_that_fails_is_bad_and_a_guess_is_not() {
+        assert!(verdict(&right()).is_good());
+
+        let mut evidence = right();
+        evidence.crash = Some("bug check 0xD1".to_owned());
+        assert!(!verdict(&evidence).is_good());
+
+        let mut evidence = right();
+        change_flow(&mut evidence, 6, |flow| flow.interface = 0);
+        assert_eq!((verdict(&evidence).fail, verdict(&evidence).is_good()), (1, true));
+    }
+
+    #[test]
+    fn the_report_has_nothing_of_others_and_no_users_name() {
+        let mut evidence = right();
+        let mut others = first_flow(&mut evidence).clone();
+        if let Event::FlowOpen(flow) = &mut others.event {
+            flow.remote = SocketAddr::from(([93, 184, 216, 34], 443));
+            flow.local = SocketAddr::from(([10, 0, 0, 5], 50_123));
+        }
+        evidence.lives[0].told.push(others);
+        if let Event::FlowOpen(flow) = &mut first_flow(&mut evidence).event {
+            r"\device\harddiskvolume3\users\zebedee\flowtag.exe".clone_into(&mut flow.process.path);
+        }
+
+        let report = verdict(&evidence).report(&evidence);
+
+        assert!(report.contains("127.0.0.1:1") && report.contains("\"Totals\""), "{report}");
+        for secret in ["93.184.216.34", "10.0.0.5", "zebedee"] {
+            assert!(!report.contains(secret), "{secret} is in {report}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_json_is_one_line_with_each_claim() {
+        let json = verdict(&right()).json();
+
+        let read: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!(json.matches('\n').count(), 1);
+        assert_eq!(read["claims"].as_array().map(Vec::len), Some(CLAIMS.len()));
+        assert_eq!((&read["pass"], &read["claims"][0]["verdict"]), (&CLAIMS.len().into(), &"PASS".into()));
+    }
+}

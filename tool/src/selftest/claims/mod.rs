@@ -8,7 +8,7 @@ mod lives;
 mod processes;
 mod services;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use finding::{Finding, Word};
 

@@ -126,7 +126,7 @@ fn complete(mut life: Life) -> Life {
 }
 
 /// A run in which all is as it should be.
-fn right() -> Evidence {
+pub fn right() -> Evidence {
     let (own, other) = ("/bin/flowtag", "/bin/again");
     let traffic = complete(Life {
         started: STARTED,
@@ -214,7 +214,7 @@ fn answer_of(evidence: &mut Evidence, step: Step) -> &mut Answer {
 }
 
 /// Changes a flow wherever the first life tells of it, and what the late session was told.
-fn change_flow(evidence: &mut Evidence, local: u16, change: impl Fn(&mut Flow)) {
+pub fn change_flow(evidence: &mut Evidence, local: u16, change: impl Fn(&mut Flow)) {
     let late = evidence.late.as_mut().map(|late| late.told.iter_mut());
     for told in evidence.lives[0].told.iter_mut().chain(late.into_iter().flatten()) {
         if let Event::FlowOpen(flow) | Event::FlowClose(flow, ..) = &mut told.event
