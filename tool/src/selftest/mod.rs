@@ -1,7 +1,7 @@
 //! `flowtag selftest`: does the driver do here what it says? One run, and a verdict on each claim.
 //!
 //! - [`machine`]: what is needed of a machine; `simulator` and `windows` are the two there are.
-//! - [`run`]: what happens in a test; [`children`] and [`peer`]: the programs that talk, and [`report`]: what they say.
+//! - [`mod@run`]: what happens in a test; [`children`] and [`peer`]: the programs that talk, and [`report`]: what they say.
 //! - [`evidence`]: all that was seen; [`told`]: the flows in it.
 //! - [`claims`]: what is claimed, each judged by the evidence alone; [`verdict`]: how that is told.
 

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -209,5 +209,8 @@ impl Drop for Simulated {
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if let Ok(folder) = &self.traffic {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
