@@ -11,6 +11,8 @@ use crate::{event::Told, time::Time};
 pub struct Evidence {
     /// Why no program's traffic reached the machine.
     pub no_traffic: Option<String>,
+    /// Why nobody could listen to the driver.
+    pub no_events: Option<String>,
     /// What services answered, in order.
     pub asked: Vec<(Step, Answer)>,
     /// The lives of the driver that came to their end.

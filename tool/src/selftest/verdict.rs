@@ -20,6 +20,8 @@ pub struct Verdict {
     machine: String,
     /// The driver's version; `None` if it did not say.
     driver: Option<String>,
+    /// Why the test came to its end early, or nobody could listen; nothing if it went as it should.
+    given_up: Option<String>,
     /// Counts, of claims and guesses.
     pass: usize,
     fail: usize,
@@ -63,6 +65,7 @@ impl Verdict {
             flowtag: env!("CARGO_PKG_VERSION"),
             machine,
             driver,
+            given_up: evidence.given_up.clone().or_else(|| evidence.no_events.clone()),
             pass: count(Word::Pass),
             fail: count(Word::Fail),
             unknown: count(Word::Unknown),
@@ -70,10 +73,10 @@ impl Verdict {
         }
     }
 
-    /// Whether no claim fails. A guess about Windows that does is none of the driver's faults.
+    /// Whether the test came to its end, and no claim fails. A guess about Windows that does is none of the driver's faults.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        !self.claims.iter().any(|judged| judged.verdict == Word::Fail && !judged.guess)
+        self.given_up.is_none() && !self.claims.iter().any(|judged| judged.verdict == Word::Fail && !judged.guess)
     }
 
     /// As a table, each line with its end.
@@ -90,6 +93,9 @@ impl Verdict {
             };
             let (id, claim, seen) = (judged.id, judged.in_words(), shown(&judged.seen));
             let _ = writeln!(text, "{word:7}  {id:13}  {claim:width$}  {seen}");
+        }
+        if let Some(why) = &self.given_up {
+            let _ = writeln!(text, "\nnot all was tested: {}", shown(why));
         }
         let _ = writeln!(text, "\n{} PASS, {} FAIL, {} UNKNOWN", self.pass, self.fail, self.unknown);
         text
@@ -178,6 +184,17 @@ mod tests {
         let mut evidence = right();
         change_flow(&mut evidence, 6, |flow| flow.interface = 0);
         assert_eq!((verdict(&evidence).fail, verdict(&evidence).is_good()), (1, true));
+    }
+
+    #[test]
+    fn a_test_that_was_given_up_or_heard_nothing_is_bad_and_says_why() {
+        for evidence in [
+            Evidence { given_up: Some("a program failed".to_owned()), ..right() },
+            Evidence { no_events: Some("a program failed".to_owned()), ..right() },
+        ] {
+            let verdict = verdict(&evidence);
+            assert!(!verdict.is_good() && verdict.table().contains("not all was tested: a program failed"));
+        }
     }
 
     #[test]

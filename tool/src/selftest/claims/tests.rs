@@ -498,6 +498,19 @@ fn guesses_that_are_wrong_are_told_one_by_one() {
 }
 
 #[test]
+fn where_nobody_can_listen_only_services_are_judged() {
+    let evidence = but(|evidence| {
+        evidence.no_events = Some("denied".into());
+        evidence.late = None;
+        for life in &mut evidence.lives {
+            (life.told, life.flows) = (Vec::new(), Vec::new());
+        }
+    });
+    assert_eq!(with(Word::Pass, &evidence), ["start", "start-twice", "stop", "stop-twice", "start-again", "no-crash"]);
+    assert_eq!(with(Word::Fail, &evidence), [""; 0]);
+}
+
+#[test]
 fn what_may_be_the_fault_of_a_session_that_lost_events_is_not_held_against_the_driver() {
     let evidence = but(|evidence| {
         forget(&mut evidence.lives[0], 9);
