@@ -1,8 +1,8 @@
 //! What services answer, and that anything comes at all.
 
-use super::Finding;
+use super::{Finding, Word};
 use crate::selftest::{
-    evidence::{Evidence, Step},
+    evidence::{Evidence, Kind, Life, Step},
     machine::{RUNNING, STOPPED},
     run::in_words,
 };
@@ -20,7 +20,15 @@ pub(super) fn start_twice(evidence: &Evidence) -> Finding {
 }
 
 pub(super) fn stop(evidence: &Evidence) -> Finding {
-    answered(evidence, Step::Stop, 0, STOPPED)
+    let finding = answered(evidence, Step::Stop, 0, STOPPED);
+    if finding.word != Word::Pass {
+        return finding;
+    }
+    let open = |life: &Life| life.flows.iter().filter(|flow| flow.talk.closed > life.ended).count();
+    match evidence.life(Kind::Traffic).map_or(0, open) {
+        0 => Finding::unknown(format!("{}, but no flow of the test's was open", finding.seen)),
+        count => Finding::of(true, format!("{}, with {count} open", finding.seen)),
+    }
 }
 
 pub(super) fn stop_twice(evidence: &Evidence) -> Finding {

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Result, bail};
 use windows_sys::Win32::{
-    Foundation::{ERROR_ACCESS_DENIED, ERROR_MORE_DATA, ERROR_SERVICE_REQUEST_TIMEOUT, GetLastError, WIN32_ERROR},
+    Foundation::{
+        ERROR_ACCESS_DENIED, ERROR_MORE_DATA, ERROR_SERVICE_DATABASE_LOCKED, ERROR_SERVICE_REQUEST_TIMEOUT,
+        GetLastError, WIN32_ERROR,
+    },
     System::Services::{
         CloseServiceHandle, ControlService, CreateServiceW, DeleteService, ENUM_SERVICE_STATUSW,
         EnumDependentServicesW, OpenSCManagerW, OpenServiceW, QueryServiceStatus, SC_HANDLE, SC_MANAGER_CONNECT,
@@ -104,9 +107,16 @@ impl Opened {
 
     /// For a driver it returns when that has initialized (page `StartServiceW`); for others it is waited for.
     pub(super) fn start(&self) -> Result<(), WIN32_ERROR> {
-        // SAFETY: the service is open; there are no arguments.
-        succeeded(unsafe { StartServiceW(self.0.0, 0, ptr::null()) })?;
-        self.no_longer(SERVICE_START_PENDING)
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // SAFETY: the service is open; there are no arguments.
+            match succeeded(unsafe { StartServiceW(self.0.0, 0, ptr::null()) }) {
+                // Another one is being started, and this one's turn comes.
+                Err(ERROR_SERVICE_DATABASE_LOCKED) if Instant::now() < deadline => thread::sleep(GLANCE),
+                Err(error) => return Err(error),
+                Ok(()) => return self.no_longer(SERVICE_START_PENDING),
+            }
+        }
     }
 
     pub(super) fn stop(&self) -> Result<(), WIN32_ERROR> {
