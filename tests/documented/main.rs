@@ -14,7 +14,7 @@ use flowtag_tests::pages::{in_folder, program, shell_lines_and_quotes};
 use serde_json::Value;
 
 /// Commands that a test cannot run, or need not, and why.
-const NOT_RUN: [(&str, &str); 32] = [
+const NOT_RUN: [(&str, &str); 33] = [
     ("cargo install --locked cargo-make --no-default-features --features tls-native", "installs a program, on Windows"),
     ("cargo make", "needs the WDK; tests/windows/makefile.rs has the makefile"),
     ("cargo make default --target aarch64-pc-windows-msvc", "needs the WDK"),
@@ -38,6 +38,7 @@ const NOT_RUN: [(&str, &str); 32] = [
     ("cargo xtask mutants --generated src/unload.rs", "takes minutes"),
     ("cargo xtask mutants --generated --quick --sample 12", "`cargo xtask test` ends with it"),
     ("cargo xtask pictures", "changes the pictures"),
+    ("cargo xtask selftest --mutants", "takes minutes; `cargo xtask test` runs it within verify --quick"),
     ("cargo xtask setup", "installs packages; `cargo xtask test` begins with it"),
     ("cargo xtask sim -- …", "has a place for the reader's own"),
     ("cargo xtask test", "runs this test"),
@@ -108,6 +109,21 @@ fn what_is_not_run_is_on_a_page() {
     for (command, reason) in NOT_RUN {
         assert!(all.contains(command), "`{command}` ({reason}) is on no page any more");
     }
+}
+
+#[test]
+fn the_selftest_passes_every_claim_that_does_not_need_windows() {
+    let printed = must("cargo xtask selftest --json", "");
+
+    let verdict: serde_json::Value = serde_json::from_str(&printed).expect("one line of JSON");
+    let claims = verdict["claims"].as_array().expect("claims");
+    // Where nobody may capture, those about traffic say so.
+    let in_vain = |claim: &serde_json::Value| {
+        claim["seen"].as_str().is_some_and(|seen| seen.contains("no traffic reaches the machine"))
+    };
+    let claimed = claims.iter().filter(|claim| claim["guess"] == false && !in_vain(claim));
+    let wanting: Vec<_> = claimed.filter(|claim| claim["verdict"] != "PASS").collect();
+    assert!(claims.len() > 20 && wanting.is_empty(), "{wanting:#?}");
 }
 
 #[test]

@@ -27,7 +27,8 @@ const ELSEWHERE: [(&str, &str); 13] = [
 const SIMULATED: [&str; 3] = ["reg", "sc", "shutdown"];
 
 /// The parts of the guide with commands, and how many of the commands of *Load it* come before.
-const PARTS: [(&str, usize); 8] = [
+const PARTS: [(&str, usize); 9] = [
+    ("## From an empty VM to its verdict in fifteen minutes", 0),
     ("## Once: let Windows load a test-signed driver", 0),
     ("## Load it", 0),
     ("## See the traces", 3),

@@ -10,7 +10,10 @@ pub mod log;
 pub mod output;
 pub mod packet;
 mod process_index;
+pub mod selftest;
 pub mod source;
 pub mod time;
 pub mod top;
 pub mod tracelogging;
+#[cfg(any(windows, test))]
+mod wide;

@@ -130,6 +130,15 @@ enum Command {
     },
     /// Draw `flowtag top` and the annotated capture of the last demo anew, into docs/pictures
     Pictures,
+    /// Build driver, simulator and `flowtag`, and let `flowtag selftest` test the driver in the simulator
+    Selftest {
+        /// Instead, on each mutant of tests/mutants.toml that has a claim to fail: exactly that one has to
+        #[arg(long)]
+        mutants: bool,
+        /// Passed to `flowtag selftest`, such as --json or --report FILE
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, conflicts_with = "mutants")]
+        arguments: Vec<OsString>,
+    },
     /// Build and run the simulator, such as `cargo xtask sim -- shell`
     Sim {
         /// Passed to flowtag-sim
@@ -164,6 +173,8 @@ pub fn run() -> Result<()> {
         // As typed: clap drops a leading `--`, which tells a command to show from the demo's own options.
         Command::Demo { .. } => commands::demo::run(env::args_os().skip(2)),
         Command::Pictures => commands::pictures::run(),
+        Command::Selftest { mutants: true, .. } => commands::selftest::on_mutants(),
+        Command::Selftest { arguments, .. } => commands::selftest::run(&arguments),
         Command::Sim { arguments } => commands::sim::run(&arguments),
     }
 }

@@ -10,6 +10,7 @@ pub mod fuzz;
 pub mod mutants;
 pub mod package;
 pub mod pictures;
+pub mod selftest;
 pub mod setup;
 pub mod sim;
 pub mod test;

@@ -6,6 +6,8 @@
 pub mod demo;
 mod events;
 pub mod imports;
+pub mod machine;
+pub mod run_as;
 pub mod shell;
 
 use std::{
@@ -45,6 +47,12 @@ enum Command {
     /// Be one of the demo's own programs.
     #[command(hide = true)]
     Peer(peer::Args),
+    /// Be a machine for another program, as `flowtag selftest` is.
+    #[command(hide = true)]
+    Machine(machine::Args),
+    /// Run a program under an id that a process had.
+    #[command(hide = true)]
+    RunAs(run_as::Args),
 }
 
 /// Runs the command line that the process was started with.
@@ -59,6 +67,8 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Imports(arguments) => imports::run(&arguments),
         Command::Peer(arguments) => peer::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Machine(arguments) => machine::run(&arguments),
+        Command::RunAs(arguments) => run_as::run(&arguments),
     };
     outcome.unwrap_or_else(|error| failed(&error))
 }

@@ -6,7 +6,11 @@
 //! a namespace of the demo's own nobody would come between, but the probes see the ids outside of it, which would not be used
 //! again.
 
-use std::{io, mem, os::unix::process::CommandExt, process::Command};
+use std::{
+    io, mem,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Command, ExitStatus},
+};
 
 use anyhow::{Context, Result, bail};
 use libc::{CLONE_PARENT, SYS_clone3, clone_args, pid_t};
@@ -34,6 +38,19 @@ pub fn run_as(command: &mut Command, pid: u32) {
     };
     // SAFETY: between fork and exec the closure only calls clone3 and _exit, which are async-signal-safe, and allocates nothing.
     unsafe { command.pre_exec(become_it) };
+}
+
+/// Waits until a process exits that [`run_as`] has made.
+///
+/// # Errors
+/// There is none of this id.
+pub fn wait_for(pid: u32) -> io::Result<ExitStatus> {
+    let mut status = 0;
+    // SAFETY: the status is stored in a local; nobody else waits for the child, so that the id is still its own.
+    if unsafe { libc::waitpid(pid.cast_signed(), &raw mut status, 0) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(ExitStatus::from_raw(status))
 }
 
 /// Forks, as `fork` does, a brother of this process with this id; 0 in the brother.

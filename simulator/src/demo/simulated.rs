@@ -69,6 +69,12 @@ impl Simulated {
         });
         Ok(Self { machine, image: image.to_owned(), lines, processes: Mutex::default() })
     }
+
+    /// The machine itself.
+    #[must_use]
+    pub const fn machine(&self) -> &Machine {
+        &self.machine
+    }
 }
 
 impl Sink for Simulated {

@@ -1,7 +1,7 @@
 //! The command `flowtag`: a file for each of its commands.
 //!
-//! Exit codes: 0 done; 1 done as far as it went: the input is damaged, lines of it are no events, events were lost, or `explain` has found
-//! no owner;
+//! Exit codes: 0 done; 1 done as far as it went: the input is damaged, lines of it are no events, events were lost, `explain` has found
+//! no owner, or `selftest` that a claim fails;
 //! 2 wrong usage, or a file that cannot be used; 4 the output takes no more.
 
 mod annotate;
@@ -11,6 +11,7 @@ mod export_names;
 mod input;
 mod log;
 mod outcome;
+mod selftest;
 mod top;
 
 use std::{
@@ -31,7 +32,7 @@ const UNWRITABLE: u8 = 4;
 const AFTER: &str = "\
 Exit codes:
   0  done
-  1  done as far as it went: damaged input, lines that are no events, events lost, no owner found
+  1  done as far as it went: damaged input, lines that are no events, events lost, no owner found, a claim that fails
   2  wrong usage, or a file that cannot be used
   4  the output takes no more";
 
@@ -50,6 +51,9 @@ enum Command {
     Log(log::Args),
     ExportNames(export_names::Args),
     Explain(explain::Args),
+    Selftest(selftest::Args),
+    #[command(hide = true)]
+    SelftestPeer(selftest::PeerArgs),
     Completions(completions::Args),
 }
 
@@ -66,6 +70,8 @@ pub fn run() -> ExitCode {
         Command::Log(arguments) => log::run(&arguments),
         Command::ExportNames(arguments) => export_names::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
+        Command::SelftestPeer(arguments) => selftest::run_peer(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     match outcome {

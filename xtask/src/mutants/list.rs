@@ -31,6 +31,8 @@ pub struct Mutant {
     /// Whether the hosts that nobody here wrote must notice as well.
     #[serde(default)]
     pub on_hosts: bool,
+    /// The claim of `flowtag selftest` that fails on it, and no other.
+    pub selftest: Option<String>,
     /// The edits that break it.
     pub edit: Vec<Edit>,
 }

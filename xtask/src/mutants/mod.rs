@@ -5,6 +5,7 @@ mod hash;
 mod image;
 mod list;
 mod on_hosts;
+mod on_selftest;
 mod patience;
 mod suite;
 mod tree;
@@ -20,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::{
     list::Mutant,
+    on_hosts::Shown,
     suite::{Search, Suite},
     tree::Tree,
 };
@@ -27,6 +29,7 @@ use crate::{
     checks::{Request, Row},
     driver,
     lock::lock,
+    selftest::Programs,
     target::Target,
 };
 
@@ -61,14 +64,34 @@ pub fn run(target: Target, part: &str) -> Result<Outcome> {
     let mut suite = Suite::build()?;
     let sound = driver::build(target)?;
     suite.learn(&sound)?;
-    let trees = tree::lay_out_all(target)?;
+    let programs = Programs::build()?;
+    hunt_all(target, &mutants, |tree, mutant| hunt(tree, mutant, &suite, &sound, &programs))
+}
 
+/// Lets `flowtag selftest` test each mutant on which it has to fail. Prints a row for each, as they are found.
+pub fn run_selftest(target: Target) -> Result<Outcome> {
+    let mut mutants = list::read("")?;
+    mutants.retain(|mutant| mutant.selftest.is_some());
+    let programs = Programs::build()?;
+    hunt_all(target, &mutants, |tree, mutant| {
+        let shown = tree.build_broken(mutant).and_then(|broken| on_selftest::show(mutant, &broken.image, &programs));
+        match shown {
+            Ok(Shown { all_noticed, said }) => {
+                Found { caught: all_noticed, runs: 1, said: said.trim_start_matches(", ").to_owned() }
+            }
+            Err(error) => Found { caught: false, runs: 0, said: format!("NOT TESTED: {error:#}") },
+        }
+    })
+}
+
+fn hunt_all(target: Target, mutants: &[Mutant], hunt: impl Fn(&Tree, &Mutant) -> Found + Sync) -> Result<Outcome> {
+    let trees = tree::lay_out_all(target)?;
     let bar = ProgressBar::new(mutants.len() as u64);
     bar.set_style(ProgressStyle::with_template("{pos}/{len} mutants {wide_bar} {msg}")?);
     let width = mutants.iter().map(|mutant| mutant.name.chars().count()).max().unwrap_or(0);
     let outcome = Mutex::new(Outcome { mutants: mutants.len(), caught: 0, runs: 0 });
-    tree::share_out(&trees, &mutants, |tree, mutant| {
-        let Found { caught, runs, said } = hunt(tree, mutant, &suite, &sound);
+    tree::share_out(&trees, mutants, |tree, mutant| {
+        let Found { caught, runs, said } = hunt(tree, mutant);
         let mut outcome = lock(&outcome);
         outcome.caught += usize::from(caught);
         outcome.runs += runs;
@@ -89,16 +112,17 @@ struct Found {
 }
 
 /// Builds a mutant and looks for a test that fails on it.
-fn hunt(tree: &Tree, mutant: &Mutant, suite: &Suite, sound: &Path) -> Found {
+fn hunt(tree: &Tree, mutant: &Mutant, suite: &Suite, sound: &Path, programs: &Programs) -> Found {
     let searched = tree.build_broken(mutant).and_then(|broken| {
         let search = search(mutant, &broken.image, suite)?;
-        Ok((search, on_hosts::show(&broken, sound)?))
+        Ok((search, on_hosts::show(&broken, sound)?, on_selftest::show(mutant, &broken.image, programs)?))
     });
     match searched {
-        Ok((Search { failed: Some(test), runs, .. }, hosts)) => {
-            Found { caught: hosts.all_noticed, runs, said: format!("{test} (run {runs}){}", hosts.said) }
+        Ok((Search { failed: Some(test), runs, .. }, hosts, selftest)) => {
+            let caught = hosts.all_noticed && selftest.all_noticed;
+            Found { caught, runs, said: format!("{test} (run {runs}){}{}", hosts.said, selftest.said) }
         }
-        Ok((Search { failed: None, runs, .. }, _)) => {
+        Ok((Search { failed: None, runs, .. }, ..)) => {
             Found { caught: false, runs, said: format!("NOT CAUGHT in {runs} runs; from {}", mutant.source) }
         }
         Err(error) => Found { caught: false, runs: 0, said: format!("NOT TESTED: {error:#}") },

@@ -34,6 +34,12 @@ impl Cgroup {
         Ok(Self { path })
     }
 
+    /// Where it is in the file system.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// The directory, to attach programs to.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use windows_sys::Win32::{
     System::Threading::CreateMutexW,
 };
 
-use super::wide;
+use crate::wide;
 
 /// A name that no other process has while this lives: the mutex's handle, as a number, since threads may have it in turn.
 pub(super) struct Claim(usize);

@@ -18,7 +18,6 @@ pub(super) mod services;
 mod session;
 mod stream;
 mod trace;
-mod wide;
 
 #[cfg(all(test, not(windows)))]
 mod fake;

@@ -10,7 +10,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::wide;
+use crate::wide;
 
 /// The service's name, as docs/windows.md creates it.
 const NAME: &str = "flowtag";

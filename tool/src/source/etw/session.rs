@@ -18,7 +18,8 @@ use windows_sys::{
     core::GUID,
 };
 
-use super::{claim::Claim, failure::Failure, record::PROVIDER, trace::Lost, wide};
+use super::{claim::Claim, failure::Failure, record::PROVIDER, trace::Lost};
+use crate::wide;
 
 /// A name for each run of this program at a time. More than eight sessions cannot have a provider (page `EnableTraceEx2`).
 const NAMES: [&str; 8] =

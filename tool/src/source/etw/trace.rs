@@ -10,7 +10,8 @@ use windows_sys::Win32::{
     },
 };
 
-use super::{failure::Failure, record::Record, stream::Sink, wide};
+use super::{failure::Failure, record::Record, stream::Sink};
+use crate::wide;
 
 /// `INVALID_PROCESSTRACE_HANDLE` of evntrace.h.
 const INVALID: u64 = u64::MAX;

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 /// A text of ours.
-pub(super) fn text(text: &str) -> Vec<u16> {
+pub fn text(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
 }
 
 /// A file's name, which need not be well-formed.
 #[cfg(windows)]
-pub(super) fn path(path: &Path) -> Vec<u16> {
+pub fn path(path: &Path) -> Vec<u16> {
     use std::os::windows::ffi::OsStrExt;
 
     path.as_os_str().encode_wide().chain([0]).collect()
@@ -17,6 +17,6 @@ pub(super) fn path(path: &Path) -> Vec<u16> {
 
 /// A file's name, in tests.
 #[cfg(not(windows))]
-pub(super) fn path(path: &Path) -> Vec<u16> {
+pub fn path(path: &Path) -> Vec<u16> {
     text(&path.to_string_lossy())
 }
