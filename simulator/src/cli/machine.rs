@@ -25,7 +25,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::{
-    demo::{reuse, simulated::Simulated},
+    demo::{driver::Driver as _, reuse, simulated::Simulated},
     etw::{Session, SessionId, json},
     kernel::registry::{Value, parameters_key},
     output,
@@ -147,9 +147,11 @@ impl Attended<'_> {
         loop {
             let mut events = Vec::new();
             let all = capture.poll(patience, &mut events);
-            for event in events {
+            for (at, event) in events {
                 if self.stopped.is_none() {
+                    self.simulated.happens_at(Some(at));
                     self.stopped = self.pump.feed(&event).err().map(|bug_check| bug_check.to_string());
+                    self.simulated.happens_at(None);
                 }
             }
             if all {
