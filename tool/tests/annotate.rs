@@ -117,7 +117,8 @@ fn packets_keep_their_order_and_their_owners_however_many_there_are() {
     assert!(times.into_iter().eq(0..1000));
     assert!(annotated.owners().into_iter().eq((0..1000).map(|number| if number % 3 == 1 { 0 } else { 7 })));
     assert_eq!(annotated.summary, Summary { packets: 1000, joined: 667, unknown: 333, ..Summary::default() });
-    let others = annotated.blocks().iter().enumerate().filter_map(|(place, block)| match block {
+    let blocks = annotated.blocks();
+    let others = blocks.iter().enumerate().filter_map(|(place, block)| match block {
         Block::Other(4, _) => Some(place),
         _ => None,
     });
