@@ -106,8 +106,8 @@ fn a_packet_of_a_flow_says_whose_it_is_and_the_process_comes_before_it() {
 fn packets_keep_their_order_and_their_owners_however_many_there_are() {
     let mut capture = Capture::new(Order::Little, RAW);
     let ways = [udp(LOCAL, REMOTE), udp("10.9.9.9:1", REMOTE), udp(REMOTE, LOCAL)];
-    for number in 0..1000 {
-        capture.packet(number, &ways[number as usize % 3]);
+    for (number, packet) in (0..1000).zip(ways.iter().cycle()) {
+        capture.packet(number, packet);
         if number % 300 == 299 {
             capture.block(4, b"names of addresses");
         }
@@ -117,7 +117,8 @@ fn packets_keep_their_order_and_their_owners_however_many_there_are() {
     assert!(times.into_iter().eq(0..1000));
     assert!(annotated.owners().into_iter().eq((0..1000).map(|number| if number % 3 == 1 { 0 } else { 7 })));
     assert_eq!(annotated.summary, Summary { packets: 1000, joined: 667, unknown: 333, ..Summary::default() });
-    let others = annotated.blocks().iter().enumerate().filter_map(|(place, block)| match block {
+    let blocks = annotated.blocks();
+    let others = blocks.iter().enumerate().filter_map(|(place, block)| match block {
         Block::Other(4, _) => Some(place),
         _ => None,
     });

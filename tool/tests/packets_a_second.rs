@@ -82,7 +82,7 @@ fn best(who: libc::c_int, mut run: impl FnMut()) -> f64 {
     let runs = (0..RUNS).map(|_| {
         let before = worked(who);
         run();
-        worked(who) - before
+        worked(who).saturating_sub(before)
     });
     runs.min().expect("there was a run").as_secs_f64() * 1e9 / f64::from(PACKETS)
 }

@@ -144,13 +144,13 @@ impl Annotator<'_> {
         let mut waiting = mem::take(&mut self.waiting);
         let looked: Vec<_> = waiting.blocks().map(|block| (block, self.look(&block))).collect();
         self.joiner.ask();
-        let annotated = looked.iter().try_for_each(|(block, looked)| match looked {
-            Some((packet, looked)) => self.packet(block, packet, looked, output, summary),
-            None => {
+        let annotated = looked.iter().try_for_each(|(block, looked)| {
+            let Some((packet, looked)) = looked else {
                 summary.packets += 1;
                 summary.damaged += 1;
-                output.write_all(block.bytes)
-            }
+                return output.write_all(block.bytes);
+            };
+            self.packet(block, packet, looked, output, summary)
         });
         drop(looked);
         waiting.clear();

@@ -20,13 +20,13 @@ const HEAD: usize = Key::WORDS + 1;
 /// What a cache fetches at once, in words of eight bytes.
 const LINE: usize = 8;
 /// How many questions wait together: more than a processor has outstanding.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 
 /// All flows, to be asked.
 #[derive(Debug)]
 pub struct Table {
-    /// Where in the entries those of each bucket end.
-    ends: Vec<u32>,
+    /// Where in the entries those of each bucket begin, and where those of the last one end.
+    begins: Vec<u32>,
     /// Of each tuple the head, and the stretches.
     entries: Vec<u64>,
     tuples: usize,
@@ -50,6 +50,8 @@ pub struct Sides {
 struct Place {
     key: Key,
     swapped: bool,
+    bucket: usize,
+    /// In the entries, if that has been looked up.
     begin: usize,
     end: usize,
 }
@@ -60,8 +62,8 @@ impl Table {
     pub fn new(lives: Lives, tolerance: u64) -> Self {
         let (mut lives, owners) = lives.into_parts();
         let hasher = DefaultHashBuilder::default();
-        let mut ends = vec![0; lives.len().next_power_of_two()];
-        let buckets = ends.len();
+        let buckets = lives.len().next_power_of_two();
+        let mut begins = vec![0; buckets + 1];
         lives.sort_by_cached_key(|life| {
             let (key, swapped) = life.tuple.key();
             (bucket(&hasher, &key, buckets), key, swapped, life.opened)
@@ -77,34 +79,40 @@ impl Table {
             entries.extend(key.words());
             entries.push((first as u64) << 32 | (stretches.len() - first) as u64);
             entries.extend(stretches.as_flattened());
-            ends[bucket(&hasher, &key, buckets)] = end(&entries);
+            begins[bucket(&hasher, &key, buckets) + 1] = length(&entries);
             tuples += 1;
         }
-        // A bucket without entries ends where the one before it does.
+        // Behind a bucket without entries the next one begins where it does.
         let mut last = 0;
-        for end in &mut ends {
-            last = last.max(*end);
-            *end = last;
+        for begin in &mut begins {
+            last = last.max(*begin);
+            *begin = last;
         }
-        Self { ends, entries, tuples, owners, hasher }
+        Self { begins, entries, tuples, owners, hasher }
     }
 
     /// Whose a packet with this tuple is at this time.
     #[must_use]
     pub fn at(&self, tuple: &Tuple, time: Time) -> Sides {
-        self.answer(&self.place(tuple), time)
+        let mut place = self.place(tuple);
+        self.look_up(&mut place);
+        self.answer(&place, time)
     }
 
     /// The same for many packets, in their order: appends the answers.
     pub fn all_at(&self, asked: &[(Tuple, Time)], answers: &mut Vec<Sides>) {
         for asked in asked.chunks(TOGETHER) {
             let mut places = [Place::default(); TOGETHER];
+            let places = &mut places[..asked.len()];
             for (place, (tuple, _)) in places.iter_mut().zip(asked) {
                 *place = self.place(tuple);
             }
-            // None of these looks waits for another one. What is seen does not matter.
+            // In each of these two rounds none waits for another one. What the second one sees does not matter.
+            for place in &mut *places {
+                self.look_up(place);
+            }
             let word = |at: usize| self.entries.get(at).copied().unwrap_or_default();
-            let looks = places[..asked.len()].iter().map(|place| word(place.begin) ^ word(place.begin + LINE));
+            let looks = places.iter().map(|place| word(place.begin) ^ word(place.begin + LINE));
             black_box(looks.fold(0, |seen, look| seen ^ look));
             answers.extend(places.iter().zip(asked).map(|(place, (_, time))| self.answer(place, *time)));
         }
@@ -112,9 +120,12 @@ impl Table {
 
     fn place(&self, tuple: &Tuple) -> Place {
         let (key, swapped) = tuple.key();
-        let bucket = bucket(&self.hasher, &key, self.ends.len());
-        let begin = bucket.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Place { key, swapped, begin: begin as usize, end: self.ends[bucket] as usize }
+        Place { key, swapped, bucket: bucket(&self.hasher, &key, self.begins.len() - 1), begin: 0, end: 0 }
+    }
+
+    fn look_up(&self, place: &mut Place) {
+        place.begin = self.begins[place.bucket] as usize;
+        place.end = self.begins[place.bucket + 1] as usize;
     }
 
     fn answer(&self, place: &Place, time: Time) -> Sides {
@@ -161,6 +172,6 @@ fn bucket(hasher: &DefaultHashBuilder, key: &Key, buckets: usize) -> usize {
 }
 
 /// More than a `u32` counts do not fit into memory: 32 GiB.
-fn end(entries: &[u64]) -> u32 {
+fn length(entries: &[u64]) -> u32 {
     u32::try_from(entries.len()).unwrap_or(u32::MAX)
 }
