@@ -12,7 +12,7 @@ use core::{
 use wdk_sys::{NTSTATUS, STATUS_SUCCESS};
 
 use crate::{
-    callouts, engine, etw,
+    callouts, engine,
     failure::Failure,
     life, print,
     sync::{DispatchMutex, Rundown},
@@ -84,8 +84,7 @@ pub fn follow(device: *mut c_void) -> Result<(), Failure> {
     match subscribe(device) {
         STATUS_SUCCESS => look(device),
         status => {
-            print::life(|line| life::not_subscribed(line, status));
-            etw::failed("FwpmBfeStateSubscribeChanges0", status);
+            print::failed("FwpmBfeStateSubscribeChanges0", status, |line| life::not_subscribed(line, status));
             engine::join()
         }
     }
@@ -119,8 +118,9 @@ pub fn unsubscribe() -> bool {
             return running;
         }
         if wait.report_is_due() {
-            print::life(|line| life::unsubscribing(line, wait.milliseconds(), status));
-            etw::retrying("FwpmBfeStateUnsubscribeChanges0", status);
+            print::retrying("FwpmBfeStateUnsubscribeChanges0", status, |line| {
+                life::unsubscribing(line, wait.milliseconds(), status);
+            });
         }
         wait.sleep();
     }
@@ -139,8 +139,7 @@ unsafe extern "C" fn changed(context: *mut c_void, state: u32) {
         KNOWN.lock().missing = Missing::Everything;
     }
     if let Err(Failure { step, status }) = look(context) {
-        print::life(|line| life::not_joined(line, step, status));
-        etw::failed(step, status);
+        print::failed(step, status, |line| life::not_joined(line, step, status));
     }
 }
 

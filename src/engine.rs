@@ -16,7 +16,6 @@ use wdk_sys::{
 
 use crate::{
     callouts::{CALLOUTS, Callout},
-    etw,
     failure::{Failure, check},
     life, print,
     wait::Wait,
@@ -75,13 +74,11 @@ pub fn leave() {
         let deleted = Session::open().and_then(|session| session.in_transaction(delete_objects));
         let Err(Failure { step, status }) = deleted else { return };
         if wait.milliseconds() >= PATIENCE {
-            print::life(|line| life::not_closed(line, step, status));
-            etw::failed(step, status);
+            print::failed(step, status, |line| life::not_closed(line, step, status));
             return;
         }
         if wait.report_is_due() {
-            print::life(|line| life::closing(line, wait.milliseconds(), step, status));
-            etw::retrying(step, status);
+            print::retrying(step, status, |line| life::closing(line, wait.milliseconds(), step, status));
         }
         wait.sleep();
     }
@@ -140,8 +137,7 @@ impl Drop for Session {
         // SAFETY: the session is open, and nobody else knows it.
         let status = unsafe { FwpmEngineClose0(self.0) };
         if let Err(Failure { step, status }) = check("FwpmEngineClose0", status) {
-            print::life(|line| life::not_closed(line, step, status));
-            etw::failed(step, status);
+            print::failed(step, status, |line| life::not_closed(line, step, status));
         }
     }
 }

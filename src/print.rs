@@ -78,6 +78,22 @@ pub fn life(write: impl FnOnce(&mut Line)) {
     print(DPFLTR_ERROR_LEVEL, write);
 }
 
+/// Says in a line and an event that a step failed, and that the driver goes on without what it was for.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
+pub fn failed(step: &str, status: NTSTATUS, write: impl FnOnce(&mut Line)) {
+    life(write);
+    etw::write(Id::Failed, |payload| fields::step(payload, step, status));
+}
+
+/// Says in a line and an event that a step failed, and is tried again.
+///
+/// IRQL: <= `DISPATCH_LEVEL`
+pub fn retrying(step: &str, status: NTSTATUS, write: impl FnOnce(&mut Line)) {
+    life(write);
+    etw::write(Id::Retrying, |payload| fields::step(payload, step, status));
+}
+
 /// Counts a loss, and prints a line for the first of its kind.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`, without the ring's lock

@@ -4,7 +4,6 @@ use wdk_sys::{NTSTATUS, STATUS_FWP_CALLOUT_NOT_FOUND, STATUS_PENDING, STATUS_SUC
 
 use crate::{
     callouts::{self, CALLOUTS},
-    etw,
     flow::{self, RING},
     flow_ring::Batch,
     life, print,
@@ -67,8 +66,9 @@ pub fn unregister_callouts() {
                 break;
             }
             if wait.report_is_due() {
-                print::life(|line| life::unregistering(line, index, wait.milliseconds(), status));
-                etw::retrying("FwpsCalloutUnregisterById0", status);
+                print::retrying("FwpsCalloutUnregisterById0", status, |line| {
+                    life::unregistering(line, index, wait.milliseconds(), status);
+                });
             }
             wait.sleep();
         }

@@ -11,7 +11,6 @@ use core::{
 use wdk_sys::{NTSTATUS, STATUS_FWP_ALREADY_EXISTS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
-    etw,
     failure::{Failure, check},
     flow_ring::Contexts,
     life, print,
@@ -201,8 +200,7 @@ pub fn register(device: *mut c_void) -> Result<(), Failure> {
         // A guess: what a flag that is not known would bring, if Windows looks at them at all. Any other failure says itself
         // below.
         if status == STATUS_INVALID_PARAMETER {
-            print::life(|line| life::without_flags(line, index, status));
-            etw::failed("FwpsCalloutRegister2", status);
+            print::failed("FwpsCalloutRegister2", status, |line| life::without_flags(line, index, status));
             status = callout.register(device, OFFLOADS);
         }
         // Its key is taken (DDI `FwpsCalloutRegister2`): by us, or this driver would not have been started.

@@ -15,7 +15,7 @@ pub use self::{
     payload::Payload,
     provider::{register, unregister, want, wants},
 };
-use crate::{path::Captured, wfp::ffi::NTSTATUS};
+use crate::path::Captured;
 
 /// Writes an event, if it is wanted; `fields` writes its data.
 ///
@@ -37,20 +37,6 @@ pub fn write_with_path(id: Id, path: Captured, fields: impl FnOnce(&mut Payload)
     if wants(id) {
         write_now(id, fields, path.units().as_flattened());
     }
-}
-
-/// A step failed, and the driver goes on without what it was for.
-///
-/// IRQL: any
-pub fn failed(step: &str, status: NTSTATUS) {
-    write(Id::Failed, |payload| fields::step(payload, step, status));
-}
-
-/// A step failed, and is tried again.
-///
-/// IRQL: any
-pub fn retrying(step: &str, status: NTSTATUS) {
-    write(Id::Retrying, |payload| fields::step(payload, step, status));
 }
 
 /// A leaf of its own: the payload must not lie on the stack while Windows calls back into the driver.

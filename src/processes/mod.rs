@@ -8,7 +8,7 @@ pub mod table;
 
 use core::{
     ffi::c_void,
-    mem,
+    mem::{self, MaybeUninit},
     num::NonZeroU64,
     ptr::NonNull,
     slice,
@@ -41,6 +41,9 @@ const CAPACITY: usize = 4_096;
 /// The processes that flows may belong to. The lock is never held across a call, and no path is freed under it.
 static PROCESSES: DispatchMutex<Table<'static, StoredPath>> = DispatchMutex::new(Table::empty());
 
+/// The step that registers the routine and takes it away.
+const REGISTER: &str = "PsSetCreateProcessNotifyRoutineEx2";
+
 /// The routine is registered.
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
@@ -52,11 +55,11 @@ static WATCHING: AtomicBool = AtomicBool::new(false);
 pub fn watch() {
     if let Err(Failure { step, status }) = allocate().and_then(|()| register()) {
         free();
-        print::life(|line| life::no_keys(line, step, status));
+        print::failed(step, status, |line| life::no_keys(line, step, status));
         return;
     }
     if let Err(Failure { step, status }) = running::fill() {
-        print::life(|line| life::older_unknown(line, step, status));
+        print::failed(step, status, |line| life::older_unknown(line, step, status));
     }
 }
 
@@ -75,7 +78,7 @@ pub fn stop_watching() {
             return;
         }
         if wait.report_is_due() {
-            print::life(|line| life::unwatching(line, wait.milliseconds(), status));
+            print::retrying(REGISTER, status, |line| life::unwatching(line, wait.milliseconds(), status));
         }
         wait.sleep();
     }
@@ -94,16 +97,13 @@ pub fn identify(irql: &AtDispatch, pid: u64, path: &[u8]) -> Option<Identity> {
 
 fn allocate() -> Result<(), Failure> {
     const BYTES: usize = CAPACITY.wrapping_mul(size_of::<Slot<StoredPath>>().wrapping_add(size_of::<u32>()));
+    const ZEROED: MaybeUninit<Slot<StoredPath>> = MaybeUninit::zeroed();
     const { assert!(size_of::<Slot<StoredPath>>() == 56 && align_of::<Slot<StoredPath>>() <= pool::ALIGNMENT) };
+    // How nobody is written in a slot is the compiler's choice. SAFETY: every field may be zero.
+    const { assert!(unsafe { ZEROED.assume_init_ref() }.is_free()) };
     let short = Failure { step: "ExAllocatePool2", status: STATUS_INSUFFICIENT_RESOURCES };
     let first = pool::allocate(BYTES, pool::PROCESS).ok_or(short)?.cast::<Slot<StoredPath>>();
-    for number in 0..CAPACITY {
-        // SAFETY: the block has room for so many.
-        let slot = unsafe { first.add(number) };
-        // SAFETY: it is ours, and aligned.
-        unsafe { slot.write(Slot::FREE) };
-    }
-    // SAFETY: as many as were written.
+    // SAFETY: as large and aligned as this; and zeros are free slots.
     let slots = unsafe { slice::from_raw_parts_mut(first.as_ptr(), CAPACITY) };
     // SAFETY: the block goes on behind the slots.
     let behind = unsafe { first.add(CAPACITY) };
@@ -130,7 +130,7 @@ pub fn free() {
 fn register() -> Result<(), Failure> {
     let status = set_routine(false);
     if status != STATUS_SUCCESS {
-        return Err(Failure { step: "PsSetCreateProcessNotifyRoutineEx2", status });
+        return Err(Failure { step: REGISTER, status });
     }
     WATCHING.store(true, Ordering::Relaxed);
     Ok(())

@@ -60,6 +60,11 @@ impl<P> Slot<P> {
     /// A slot that nobody has had.
     pub const FREE: Self = Self { process: None, next: 0, later: 0, exited: false };
 
+    /// Whether nobody has had it.
+    pub const fn is_free(&self) -> bool {
+        matches!(self, Self { process: None, next: 0, later: 0, exited: false })
+    }
+
     /// Who has it, when the table is no longer needed.
     pub const fn take(&mut self) -> Option<Process<P>> {
         self.process.take()
@@ -131,7 +136,7 @@ impl<'a, P: AsRef<[u8]>> Table<'a, P> {
         };
         let chain = self.chain_of(process.pid);
         if let (Some(slot), Some(first)) = (self.slots.get_mut(number as usize), self.chains.get_mut(chain)) {
-            *slot = Slot { process: Some(process), next: *first, later: 0, exited: false };
+            *slot = Slot { process: Some(process), next: *first, ..Slot::FREE };
             *first = link(number);
         }
         if exited {

@@ -155,6 +155,23 @@ fn a_process_that_has_exited_makes_room_and_is_given_back() {
 }
 
 #[test]
+fn one_that_makes_room_leaves_all_others_of_its_id() {
+    // The last of them is the first in the chain.
+    for first in 1..=4 {
+        let mut table = room_for(4);
+        for number in 1..=4 {
+            born(&mut table, process(number));
+        }
+        table.exit(4242, key(first));
+        assert_eq!(table.insert(process(5), false), Inserted::New(Some(process(first))));
+        let mut found: Vec<_> = table.with_id(4242).take(6).map(|process| process.key.get()).collect();
+        found.sort_unstable();
+        let others: Vec<_> = (1..=5).filter(|&number| number != first).collect();
+        assert_eq!(found, others, "{first} has made room");
+    }
+}
+
+#[test]
 fn nobody_is_forgotten_while_there_are_fresh_slots() {
     let mut table = room_for(2);
     born(&mut table, process(7));

@@ -348,30 +348,6 @@ fn the_event_of_the_totals_has_those_of_the_line_in_their_order() {
 }
 
 #[test]
-fn a_start_that_fails_has_an_event_with_step_and_status() {
-    let rig = Rig::installed(&[]);
-    let session = rig.listen(2, DRIVER);
-    rig.fail("FwpsCalloutRegister2", 3, Some(status::NO_MEMORY));
-    rig.start().unwrap_err();
-    let events = rig.events(session);
-    assert_eq!(names(&events), ["LoadFailed"]);
-    assert_eq!((events[0].text("Step").as_str(), events[0].number("Status")), ("FwpsCalloutRegister2", 0xc000_0017));
-    assert_eq!(events[0].level, 2);
-    rig.assert_clean();
-}
-
-#[test]
-fn what_the_driver_does_without_has_an_event() {
-    let rig = Rig::installed(&[]);
-    let session = rig.listen(3, DRIVER);
-    rig.fail("FwpmBfeStateSubscribeChanges0", 1, Some(status::NO_MEMORY));
-    rig.start().unwrap();
-    let event = only(&rig.events(session), "Failed");
-    assert_eq!((event.text("Step").as_str(), event.level), ("FwpmBfeStateSubscribeChanges0", 3));
-    rig.stop();
-}
-
-#[test]
 fn a_loss_has_one_event_of_its_kind() {
     let (rig, session) = heard(3, DRIVER);
     for _ in 0..3 {

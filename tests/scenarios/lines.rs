@@ -173,3 +173,21 @@ fn flows_that_end_blocked_or_tagged_already_are_no_loss() {
     });
     assert_eq!(nothing, [""; 0]);
 }
+
+#[test]
+fn lines_about_flows_are_information_and_those_about_the_driver_pass_the_filter_as_it_is() {
+    let rig = Rig::with_settings(&[("TraceLevel", 3)]);
+    let flow = rig.open(&outbound());
+    rig.send(flow, 517);
+    rig.send(flow, 3);
+    rig.stop();
+    let level_of = |name: &str| {
+        let lines = rig.machine.debug_print().lines();
+        let of_it = lines.iter().filter(|line| line.text.starts_with(&format!("flowtag: {name} ")));
+        let levels: Vec<_> = of_it.map(|line| line.level).collect();
+        assert_eq!(levels.len(), 1, "{name}: {:?}", rig.lines());
+        levels[0]
+    };
+    assert_eq!(["open", "first", "packet", "close"].map(level_of), [3; 4]);
+    assert_eq!(["loading", "loaded", "totals"].map(level_of), [0; 3]);
+}

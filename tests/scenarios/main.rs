@@ -9,6 +9,7 @@ mod bfe;
 mod cost;
 mod events;
 mod events_late;
+mod events_of_failures;
 mod fail_open;
 mod flood;
 mod guard;

@@ -1,16 +1,20 @@
 //! A block of pool, and what is wrong with it.
 
-use std::fmt;
+use std::{fmt, ops::Range, slice};
 
 use super::{
     plain,
     special::{PAGE, Run},
 };
+use crate::image::digest;
 
 /// Blocks start at multiples of this.
 pub(super) const ALIGNMENT: usize = 16;
 /// What the unused bytes around a block hold; checked when it is freed.
 pub(super) const SLACK: u8 = 0xA5;
+
+/// From so many pages on it is worth a system call to learn which of them are not zeros.
+const LARGE: usize = 8;
 
 const SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION: u32 = 0xC1;
 const DRIVER_VERIFIER_DETECTED_VIOLATION: u32 = 0xC4;
@@ -63,10 +67,30 @@ impl Block {
     }
 
     /// The bytes before and behind the block that belong to nobody.
-    fn slack(&self) -> [std::ops::Range<u64>; 2] {
+    fn slack(&self) -> [Range<u64>; 2] {
         let end = self.address + self.size as u64;
         let behind = self.run.map_or(end + plain::PAD as u64, Run::end);
         [self.first_address()..self.address, end..behind]
+    }
+
+    /// A number that says what the block holds, and where it is.
+    ///
+    /// # Safety
+    /// The block is live.
+    pub(super) unsafe fn contents(&self) -> u64 {
+        let block = self.address..self.address + self.size.next_multiple_of(8) as u64;
+        let Some(run) = self.run.filter(|run| run.pages >= LARGE) else {
+            // SAFETY: the caller's promise; blocks begin at multiples of 16, and have room for the last eight bytes.
+            return unsafe { digest(block.clone()) }.wrapping_add(self.address);
+        };
+        // This is asked for between any two steps of a run, and most of a large block is zeros that nobody has touched.
+        run.touched()
+            .map(|page| {
+                let part = page.start.max(block.start)..page.end.min(block.end);
+                // SAFETY: as above, for a part of it.
+                unsafe { digest_unless_zero(part) }
+            })
+            .fold(self.address, u64::wrapping_add)
     }
 
     pub(super) fn described(&self, places: Places<'_>) -> String {
@@ -75,6 +99,21 @@ impl Block {
         let allocated = places(self.allocated_by);
         format!("the block of {size} bytes at {address:#x}, tag {tag}, allocated at {allocated}{freed}")
     }
+}
+
+/// The same number for zeros that were written or read as for those that nobody has touched: none.
+///
+/// # Safety
+/// As for [`digest`].
+unsafe fn digest_unless_zero(memory: Range<u64>) -> u64 {
+    let length = (memory.end - memory.start) as usize;
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { slice::from_raw_parts(memory.start as *const u8, length) };
+    if *bytes == [0; PAGE][..length] {
+        return 0;
+    }
+    // SAFETY: as above.
+    unsafe { digest(memory) }
 }
 
 pub(super) fn fill_slack(block: &Block) {
@@ -89,7 +128,7 @@ pub(super) fn damaged_slack(block: &Block) -> Option<u64> {
     block.slack().into_iter().find_map(|range| {
         let length = (range.end - range.start) as usize;
         // SAFETY: the block has been retired by this call alone, and its memory is not released yet.
-        let bytes = unsafe { std::slice::from_raw_parts(range.start as *const u8, length) };
+        let bytes = unsafe { slice::from_raw_parts(range.start as *const u8, length) };
         if *bytes == [SLACK; PAGE][..length] {
             return None;
         }

@@ -7,7 +7,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    io, ptr,
+    fs::File,
+    io,
+    ops::Range,
+    os::unix::fs::FileExt,
+    ptr,
     sync::{Mutex, MutexGuard, OnceLock},
 };
 
@@ -38,6 +42,25 @@ impl Run {
     /// The first address behind the block: the guard page's.
     pub(super) fn end(self) -> u64 {
         self.start + (self.pages * PAGE) as u64
+    }
+
+    /// The pages that may hold something else than zeros: those that somebody has touched since the run was opened, as the kernel
+    /// has it in /proc/self/pagemap. All of them where it does not tell.
+    pub(super) fn touched(self) -> impl Iterator<Item = Range<u64>> {
+        const PRESENT_OR_SWAPPED: u64 = 0b11 << 62;
+        const ENTRY: usize = size_of::<u64>();
+        static PAGEMAP: OnceLock<Option<File>> = OnceLock::new();
+        let pagemap = PAGEMAP.get_or_init(|| File::open("/proc/self/pagemap").ok());
+        let mut entries = vec![0xff; self.pages * ENTRY];
+        let at = self.start / PAGE as u64 * ENTRY as u64;
+        if pagemap.as_ref().is_none_or(|pagemap| pagemap.read_exact_at(&mut entries, at).is_err()) {
+            entries.fill(0xff);
+        }
+        (0..self.pages).filter_map(move |page| {
+            let entry = u64::from_le_bytes(*entries[page * ENTRY..].first_chunk()?);
+            let start = self.start + (page * PAGE) as u64;
+            (entry & PRESENT_OR_SWAPPED != 0).then_some(start..start + PAGE as u64)
+        })
     }
 }
 

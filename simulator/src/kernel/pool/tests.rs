@@ -201,3 +201,28 @@ fn two_threads_share_a_pool() {
 fn a_tag_reads_as_its_characters() {
     assert_eq!(TAG.to_string(), "'Flow'");
 }
+
+#[test]
+fn what_live_blocks_hold_is_one_number_wherever_it_changes() {
+    let size = 100_000;
+    for pool in both() {
+        let address = allocate(&pool, size);
+        let before = pool.contents();
+        for at in [0, 8, size / 2, size - 1] {
+            memory::write(address + at as u64, 1u8).unwrap();
+            assert_ne!(pool.contents(), before, "byte {at}");
+            memory::write(address + at as u64, 0u8).unwrap();
+            assert_eq!(pool.contents(), before, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn what_live_blocks_hold_is_the_same_number_after_they_were_read() {
+    for pool in both() {
+        let address = allocate(&pool, 100_000);
+        let before = pool.contents();
+        memory::read_bytes(address, 100_000).unwrap();
+        assert_eq!(pool.contents(), before);
+    }
+}

@@ -18,8 +18,8 @@ use crate::{
 
 /// The crates that compile the driver's files: its pure modules, whose unit tests say what they do, and all but those about KMDF
 /// and WFP's management.
-const PURE: &str = "tests/src/lib.rs";
-const ON_HOST: &str = "tests/on_host/src/lib.rs";
+const PURE: &str = "tests/src";
+const ON_HOST: &str = "tests/on_host/src";
 /// Holds the bindings, which are written by hand, against the headers.
 const BINDINGS: &str = "tests/build/ffi.rs";
 /// Files that loom and shuttle run.
@@ -95,13 +95,18 @@ pub fn bindings(root: &Path, file: &str) -> Vec<Check> {
     there.then(|| cargo_test("bindings", root, "flowtag-tests", "--test=ffi")).into_iter().collect()
 }
 
-/// Whether a crate takes a file of the driver, by a path of its own or through the module above it.
+/// Whether a crate, which is a file or the files of a folder, takes a file of the driver, by a path of its own or through the module
+/// above it.
 fn compiles(krate: &Path, file: &str) -> bool {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let text = fs::read_to_string(krate).unwrap_or_default();
-    [file.to_owned(), format!("{folder}/mod.rs"), format!("{folder}.rs")]
-        .iter()
-        .any(|path| text.contains(&format!("../{path}\"")))
+    let paths =
+        [file.to_owned(), format!("{folder}/mod.rs"), format!("{folder}.rs")].map(|path| format!("../{path}\""));
+    let files = fs::read_dir(krate).map(|files| files.flatten().map(|file| file.path()).collect());
+    let files: Vec<_> = files.unwrap_or_else(|_| vec![krate.to_owned()]);
+    files.iter().any(|file| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        paths.iter().any(|path| text.contains(path))
+    })
 }
 
 /// loom, shuttle and Miri, as far as they compile `file`, in the copy at `root`, and it has what they are for.
@@ -162,6 +167,7 @@ mod tests {
         assert_eq!(names(units(workspace::root(), "src/trace.rs")), ["unit tests"]);
         assert_eq!(names(units(workspace::root(), "src/wfp/values.rs")), ["unit tests"]);
         assert_eq!(names(units(workspace::root(), "src/flow_ring/list.rs")), ["unit tests"]);
+        assert_eq!(names(units(workspace::root(), "src/processes/table.rs")), ["unit tests"]);
     }
 
     #[test]
@@ -178,6 +184,7 @@ mod tests {
     #[test]
     fn the_lives_of_flows_are_about_what_is_compiled_for_this_machine() {
         assert_eq!(names(lives(workspace::root(), "src/callouts/authorize.rs")), ["lives"]);
+        assert_eq!(names(lives(workspace::root(), "src/processes/stored.rs")), ["lives"]);
         assert!(lives(workspace::root(), "src/engine.rs").is_empty());
     }
 
