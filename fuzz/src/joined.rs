@@ -159,16 +159,17 @@ impl Sent {
         u64::from(self.time % 1024) * STEP
     }
 
-    /// That of the sender's end, or of the receiver's if only that one is known, or if both are and the packet came in.
+    /// Where there were flows of one end only, it is theirs. Where there were of both, it is the sender's, or the receiver's if it came in.
     fn whose(&self, flows: &[Talk]) -> Whose {
-        let at = |server: bool| {
-            self.at_end(&flows.iter().filter(|talk| talk.tuple % 3 == self.tuple % 3 && talk.server == server))
+        let of_end =
+            |server: bool| flows.iter().filter(move |talk| talk.tuple % 3 == self.tuple % 3 && talk.server == server);
+        let (sender, receiver) = (of_end(self.back), of_end(!self.back));
+        let came_in = if sender.clone().next().is_some() && receiver.clone().next().is_some() {
+            self.flags == Some(true)
+        } else {
+            sender.clone().next().is_none()
         };
-        match (at(self.back), at(!self.back), self.flags) {
-            (Whose::Nobody, other, _) | (other, Whose::Nobody, _) => other,
-            (_, receiver, Some(true)) => receiver,
-            (sender, ..) => sender,
-        }
+        if came_in { self.at_end(&receiver) } else { self.at_end(&sender) }
     }
 
     /// Of the flows that live when it was captured, and if there are none of those that nearly do, all have to be one process's.
