@@ -11,6 +11,8 @@ pub mod output;
 pub mod packet;
 mod process_index;
 pub mod selftest;
+#[cfg(any(windows, test))]
+mod service_handle;
 pub mod source;
 pub mod time;
 pub mod top;

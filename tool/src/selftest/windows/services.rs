@@ -10,19 +10,21 @@ use std::{
 use anyhow::{Result, bail};
 use windows_sys::Win32::{
     Foundation::{
-        ERROR_ACCESS_DENIED, ERROR_MORE_DATA, ERROR_SERVICE_DATABASE_LOCKED, ERROR_SERVICE_REQUEST_TIMEOUT,
-        GetLastError, WIN32_ERROR,
+        ERROR_ACCESS_DENIED, ERROR_MORE_DATA, ERROR_SERVICE_DATABASE_LOCKED, ERROR_SERVICE_REQUEST_TIMEOUT, WIN32_ERROR,
     },
     System::Services::{
-        CloseServiceHandle, ControlService, CreateServiceW, DeleteService, ENUM_SERVICE_STATUSW,
-        EnumDependentServicesW, OpenSCManagerW, OpenServiceW, QueryServiceStatus, SC_HANDLE, SC_MANAGER_CONNECT,
-        SC_MANAGER_CREATE_SERVICE, SERVICE_ACTIVE, SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START,
-        SERVICE_ENUMERATE_DEPENDENTS, SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER, SERVICE_QUERY_STATUS, SERVICE_START,
-        SERVICE_START_PENDING, SERVICE_STATUS, SERVICE_STOP, SERVICE_STOP_PENDING, StartServiceW,
+        ControlService, CreateServiceW, DeleteService, ENUM_SERVICE_STATUSW, EnumDependentServicesW, OpenSCManagerW,
+        OpenServiceW, QueryServiceStatus, SC_MANAGER_CONNECT, SC_MANAGER_CREATE_SERVICE, SERVICE_ACTIVE,
+        SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START, SERVICE_ENUMERATE_DEPENDENTS,
+        SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER, SERVICE_QUERY_STATUS, SERVICE_START, SERVICE_START_PENDING,
+        SERVICE_STATUS, SERVICE_STOP, SERVICE_STOP_PENDING, StartServiceW,
     },
 };
 
-use crate::wide;
+use crate::{
+    service_handle::{Handle, last_error},
+    wide,
+};
 
 /// How long a service may take, and how often to look.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -164,25 +166,7 @@ impl Opened {
             }
         }
         // SAFETY: the names end with a NUL, and lie in the buffer, which is still there.
-        Ok(room.iter().take(count as usize).map(|service| unsafe { text(service.lpServiceName) }).collect())
-    }
-}
-
-/// A text of Windows'.
-///
-/// # Safety
-/// It ends with a NUL.
-unsafe fn text(mut wide: *const u16) -> String {
-    let mut units = Vec::new();
-    loop {
-        // SAFETY: all before the NUL is there, and the NUL.
-        let unit = unsafe { *wide };
-        if unit == 0 {
-            return String::from_utf16_lossy(&units);
-        }
-        units.push(unit);
-        // SAFETY: this was not the NUL, so that there is more.
-        wide = unsafe { wide.add(1) };
+        Ok(room.iter().take(count as usize).map(|service| unsafe { wide::read(service.lpServiceName) }).collect())
     }
 }
 
@@ -191,28 +175,6 @@ pub(super) fn message(error: WIN32_ERROR) -> String {
     io::Error::from_raw_os_error(error.cast_signed()).to_string()
 }
 
-/// The manager of services, or a service.
-struct Handle(SC_HANDLE);
-
-impl Handle {
-    /// The handle that a call has just given.
-    fn of(handle: SC_HANDLE) -> Result<Self, WIN32_ERROR> {
-        if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // SAFETY: the handle is ours, and this is the last use of it.
-        unsafe { CloseServiceHandle(self.0) };
-    }
-}
-
 fn succeeded(answer: i32) -> Result<(), WIN32_ERROR> {
     if answer == 0 { Err(last_error()) } else { Ok(()) }
-}
-
-fn last_error() -> WIN32_ERROR {
-    // SAFETY: it only reads what the last call has left.
-    unsafe { GetLastError() }
 }

@@ -3,14 +3,17 @@
 use std::ptr;
 
 use windows_sys::Win32::{
-    Foundation::{ERROR_SERVICE_DOES_NOT_EXIST, GetLastError, WIN32_ERROR},
+    Foundation::{ERROR_SERVICE_DOES_NOT_EXIST, WIN32_ERROR},
     System::Services::{
-        CloseServiceHandle, OpenSCManagerW, OpenServiceW, QueryServiceStatus, SC_HANDLE, SC_MANAGER_CONNECT,
-        SERVICE_QUERY_STATUS, SERVICE_STATUS, SERVICE_STOPPED,
+        OpenSCManagerW, OpenServiceW, QueryServiceStatus, SC_MANAGER_CONNECT, SERVICE_QUERY_STATUS, SERVICE_STATUS,
+        SERVICE_STOPPED,
     },
 };
 
-use crate::wide;
+use crate::{
+    service_handle::{Handle, last_error},
+    wide,
+};
 
 /// The service's name, as docs/windows.md creates it.
 const NAME: &str = "flowtag";
@@ -39,26 +42,4 @@ fn state() -> Result<u32, WIN32_ERROR> {
         return Err(last_error());
     }
     Ok(status.dwCurrentState)
-}
-
-/// The manager of services, or a service.
-pub(super) struct Handle(pub(super) SC_HANDLE);
-
-impl Handle {
-    /// The handle that a call has just given.
-    pub(super) fn of(handle: SC_HANDLE) -> Result<Self, WIN32_ERROR> {
-        if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // SAFETY: the handle is ours, and this is the last use of it.
-        unsafe { CloseServiceHandle(self.0) };
-    }
-}
-
-pub(super) fn last_error() -> WIN32_ERROR {
-    // SAFETY: it only reads what the last call has left.
-    unsafe { GetLastError() }
 }

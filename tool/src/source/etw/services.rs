@@ -4,19 +4,19 @@
 
 use std::{ptr, slice};
 
-use windows_sys::{
-    Win32::{
-        Foundation::{ERROR_MORE_DATA, WIN32_ERROR},
-        System::Services::{
-            ENUM_SERVICE_STATUS_PROCESSW, EnumServicesStatusExW, OpenSCManagerW, SC_ENUM_PROCESS_INFO,
-            SC_MANAGER_ENUMERATE_SERVICE, SERVICE_ACTIVE, SERVICE_WIN32,
-        },
+use windows_sys::Win32::{
+    Foundation::{ERROR_MORE_DATA, WIN32_ERROR},
+    System::Services::{
+        ENUM_SERVICE_STATUS_PROCESSW, EnumServicesStatusExW, OpenSCManagerW, SC_ENUM_PROCESS_INFO,
+        SC_MANAGER_ENUMERATE_SERVICE, SERVICE_ACTIVE, SERVICE_WIN32,
     },
-    core::PCWSTR,
 };
 
-use super::service::{Handle, last_error};
-use crate::source::Service;
+use crate::{
+    service_handle::{Handle, last_error},
+    source::Service,
+    wide,
+};
 
 /// The largest buffer that there may be (page `EnumServicesStatusExW`).
 const BYTES: u32 = 256 * 1024;
@@ -57,25 +57,13 @@ pub(in crate::source) fn running() -> Result<Vec<Service>, WIN32_ERROR> {
         // One that begins may have no process yet.
         for entry in entries.iter().filter(|entry| entry.ServiceStatusProcess.dwProcessId != 0) {
             // SAFETY: the name lies in the buffer, too, and ends with a NUL.
-            let name = unsafe { text(entry.lpServiceName) };
+            let name = unsafe { wide::read(entry.lpServiceName) };
             services.push(Service { process: entry.ServiceStatusProcess.dwProcessId, name });
         }
         if is_done {
             return Ok(services);
         }
     }
-}
-
-/// # Safety
-/// It ends with a NUL.
-unsafe fn text(wide: PCWSTR) -> String {
-    let mut length = 0;
-    // SAFETY: the caller's promise: up to the NUL all can be read.
-    while unsafe { wide.wrapping_add(length).read() } != 0 {
-        length += 1;
-    }
-    // SAFETY: as above.
-    String::from_utf16_lossy(unsafe { slice::from_raw_parts(wide, length) })
 }
 
 #[cfg(all(test, not(windows)))]
