@@ -45,7 +45,7 @@ impl Run {
     }
 
     /// The pages that may hold something else than zeros: those that somebody has touched since the run was opened, as the kernel
-    /// has it in /proc/self/pagemap. All of them where it does not tell.
+    /// has it in /proc/self/pagemap (its Documentation/admin-guide/mm/pagemap.rst: bits 63 and 62). All of them where it does not tell.
     pub(super) fn touched(self) -> impl Iterator<Item = Range<u64>> {
         const PRESENT_OR_SWAPPED: u64 = 0b11 << 62;
         const ENTRY: usize = size_of::<u64>();

@@ -113,7 +113,7 @@ impl Opened {
         loop {
             // SAFETY: the service is open; there are no arguments.
             match succeeded(unsafe { StartServiceW(self.0.0, 0, ptr::null()) }) {
-                // Another one is being started, and this one's turn comes.
+                // Another one is being started (seen in Wine), and this one's turn comes.
                 Err(ERROR_SERVICE_DATABASE_LOCKED) if Instant::now() < deadline => thread::sleep(GLANCE),
                 Err(error) => return Err(error),
                 Ok(()) => return self.no_longer(SERVICE_START_PENDING),

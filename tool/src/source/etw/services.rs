@@ -54,7 +54,7 @@ pub(in crate::source) fn running() -> Result<Vec<Service>, WIN32_ERROR> {
         // SAFETY: the buffer begins with so many of these, and is aligned for them.
         let entries =
             unsafe { slice::from_raw_parts(buffer.as_ptr().cast::<ENUM_SERVICE_STATUS_PROCESSW>(), count as usize) };
-        // One that begins may have no process yet.
+        // One that begins may have no process yet (guess).
         for entry in entries.iter().filter(|entry| entry.ServiceStatusProcess.dwProcessId != 0) {
             // SAFETY: the name lies in the buffer, too, and ends with a NUL.
             let name = unsafe { wide::read(entry.lpServiceName) };
