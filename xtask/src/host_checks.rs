@@ -23,6 +23,8 @@ use crate::{
 pub const PACKAGE: &str = "flowtag-on-host";
 /// What Miri runs of the unit tests: of the modules without the kernel, these have what Miri is for; the others are safe code.
 pub const MIRI_UNITS: [&str; 4] = ["--lib", "--", "wfp::", "references::"];
+/// The files of these modules, and whose bytes they read.
+pub const MIRI_UNITS_ARE_OF: [&str; 3] = ["src/wfp/", "src/references.rs", "src/package.rs"];
 /// The lives of flows.
 pub const MIRI_LIVES: [&str; 1] = ["--test=lives"];
 /// Seeds under which Miri runs the lives of flows: each orders threads and memory otherwise.
