@@ -1,7 +1,8 @@
 //! Many cases at once, in processes of their own.
 //!
-//! Threads of one process that change mappings hold each other up, and a machine does little else. And a worker that dies
-//! takes only its case with it: the others go on.
+//! Threads of one process that change mappings hold each other up, and a machine does little else; those of a worker's own
+//! simulated machine stay on one processor for the same reason. And a worker that dies takes only its case with it: the
+//! others go on.
 //!
 //! A worker is this program once more, as `flowtag-verify worker CHECK`. It reads a question a line and writes an answer a
 //! line, with signs of progress between them.
@@ -17,6 +18,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use flowtag_simulator::interleave::stay_on;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -54,7 +56,8 @@ fn ask_workers<Q: Serialize + Sync, A: DeserializeOwned + Send>(
 ) -> anyhow::Result<Vec<Result<A, String>>> {
     let next = AtomicUsize::new(0);
     let answers = Mutex::new(Vec::with_capacity(questions.len()));
-    let work = || -> anyhow::Result<()> {
+    let work = &|processor| -> anyhow::Result<()> {
+        stay_on(processor);
         let mut worker = start()?;
         while let (index, Some(question)) = take(&next, questions) {
             let answer = match worker.ask(question, bar) {
@@ -70,7 +73,8 @@ fn ask_workers<Q: Serialize + Sync, A: DeserializeOwned + Send>(
         Ok(())
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..processors().min(questions.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> =
+            (0..processors().min(questions.len())).map(|processor| scope.spawn(move || work(processor))).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("listening to a worker does not panic"))
     })?;
     let mut answers = answers.into_inner().unwrap();

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Seconds for each target, every day.
-const QUICK: u64 = 10;
+const QUICK: u64 = 5;
 /// Seconds for each target in a full run.
 const FULL: u64 = 60;
 /// How long a target may take to end once its time is over.

@@ -15,7 +15,7 @@ struct Part {
     /// How many distinct orders all parts are to have.
     wanted: u64,
     seed: u64,
-    /// Which part it is, and on which processor it is searched.
+    /// Which part it is.
     number: usize,
     /// How many parts there are.
     of: usize,
@@ -27,7 +27,7 @@ pub fn work() -> anyhow::Result<()> {
         let cases = cases::named(&part.case);
         let mine: Vec<&Case> = cases.iter().skip(part.number).step_by(part.of).collect();
         let orders = (part.wanted * mine.len() as u64).div_ceil(cases.len().max(1) as u64);
-        search::search(&mine, orders, part.seed, part.number)
+        search::search(&mine, orders, part.seed)
     })
 }
 

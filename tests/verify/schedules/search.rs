@@ -13,7 +13,6 @@ use flowtag_simulator::interleave::{
     explore::Explorer,
     order,
     random::{Given, Priorities},
-    stay_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -109,8 +108,7 @@ fn weight(case: &Case) -> u64 {
 }
 
 /// Searches `cases` until there are `wanted` distinct orders, beginning by chance at `seed`.
-pub fn search(cases: &[&Case], wanted: u64, seed: u64, processor: usize) -> Found {
-    stay_on(processor);
+pub fn search(cases: &[&Case], wanted: u64, seed: u64) -> Found {
     let mut search =
         Search { crew: Crew::new(CREW), seed, progress: workers::report_progress, found: Found::default() };
     for (index, case) in cases.iter().enumerate() {
