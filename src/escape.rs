@@ -162,6 +162,12 @@ mod tests {
     }
 
     #[test]
+    fn a_path_takes_300_bytes_at_most() {
+        assert_eq!(shown(&blob(&"x".repeat(300))).len(), 300);
+        assert_eq!(shown(&blob(&"x".repeat(301))).len(), 300);
+    }
+
+    #[test]
     fn a_longer_path_is_cut_in_the_middle() {
         // The shortest that does not fit, and one that lost its middle when it was captured.
         for middle in [46 - 44, 46, 600] {

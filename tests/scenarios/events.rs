@@ -104,7 +104,7 @@ fn a_flow_has_these_fields_from_its_opening_to_its_end() {
     assert_eq!(fields(&events[0]), [of_the_flow.as_slice(), &path].concat());
     assert_eq!(fields(&events[1]), [of_the_flow.as_slice(), &done, &path].concat());
     for event in &events {
-        assert_eq!((event.provider.as_str(), event.level, event.keyword), ("flowtag", 4, 1));
+        assert_eq!((event.provider.as_str(), event.level, event.keyword, event.opcode), ("flowtag", 4, 1, 0));
     }
     rig.stop();
 }
@@ -115,6 +115,14 @@ fn an_accepted_flow_says_so_and_who_is_in_no_app_container_is_nobody() {
     assert_eq!(event.number("Direction"), 1);
     assert_eq!(event.text("PackageSid"), "S-1-0-0");
     assert_eq!((event.number("ServiceTag"), event.number("InterfaceIndex")), (0, 12));
+}
+
+#[test]
+fn who_accepts_in_an_app_container_is_named_by_it() {
+    let package = [1, 2, 0, 0, 0, 0, 0, 15, 2, 0, 0, 0, 7, 0, 0, 0];
+    let owner = Owner { package: Some(package.to_vec()), ..Owner::default() };
+    let event = opened(&FlowSpec { owner, ..inbound() });
+    assert_eq!(event.text("PackageSid"), "S-1-15-2-7");
 }
 
 #[test]
@@ -371,6 +379,16 @@ fn a_driver_whose_provider_is_refused_works_and_says_so_once() {
     rig.line("close", flow);
     rig.stop();
     assert_eq!(rig.events(session), []);
+}
+
+#[test]
+fn that_there_are_no_events_is_said_also_by_a_start_that_fails() {
+    let rig = Rig::installed(&[("TraceLevel", 1)]);
+    rig.fail("EtwRegister", 1, Some(status::NO_MEMORY));
+    rig.fail("WdfDriverCreate", 1, Some(status::INSUFFICIENT_RESOURCES));
+    rig.start().unwrap_err();
+    assert_eq!(rig.lines_of("no"), ["flowtag: no events step=EtwRegister status=0xc0000017"]);
+    rig.assert_clean();
 }
 
 #[test]

@@ -175,6 +175,17 @@ fn unload_waits_for_a_capture() {
     }
 }
 
+#[test]
+fn a_capture_that_is_asked_for_when_unload_has_ended_them_gives_no_flow_and_ends() {
+    let rig = silent();
+    rig.open(&outbound());
+    let session = rig.listen(INFORMATION, FLOW);
+    let machine = rig.machine.clone();
+    at(&rig, "EtwUnregister", 1, move || machine.capture_state(session).unwrap());
+    rig.stop();
+    assert_eq!(flows(&rig.events(session), "FlowRundown"), [0; 0]);
+}
+
 /// What a session that comes and captures at any moment knows of each flow.
 fn assert_each_is_known(events: &[Event], opened: &[FlowHandle]) {
     let mut known: BTreeMap<u64, Vec<&str>> = BTreeMap::new();

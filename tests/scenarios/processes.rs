@@ -82,6 +82,19 @@ fn before(rig: &Rig, import: &'static str, nth: u64, what: impl Fn(&Machine) + S
 }
 
 #[test]
+fn events_of_packets_bear_the_start_key_of_their_process() {
+    let rig = Rig::started();
+    let process = begin(&rig.machine, 5_000, CURL);
+    let session = rig.listen(5, 2 | 4);
+    let flow = rig.open(&flow_of(5_000, CURL));
+    rig.send(flow, 1);
+    rig.send(flow, 1);
+    let keys: Vec<_> = rig.events(session).iter().map(|event| event.number("ProcessStartKey")).collect();
+    assert_eq!(keys, [process.key; 2]);
+    rig.stop();
+}
+
+#[test]
 fn an_owner_that_began_after_the_driver_is_named_by_its_key_with_its_start_and_its_parent() {
     let rig = Rig::started();
     rig.machine.clock().advance(Duration::from_millis(1_234));

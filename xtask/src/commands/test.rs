@@ -33,8 +33,13 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
 
     let llvm = Llvm::find().context(setup::LLVM_MISSING)?;
     let image = driver::build(target)?;
-    let package = package::make(Target::X64, true)?;
-    let arm64_package = package::make(Target::Arm64, true)?;
+    // In folders of their own, as in `check`: each takes what the other leaves of two processors.
+    let (packages, built) = rayon::join(
+        || Ok::<_, anyhow::Error>((package::make(Target::X64, true)?, package::make(Target::Arm64, true)?)),
+        || process::run_unmixed(workspace::host_programs("test").arg("--no-run"), "the tests did not build"),
+    );
+    let (package, arm64_package) = packages?;
+    built?;
     let mut tests = workspace::host_programs("test");
     tests
         .args(["--no-fail-fast", "--"])
@@ -50,9 +55,11 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     }
     // Also after a failure: one run shows all that is wrong.
     let verified = verify::run(true, false, &[]);
-    let sampled = generated::run(&generated::Request::quick_sample(SAMPLE));
+    // Each of the two waits for much of its time.
+    let (sampled, edited) =
+        rayon::join(|| generated::run(&generated::Request::quick_sample(SAMPLE)), editor::check_if_possible);
     let within_budget = bench::check();
-    tested.and(verified).and(sampled).and(within_budget).and(editor::check_if_possible())
+    tested.and(verified).and(sampled).and(within_budget).and(edited)
 }
 
 /// Runs the scenarios in all other ways at once, each in one thread: threads of one process that change mappings hold each other

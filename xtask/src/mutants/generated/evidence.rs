@@ -22,8 +22,8 @@ const BUILD: [&str; 7] = [".cargo", "Cargo.lock", "Cargo.toml", "build", "build.
 const SUITE: [&str; 4] = ["simulator", "tests/Cargo.toml", "tests/data", "tests/src"];
 /// The driver's source, with its unit tests, and the pages that these look into.
 const UNITS: [&str; 3] = ["docs/events.md", "docs/traces.md", "src"];
-/// The bindings, and the facts that they are held against.
-const BINDINGS: [&str; 3] = ["src", "tests/build", "tests/data"];
+/// Bindings and events, and what they are held against.
+const BINDINGS: [&str; 4] = ["src", "tests/build", "tests/data", "tests/src"];
 /// What the driver's source runs on, on this machine.
 const ON_HOST: [&str; 2] = ["src", "tests/on_host"];
 const INTERLEAVINGS: [&str; 2] = ["tests/interleavings", "tests/verify/report.rs"];
@@ -79,7 +79,7 @@ fn noticed_in(by: &str) -> Vec<String> {
         }
         ("image", _) => [owned(&SUITE), owned(&["tests/build"])].concat(),
         ("unit tests", _) => owned(&UNITS),
-        ("bindings", _) => owned(&BINDINGS),
+        ("bindings" | "events", _) => owned(&BINDINGS),
         ("lives" | "Miri", _) => owned(&ON_HOST),
         ("loom" | "shuttle", _) => owned(&INTERLEAVINGS),
         _ => everything(),

@@ -22,6 +22,8 @@ const PURE: &str = "tests/src";
 const ON_HOST: &str = "tests/on_host/src";
 /// Holds the bindings, which are written by hand, against the headers.
 const BINDINGS: &str = "tests/build/ffi.rs";
+/// The driver's events, whose tests hold them against Microsoft's own writer of their format.
+const EVENTS: &str = "src/etw/";
 /// Files that loom and shuttle run.
 const INTERLEAVED: [&str; 3] = ["src/flow_ring.rs", "src/flow_ring/list.rs", "src/references.rs"];
 /// What takes the time of these tests: the driver's source as it is here, and what makes inputs for it.
@@ -91,10 +93,13 @@ pub fn lives(root: &Path, file: &str) -> Vec<Check> {
     there.then(|| cargo_test("lives", root, PACKAGE, "--test=lives")).into_iter().collect()
 }
 
-/// The tests of the bindings, if these are `file`, in the copy at `root`. Their package builds for longer than any other check's.
-pub fn bindings(root: &Path, file: &str) -> Vec<Check> {
-    let there = compiles(&root.join(BINDINGS), file);
-    there.then(|| cargo_test("bindings", root, "flowtag-tests", "--test=ffi")).into_iter().collect()
+/// What holds `file` against code of Microsoft's, in the copy at `root`: the bindings against headers, the events against their
+/// format. Their package builds for longer than any other check's.
+pub fn formats(root: &Path, file: &str) -> Vec<Check> {
+    let test = |name, which| cargo_test(name, root, "flowtag-tests", which);
+    let bindings = compiles(&root.join(BINDINGS), file).then(|| test("bindings", "--test=ffi"));
+    let events = file.starts_with(EVENTS).then(|| test("events", "--test=tracelogging"));
+    bindings.into_iter().chain(events).collect()
 }
 
 /// Whether a crate, which is a file or the files of a folder, takes a file of the driver, by a path of its own or through the module
@@ -185,8 +190,13 @@ mod tests {
 
     #[test]
     fn the_bindings_are_held_against_the_headers() {
-        assert_eq!(names(bindings(workspace::root(), "src/wfp/ffi.rs")), ["bindings"]);
-        assert!(bindings(workspace::root(), "src/wfp/values.rs").is_empty());
+        assert_eq!(names(formats(workspace::root(), "src/wfp/ffi.rs")), ["bindings"]);
+        assert!(formats(workspace::root(), "src/wfp/values.rs").is_empty());
+    }
+
+    #[test]
+    fn the_events_are_held_against_their_format() {
+        assert_eq!(names(formats(workspace::root(), "src/etw/metadata.rs")), ["events"]);
     }
 
     #[test]

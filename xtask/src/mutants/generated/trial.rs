@@ -1,5 +1,6 @@
 //! What a mutation is held against: the unit tests of pure modules first, which are the quickest there; then the image, with its
-//! scenarios and checks; last the lives of flows on this machine, the bindings beside the headers, loom, shuttle and Miri.
+//! scenarios and checks; last the lives of flows on this machine, bindings and events beside what is
+//! Microsoft's, loom, shuttle and Miri.
 
 use std::{
     collections::BTreeMap,
@@ -85,7 +86,7 @@ impl Trial {
         if let Some(by) = self.timed("lives", || on_host(tree, mutation, on_this_machine::lives))? {
             return Ok(Verdict::Noticed { by });
         }
-        if let Some(by) = self.timed("bindings", || on_host(tree, mutation, on_this_machine::bindings))? {
+        if let Some(by) = self.timed("formats", || on_host(tree, mutation, on_this_machine::formats))? {
             return Ok(Verdict::Noticed { by });
         }
         if self.depth == Depth::All
