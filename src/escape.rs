@@ -186,14 +186,14 @@ mod tests {
     fn a_path_takes_no_more_than_the_line_has_room_for() {
         let path = format!("{}{}", "h".repeat(HEAD), "t".repeat(LONGEST - HEAD));
         // One byte is for the end of the line.
-        let room = Line::LONGEST - 1;
-        assert_eq!(shown_behind(room - LONGEST, &blob(&path)), path);
+        let before = (Line::LONGEST - 1).checked_sub(LONGEST).expect("a line has room for a path");
+        assert_eq!(shown_behind(before, &blob(&path)), path);
         let cut = format!("{}*{}", "h".repeat(HEAD), "t".repeat(LONGEST - HEAD - 2));
-        assert_eq!(shown_behind(room - LONGEST + 1, &blob(&path)), cut);
+        assert_eq!(shown_behind(before + 1, &blob(&path)), cut);
         let escaped = "\u{e9}".repeat(100);
-        assert_eq!(shown_behind(room - LONGEST, &blob(&escaped)), "%e9".repeat(100));
+        assert_eq!(shown_behind(before, &blob(&escaped)), "%e9".repeat(100));
         let cut = format!("{}*{}", "%e9".repeat(14), "%e9".repeat(85));
-        assert_eq!(shown_behind(room - LONGEST + 1, &blob(&escaped)), cut);
+        assert_eq!(shown_behind(before + 1, &blob(&escaped)), cut);
     }
 
     proptest! {
