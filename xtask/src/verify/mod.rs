@@ -23,7 +23,7 @@ struct Check {
     name: &'static str,
     /// Whether `--quick` runs it too.
     in_quick: bool,
-    /// Whether it waits more than it computes: it runs beside those that come after it.
+    /// Whether it leaves a processor idle for much of its time: it runs beside those that come after it.
     beside: bool,
     /// Runs it.
     run: fn(&Request) -> Result<Row>,
@@ -40,13 +40,14 @@ impl Check {
         Self { in_quick: false, ..Self::alone(name, run) }
     }
 
-    /// One that waits more than it computes.
+    /// One that leaves a processor idle for much of its time.
     const fn beside(name: &'static str, run: fn(&Request) -> Result<Row>) -> Self {
         Self { beside: true, ..Self::alone(name, run) }
     }
 }
 
-/// All checks, in the order in which they begin. That of fuzzing begins with a build of minutes, which hinders none that waits.
+/// All checks, in the order in which they begin. Wine waits; fuzzing begins with a build of minutes, most of which is two large
+/// crates, one after the other; and each mutant is built by one processor.
 const CHECKS: &[Check] = &[
     Check::alone("faults", |request| on_the_driver::run("faults", request)),
     Check::alone("schedules", |request| on_the_driver::run("schedules", request)),
@@ -56,7 +57,7 @@ const CHECKS: &[Check] = &[
     Check::in_full("miri", host_checks::miri),
     Check::in_full("thread_sanitizer", host_checks::thread_sanitizer),
     Check::beside("wine", |request| on_hosts::run("wine", request)),
-    Check::alone("fuzz", fuzzing::check),
+    Check::beside("fuzz", fuzzing::check),
     Check::alone("third_party", |request| on_the_driver::run("third-party", request)),
     Check::alone("speakeasy", |request| on_hosts::run("speakeasy", request)),
     Check::alone("arm64", |request| on_hosts::run("arm64", request)),
