@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -115,6 +115,25 @@ fn an_accepted_flow_says_so_and_who_is_in_no_app_container_is_nobody() {
     assert_eq!(event.number("Direction"), 1);
     assert_eq!(event.text("PackageSid"), "S-1-0-0");
     assert_eq!((event.number("ServiceTag"), event.number("InterfaceIndex")), (0, 12));
+}
+
+/// Microsoft's crate `tracelogging` (1.2.4, descriptors.rs): 0, unless an event has an id of its own that stays.
+#[test]
+fn events_have_neither_id_nor_version_nor_task() {
+    let (rig, session) = heard(EVERYTHING.0, EVERYTHING.1);
+    let described = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&described);
+    rig.machine.on_import(move |call| {
+        if call.name() == "EtwWriteTransfer" {
+            let [id0, id1, version, _channel, _level, _opcode, task0, task1]: [u8; 8] = call.read(call.arg(1));
+            seen.lock().unwrap().push([id0, id1, version, task0, task1]);
+        }
+    });
+    let flow = rig.open(&outbound());
+    rig.close(flow);
+    assert_eq!(names(&rig.events(session)), ["FlowOpen", "FlowClose"]);
+    assert_eq!(*described.lock().unwrap(), [[0; 5]; 2]);
+    rig.stop();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a mutation is held against: the unit tests of pure modules first, which are the quickest there; then the image, with its
-//! scenarios and checks; last the lives of flows on this machine, bindings and events beside what is
-//! Microsoft's, loom, shuttle and Miri.
+//! scenarios and checks; last the lives of flows on this machine, bindings and events beside what is Microsoft's, loom, shuttle and
+//! Miri.
 
 use std::{
     collections::BTreeMap,
