@@ -15,11 +15,14 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    evidence::{Process, TrueFlow},
+    evidence::{Life, Process, TrueFlow},
     machine::Machine,
     report::{Hello, Message, Talk, now},
 };
-use crate::{flows::TCP, time::Time};
+use crate::{
+    flows::{ICMP, ICMPV6, TCP},
+    time::Time,
+};
 
 /// How long a step of the test may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -45,6 +48,7 @@ struct Child {
     asked: usize,
     rounds: usize,
     talks: Vec<Talk>,
+    refused: Vec<String>,
     /// Whether all that it said was heard, and whether its process has exited.
     said_all: bool,
     exited: bool,
@@ -103,6 +107,7 @@ impl Children {
             asked: 0,
             rounds: 0,
             talks: Vec::new(),
+            refused: Vec::new(),
             said_all: false,
             exited: false,
         });
@@ -180,6 +185,7 @@ impl Children {
             Ok(Message::Ready(ports)) => child.ready = Some(ports),
             Ok(Message::Idle) => child.rounds += 1,
             Ok(Message::Flow(talk)) => child.talks.push(talk),
+            Ok(Message::Refused(why)) => child.refused.push(why),
             Err(error) if error.is::<End>() => child.said_all = true,
             Err(error) => return Err(error),
         }
@@ -199,17 +205,20 @@ impl Children {
         Ok(places.into_iter().filter_map(known).collect())
     }
 
-    /// Who they were, and what flows they had.
-    pub fn truth(&self) -> Result<(Vec<Process>, Vec<TrueFlow>)> {
-        let mut processes = Vec::new();
-        let mut flows = Vec::new();
+    /// Adds to a life who they were, and what flows they had.
+    pub fn tell(&self, life: &mut Life) -> Result<()> {
         for (index, child) in self.all.iter().enumerate() {
             let hello = self.hello(index)?.clone();
             let parent = hello.parent.unwrap_or_else(process::id);
-            processes.push(Process { hello, parent, launched: child.launched });
-            flows.extend(child.talks.iter().map(|talk| TrueFlow { process: index, talk: talk.clone() }));
+            life.processes.push(Process { hello, parent, launched: child.launched });
+            for talk in &child.talks {
+                let is_echo = [ICMP, ICMPV6].contains(&talk.protocol);
+                let flows = if is_echo { &mut life.echoes } else { &mut life.flows };
+                flows.push(TrueFlow { process: index, talk: talk.clone() });
+            }
+            life.refused.extend_from_slice(&child.refused);
         }
-        Ok((processes, flows))
+        Ok(())
     }
 }
 

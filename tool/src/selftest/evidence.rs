@@ -67,8 +67,12 @@ pub struct Life {
     pub told: Vec<Told>,
     /// The test's own programs.
     pub processes: Vec<Process>,
-    /// And their flows.
+    /// And their flows, but for echoes.
     pub flows: Vec<TrueFlow>,
+    /// The echo requests of the test's own programs. Whose those are is another question than whose a flow is.
+    pub echoes: Vec<TrueFlow>,
+    /// What a program was to have, and could not, in words.
+    pub refused: Vec<String>,
 }
 
 /// When the Base Filtering Engine did not run.

@@ -41,6 +41,15 @@ pub struct Answer {
     pub said: Option<String>,
 }
 
+/// The value of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A `REG_DWORD`, as the driver wants them.
+    Number(u32),
+    /// Whatever somebody has put there, with its type as winnt.h numbers them. The driver does without it (docs/windows.md).
+    Other(u32, Vec<u8>),
+}
+
 /// `SERVICE_STOPPED` and `SERVICE_RUNNING` of winsvc.h.
 pub const STOPPED: u32 = 1;
 pub const RUNNING: u32 = 4;
@@ -76,7 +85,7 @@ pub trait Machine {
     ///
     /// # Errors
     /// As for [`Self::ask`], or it is refused.
-    fn set(&mut self, name: &str, value: Option<u32>) -> Result<Option<u32>>;
+    fn set(&mut self, name: &str, value: Option<&Value>) -> Result<Option<Value>>;
 
     /// Begins a session that gets all events but those of packets, and asks for what the driver knows already.
     ///

@@ -22,6 +22,8 @@ pub enum Message {
     Idle,
     /// A flow that it had.
     Flow(Talk),
+    /// What it was to have, and why it cannot.
+    Refused(String),
 }
 
 /// Who a program is.
@@ -37,16 +39,16 @@ pub struct Hello {
     pub now: Time,
 }
 
-/// A flow, as its program saw it. Bytes are payload.
+/// A flow, as its program saw it. Bytes are payload; of ICMP, whose ends have no ports, the whole message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Talk {
-    /// 6 or 17.
+    /// 6 or 17, or 1 or 58 of an echo.
     pub protocol: u8,
     /// Whether the other side opened it.
     pub inbound: bool,
-    /// This end.
+    /// This end. Of an echo the port is the type, as events have it (docs/events.md).
     pub local: SocketAddr,
-    /// The other end.
+    /// The other end. Of an echo the port is the code.
     pub remote: SocketAddr,
     /// Bytes that the program sent.
     pub sent: u64,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{
     children::Children,
     evidence::{Evidence, Kind, Late, Life, Settings, Step, WithoutBfe},
-    machine::{Answer, Crash, Machine, RUNNING, STOPPED, Service, Verb},
+    machine::{Answer, Crash, Machine, RUNNING, STOPPED, Service, Value, Verb},
     report::now,
 };
 
@@ -59,7 +59,7 @@ struct Before {
     created: bool,
     /// Whether it ran.
     running: bool,
-    settings: Settings,
+    settings: [(&'static str, Option<Value>); 2],
 }
 
 impl Test<'_> {
@@ -79,7 +79,7 @@ impl Test<'_> {
         // To see what there is means to take it away.
         let trace_level = self.machine.set(TRACE_LEVEL, None)?;
         let max_flows = self.machine.set(MAX_FLOWS, None)?;
-        Ok(Before { created, running, settings: Settings { trace_level, max_flows } })
+        Ok(Before { created, running, settings: [(TRACE_LEVEL, trace_level), (MAX_FLOWS, max_flows)] })
     }
 
     /// Leaves the machine as it was.
@@ -90,7 +90,9 @@ impl Test<'_> {
         if self.machine.ask(Service::Driver, Verb::Query)?.state == RUNNING {
             self.machine.ask(Service::Driver, Verb::Stop)?;
         }
-        self.set(before.settings)?;
+        for (name, value) in &before.settings {
+            self.machine.set(name, value.as_ref())?;
+        }
         if before.created {
             self.machine.ask(Service::Driver, Verb::Delete)?;
         } else if before.running {
@@ -100,8 +102,9 @@ impl Test<'_> {
     }
 
     fn set(&mut self, settings: Settings) -> Result<()> {
-        self.machine.set(TRACE_LEVEL, settings.trace_level)?;
-        self.machine.set(MAX_FLOWS, settings.max_flows)?;
+        for (name, number) in [(TRACE_LEVEL, settings.trace_level), (MAX_FLOWS, settings.max_flows)] {
+            self.machine.set(name, number.map(Value::Number).as_ref())?;
+        }
         Ok(())
     }
 
@@ -157,6 +160,7 @@ impl Test<'_> {
             for (server, size, count) in [(1, "64", "3"), (1, "1", "1"), (0, "1400", "2"), (1, "20000", "1")] {
                 passing.push(self.talk(&mut children, servers[server], &["--size", size, "--count", count])?);
             }
+            passing.push(children.launch(self.machine, &["alone"])?);
             children.ask(&lasting[..1])?;
             children.until_done(&passing)?;
             children.until_ready(&lasting)?;
@@ -329,7 +333,7 @@ impl Test<'_> {
     /// Lets the programs end, and keeps what they say with what was heard.
     fn keep(&mut self, mut life: Life, mut children: Children, servers: &[usize]) -> Result<()> {
         children.release(servers)?;
-        (life.processes, life.flows) = children.truth()?;
+        children.tell(&mut life)?;
         self.evidence.lives.push(life);
         Ok(())
     }

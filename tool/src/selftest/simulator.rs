@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::machine::{Answer, Crash, Heard, Machine, Service, Verb};
+use super::machine::{Answer, Crash, Heard, Machine, Service, Value, Verb};
 use crate::source::json;
 
 /// How long an answer may take. A driver that hangs does not answer at all.
@@ -154,10 +154,14 @@ impl Machine for Simulated {
         }
     }
 
-    fn set(&mut self, name: &str, value: Option<u32>) -> Result<Option<u32>> {
-        let request = value.map_or_else(|| format!("unset {name}"), |value| format!("set {name} {value}"));
+    fn set(&mut self, name: &str, value: Option<&Value>) -> Result<Option<Value>> {
+        let request = match value {
+            None => format!("unset {name}"),
+            Some(Value::Number(number)) => format!("set {name} {number}"),
+            Some(Value::Other(..)) => bail!("the simulated machine has numbers for settings, and nothing else"),
+        };
         match self.request(&request)? {
-            Said::Before(before) => Ok(before),
+            Said::Before(before) => Ok(before.map(Value::Number)),
             _ => bail!("the simulator answered “{request}” as if something else was asked"),
         }
     }

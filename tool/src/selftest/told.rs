@@ -63,6 +63,16 @@ pub struct Joined<'l, 'a> {
 /// For each flow of the test's own programs the one that was told of: with its protocol and ends, and its owner's if several have them.
 #[must_use]
 pub fn join<'l, 'a>(life: &'l Life, told: &'a [ToldFlow<'a>]) -> Vec<Joined<'l, 'a>> {
+    join_these(&life.flows, life, told)
+}
+
+/// The same for their echoes.
+#[must_use]
+pub fn join_echoes<'l, 'a>(life: &'l Life, told: &'a [ToldFlow<'a>]) -> Vec<Joined<'l, 'a>> {
+    join_these(&life.echoes, life, told)
+}
+
+fn join_these<'l, 'a>(flows: &'l [TrueFlow], life: &'l Life, told: &'a [ToldFlow<'a>]) -> Vec<Joined<'l, 'a>> {
     let mut free: Vec<Option<&ToldFlow<'_>>> = told.iter().map(Some).collect();
     let found = |flow: &'l TrueFlow| {
         let talk = &flow.talk;
@@ -74,5 +84,5 @@ pub fn join<'l, 'a>(life: &'l Life, told: &'a [ToldFlow<'a>]) -> Vec<Joined<'l, 
         let index = of_owner.or_else(|| free.iter().position(|told| told.is_some_and(fits)));
         Joined { flow, told: index.and_then(|index| free[index].take()) }
     };
-    life.flows.iter().map(found).collect()
+    flows.iter().map(found).collect()
 }

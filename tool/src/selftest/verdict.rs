@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     claims::{Claim, Finding, Word, judge},
     evidence::Evidence,
-    told::{join, read},
+    told::{join, join_echoes, read},
 };
 use crate::{event::Event, output::shown, source::json};
 
@@ -22,6 +22,8 @@ pub struct Verdict {
     driver: Option<String>,
     /// Why the test came to its end early, or nobody could listen; nothing if it went as it should.
     given_up: Option<String>,
+    /// Why no program's traffic reached the machine, if none did: nothing about flows can be judged then.
+    no_traffic: Option<String>,
     /// Counts, of claims and guesses.
     pass: usize,
     fail: usize,
@@ -66,6 +68,7 @@ impl Verdict {
             machine,
             driver,
             given_up: evidence.given_up.clone().or_else(|| evidence.no_events.clone()),
+            no_traffic: evidence.no_traffic.clone(),
             pass: count(Word::Pass),
             fail: count(Word::Fail),
             unknown: count(Word::Unknown),
@@ -109,13 +112,16 @@ impl Verdict {
     }
 
     /// What a maintainer needs, as JSON Lines: the verdict, then the events about the driver and about flows of the test's own programs,
-    /// which talk on loopback addresses. Nothing of anybody else's is in it; of paths, which may have a user's name, only the program's.
+    /// on loopback addresses. Nothing of anybody else's is in it; of paths, which may have a user's name, only the program's.
     #[must_use]
     pub fn report(&self, evidence: &Evidence) -> String {
         let mut text = self.json();
         for life in &evidence.lives {
             let told = read(&life.told);
-            let own: Vec<_> = join(life, &told).into_iter().filter_map(|joined| joined.told).collect();
+            let joined = join(life, &told).into_iter().chain(join_echoes(life, &told));
+            // The addresses of a flow to another machine are those of the user's network.
+            let joined = joined.filter(|joined| joined.flow.talk.local.ip().is_loopback());
+            let own: Vec<_> = joined.filter_map(|joined| joined.told).collect();
             for told in &life.told {
                 let mut told = told.clone();
                 match &mut told.event {
@@ -216,6 +222,28 @@ mod tests {
         for secret in ["93.184.216.34", "10.0.0.5", "zebedee"] {
             assert!(!report.contains(secret), "{secret} is in {report}");
         }
+    }
+
+    #[test]
+    fn the_report_has_the_echoes_of_the_test_and_no_address_of_the_users_network() {
+        let mut evidence = right();
+        let ends = [([10, 0, 0, 5], 1), ([198, 51, 100, 1], 9)].map(SocketAddr::from);
+        let talk = &mut evidence.lives[0].flows[0].talk;
+        [talk.local, talk.remote] = ends;
+        for told in &mut evidence.lives[0].told {
+            if let Event::FlowOpen(flow) | Event::FlowClose(flow, ..) = &mut told.event
+                && flow.local.port() == 1
+            {
+                [flow.local, flow.remote] = ends;
+                // So that a claim fails, and says of which flow.
+                flow.process.id = 4;
+            }
+        }
+
+        let report = verdict(&evidence).report(&evidence);
+
+        assert!(report.contains("\"Protocol\":1,") && report.contains("198.51.100.1:9 of process"), "{report}");
+        assert!(!report.contains("10.0.0.5"), "{report}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod inf;
 mod pages;
 mod prefix;
+mod selftest;
 mod service;
 mod tool;
 
@@ -48,6 +49,8 @@ pub fn cases(arguments: &Arguments) -> Result<Vec<Case>, Unavailable> {
     cases.extend(folded.map(|case| case.when("existing contexts folded into success")));
     let of_pages = Rc::clone(&prefix);
     cases.push(Case::new("the pages' commands", move || pages::type_all(&of_pages)));
+    let (of_selftest, exe, beside) = (Rc::clone(&prefix), tools[0].clone(), stand_ins.clone());
+    cases.push(Case::new("flowtag selftest", move || selftest::judge(&of_selftest, &beside, &exe)));
     let of_tool = Rc::clone(&prefix);
     cases.push(Case::new("flowtag.exe", move || tool::compare(&of_tool, &stand_ins, &tools)));
     cases.push(Case::new("flowtag.inf", move || inf::install(&prefix, &inf, &image)));

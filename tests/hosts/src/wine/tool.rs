@@ -41,13 +41,22 @@ const REFUSED: [(&str, &str); 2] = [
     ("log --from trace.etl", "flowtag: trace.etl: OpenTraceW fails: "),
 ];
 
-/// Types everything into both, and compares what is printed and written byte by byte.
-pub fn compare(prefix: &Prefix, stand_ins: &Path, [exe, native]: &[PathBuf; 2]) -> Result<()> {
+/// Where it is put.
+pub const PROGRAM: &str = r"C:\tool\flowtag.exe";
+
+/// Puts flowtag.exe into Wine, and returns its folder.
+pub fn install(prefix: &Prefix, stand_ins: &Path, exe: &Path) -> Result<PathBuf> {
     let program = prefix.path("drive_c/tool");
     fs::create_dir_all(&program).with_context(|| format!("create {}", program.display()))?;
     copy(exe, &program.join("flowtag.exe"))?;
     // Where Wine has it, Wine's own one is taken.
     copy(&stand_ins.join("bcryptprimitives.dll"), &program.join("bcryptprimitives.dll"))?;
+    Ok(program)
+}
+
+/// Types everything into both, and compares what is printed and written byte by byte.
+pub fn compare(prefix: &Prefix, stand_ins: &Path, [exe, native]: &[PathBuf; 2]) -> Result<()> {
+    let program = install(prefix, stand_ins, exe)?;
     let [in_wine, here] = ["in-wine", "here"].map(|name| program.join(name));
     for folder in [&in_wine, &here] {
         make_inputs(folder)?;
@@ -83,7 +92,7 @@ pub fn compare(prefix: &Prefix, stand_ins: &Path, [exe, native]: &[PathBuf; 2]) 
 
 /// The command that Wine runs when this is typed.
 fn for_wine(typed: &str) -> Vec<&str> {
-    iter::once(r"C:\tool\flowtag.exe").chain(typed.split(' ')).collect()
+    iter::once(PROGRAM).chain(typed.split(' ')).collect()
 }
 
 /// Files that the commands name.

@@ -32,6 +32,10 @@ pub(super) fn each(
 /// A flow, in words.
 pub(super) fn described(life: &Life, flow: &TrueFlow) -> String {
     let (pid, talk) = (life.owner(flow).hello.pid, &flow.talk);
+    if is_away(flow) {
+        // Without this end, which says what the user's network is.
+        return format!("{} -> {} of process {pid}", Protocol(talk.protocol), talk.remote);
+    }
     let arrow = if talk.inbound { "<-" } else { "->" };
     format!("{} {} {arrow} {} of process {pid}", Protocol(talk.protocol), talk.local, talk.remote)
 }
@@ -39,6 +43,11 @@ pub(super) fn described(life: &Life, flow: &TrueFlow) -> String {
 /// It is so, or what is wrong with it.
 pub(super) fn must(is_so: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(wrong()) }
+}
+
+/// Whether its other end is on another machine.
+pub(super) fn is_away(flow: &TrueFlow) -> bool {
+    !flow.talk.remote.ip().is_loopback()
 }
 
 /// Whether it was opened before the driver was started.
@@ -55,7 +64,10 @@ pub(super) fn tagged(evidence: &Evidence) -> Finding {
     let count = |is: &dyn Fn(&TrueFlow) -> bool| life.flows.iter().filter(|flow| is(flow)).count();
     let tcp = count(&|flow| flow.talk.protocol == TCP);
     let v6 = count(&|flow| flow.talk.local.is_ipv6());
-    let what = format!("flows ({tcp} TCP, {} UDP; {} IPv4, {v6} IPv6)", joined.len() - tcp, joined.len() - v6);
+    let away = count(&is_away);
+    let udp = joined.len() - tcp;
+    let what =
+        format!("flows ({tcp} TCP, {udp} UDP; {} IPv4, {v6} IPv6; {away} to another machine)", joined.len() - v6);
     Finding::count(joined.len(), &what, &problems)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Finding,
-    flows::{described, each, is_older, must},
+    flows::{described, each, is_away, is_older, must},
 };
 use crate::{
     event::{Direction, Event},
@@ -73,6 +73,7 @@ pub(super) fn both_ends(evidence: &Evidence) -> Finding {
     let told = read(&life.told);
     let joined = join(life, &told);
     let outbound = joined.iter().filter(|joined| !joined.flow.talk.inbound && joined.told.is_some());
+    let outbound = outbound.filter(|joined| !is_away(joined.flow));
     let has_other = |local, remote| told.iter().any(|told| (told.first.local, told.first.remote) == (remote, local));
     let ends: Vec<_> = outbound.map(|joined| &joined.flow.talk).collect();
     let alone = ends.iter().filter(|talk| !has_other(talk.local, talk.remote));

@@ -1,6 +1,7 @@
 //! What is claimed of the driver, and what the evidence says of each. A claim is judged by what the others leave to it: that a flow is
 //! tagged, by whether it was told of; whose it is, among those that were; and so on. So one thing that is wrong fails one claim.
 
+mod echoes;
 mod finding;
 mod flows;
 mod guesses;
@@ -40,7 +41,7 @@ const fn guess(id: &'static str, text: &'static str, judge: fn(&Evidence) -> Fin
 }
 
 /// All of them, in the order in which they are told.
-pub const CLAIMS: [Claim; 32] = [
+pub const CLAIMS: [Claim; 35] = [
     claim("start", "the service starts", services::start),
     claim("start-twice", "a second start is refused: error 1056", services::start_twice),
     claim("stop", "it stops with flows open", services::stop),
@@ -59,6 +60,7 @@ pub const CLAIMS: [Claim; 32] = [
     of_events("first-packets", "the first packet each way is told, once", flows::first_packets),
     claim("older", "flows older than the driver are told as such: Origin 1", flows::older),
     claim("origin", "and no others", flows::newer),
+    of_events("echo", "an ICMP echo request is told of: type, code, and bytes with its header", echoes::told_of),
     of_events("closed", "every FlowOpen has its FlowClose, which says the same", lives::closed),
     claim("why", "with why", lives::why),
     of_events("rundown", "a session that comes late is told of the live flows", lives::rundown),
@@ -77,6 +79,8 @@ pub const CLAIMS: [Claim; 32] = [
     guess("G4", "flows keep their tags when the Base Filtering Engine stops", guesses::tags_without_bfe),
     guess("G5", "a flow's handle is used again", guesses::handles),
     guess("G6", "a connection on this machine is two flows, one of each end", guesses::both_ends),
+    guess("G7", "an echo request over a raw socket is told with the process that has that", echoes::owner),
+    guess("G8", "the reply to an echo request belongs to the request's flow", echoes::reply),
 ];
 
 /// Judges all claims.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{CLAIMS, Word, judge};
 use crate::{
     event::{Direction, Event, Flow, Loaded, Origin, Packet, Process as Owner, Told, Totals, Traffic, Why},
-    flows::{TCP, UDP},
+    flows::{ICMP, TCP, UDP},
     selftest::{
         evidence::{Evidence, Kind, Late, Life, Process, Settings, Step, TrueFlow, WithoutBfe},
         machine::{Answer, RUNNING, STOPPED},
@@ -105,7 +105,7 @@ fn complete(mut life: Life) -> Life {
     life.told = vec![told(100, Event::Loaded(Loaded { version: "1".to_owned(), trace_level, max_flows }))];
     let in_vain =
         |flow: &TrueFlow| life.without_bfe.is_some_and(|times| (times.stopped..times.back).contains(&flow.talk.opened));
-    let tagged: Vec<_> = life.flows.iter().filter(|flow| !in_vain(flow)).collect();
+    let tagged: Vec<_> = life.flows.iter().chain(&life.echoes).filter(|flow| !in_vain(flow)).collect();
     // Of two with room for one the first has to go.
     let limited = life.kind == Kind::Limit;
     for (flow, index) in tagged.iter().zip(0..) {
@@ -151,6 +151,7 @@ pub fn right() -> Evidence {
             flow(5, TCP, false, [9, 10], [145, 146]),
             flow(0, TCP, true, [10, 9], [145, 146]),
         ],
+        echoes: vec![flow(2, ICMP, false, [8, 0], [115, 116])],
         ..Life::default()
     });
     let settings = Settings { trace_level: Some(1), max_flows: Some(1) };
@@ -391,6 +392,37 @@ fn an_older_flow_that_is_told_as_a_new_one_fails_and_the_other_way_round() {
     assert_fails_only("origin", |evidence| change_flow(evidence, 5, |flow| flow.origin = Origin::Reauthorized));
 }
 
+/// Changes the end of the echo request.
+fn change_echo(evidence: &mut Evidence, change: impl Fn(&mut Flow, &mut Traffic)) {
+    for told in &mut evidence.lives[0].told {
+        if let Event::FlowClose(flow, traffic, _) = &mut told.event
+            && flow.protocol == ICMP
+        {
+            change(flow, traffic);
+        }
+    }
+}
+
+#[test]
+fn an_echo_request_that_nothing_tells_of_or_with_other_bytes_fails() {
+    assert_fails_only("echo", |evidence| change_echo(evidence, |_, traffic| traffic.out_bytes -= 8));
+    assert_fails_only("echo", |evidence| {
+        let life = &mut evidence.lives[0];
+        life.told.retain(|told| told.event.flow().is_none_or(|flow| flow.protocol != ICMP));
+        change_totals(life, |totals| (totals.opened, totals.closed) = (totals.opened - 1, totals.closed - 1));
+    });
+}
+
+#[test]
+fn why_there_was_no_echo_request_is_told() {
+    let evidence = but(|evidence| {
+        evidence.lives[0].echoes.clear();
+        evidence.lives[0].refused.push("a raw socket: access denied".to_owned());
+    });
+    let told = judge(&evidence).into_iter().find(|(claim, _)| claim.id == "echo").expect("it is one").1;
+    assert_eq!((told.word, told.seen.as_str()), (Word::Unknown, "no echo requests: a raw socket: access denied"));
+}
+
 #[test]
 fn a_flow_that_is_not_closed_or_otherwise_than_it_was_opened_fails() {
     // Of the other lives nothing else is judged by it.
@@ -486,6 +518,16 @@ fn guesses_that_are_wrong_are_told_one_by_one() {
         evidence.lives[0].flows.retain(|flow| flow.talk.local != end(10));
         forget(&mut evidence.lives[0], 10);
     });
+    assert_fails_only("G7", |evidence| {
+        for told in &mut evidence.lives[0].told {
+            if let Event::FlowOpen(flow) | Event::FlowClose(flow, ..) = &mut told.event
+                && flow.protocol == ICMP
+            {
+                flow.process.id = 4;
+            }
+        }
+    });
+    assert_fails_only("G8", |evidence| change_echo(evidence, |_, traffic| traffic.in_bytes = 0));
     assert_fails_only("G2", |evidence| change_flow(evidence, 6, |flow| flow.interface = 0));
     assert_fails_only("G4", |evidence| {
         // It is let go of, and tagged again.

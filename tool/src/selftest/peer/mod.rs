@@ -1,12 +1,14 @@
-//! A program of the test's own that talks on this machine's loopback addresses, and says on standard output what flows it had.
+//! A program of the test's own that talks, and says on standard output what flows it had.
 
+mod away;
 mod client;
+mod echo;
 mod server;
 
 use std::{
     env,
     io::{self, Write},
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     process,
     str::FromStr,
     time::Duration,
@@ -43,6 +45,12 @@ pub enum Role {
         #[arg(required = true)]
         servers: Vec<Server>,
     },
+    /// Send what no peer answers: an echo request to each loopback address, and a datagram to another machine
+    Alone {
+        /// Bytes of each
+        #[arg(long, default_value_t = 56)]
+        size: usize,
+    },
 }
 
 /// Runs a peer.
@@ -55,6 +63,11 @@ pub fn run(role: &Role) -> Result<()> {
         Role::Serve => server::serve(),
         Role::Talk { hold: true, size, servers, .. } => client::hold(servers, *size),
         Role::Talk { count, size, servers, .. } => client::pass(servers, *size, *count),
+        Role::Alone { size } => {
+            echo::request(Ipv4Addr::LOCALHOST.into(), *size)?;
+            echo::request(Ipv6Addr::LOCALHOST.into(), *size)?;
+            away::send(*size)
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use self::{
     registry::Key,
     services::{Manager, Opened},
 };
-use super::machine::{Answer, Heard, Machine, STOPPED, Service, Verb};
+use super::machine::{Answer, Heard, Machine, STOPPED, Service, Value, Verb};
 
 /// The services' names.
 const DRIVER: &str = "flowtag";
@@ -112,10 +112,10 @@ impl Machine for Windows {
         Ok(Answer { error, state: opened.state().unwrap_or(0), said })
     }
 
-    fn set(&mut self, name: &str, value: Option<u32>) -> Result<Option<u32>> {
+    fn set(&mut self, name: &str, value: Option<&Value>) -> Result<Option<Value>> {
         let refused = |error| anyhow::anyhow!("the setting {name}: {}", services::message(error));
         let key = Key::create(PARAMETERS).map_err(refused)?;
-        let before = key.number(name);
+        let before = key.value(name).map_err(refused)?;
         key.set(name, value).map_err(refused)?;
         Ok(before)
     }

@@ -3,13 +3,15 @@
 use std::{ffi::c_void, ptr};
 
 use windows_sys::Win32::{
-    Foundation::{ERROR_FILE_NOT_FOUND, ERROR_SUCCESS, WIN32_ERROR},
+    Foundation::{ERROR_FILE_NOT_FOUND, ERROR_MORE_DATA, ERROR_SUCCESS, WIN32_ERROR},
     System::Registry::{
         HKEY, HKEY_LOCAL_MACHINE, KEY_QUERY_VALUE, KEY_SET_VALUE, REG_DWORD, REG_OPTION_NON_VOLATILE, RRF_RT_REG_DWORD,
-        RRF_RT_REG_SZ, RegCloseKey, RegCreateKeyExW, RegDeleteValueW, RegGetValueW, RegOpenKeyExW, RegSetValueExW,
+        RRF_RT_REG_SZ, RegCloseKey, RegCreateKeyExW, RegDeleteValueW, RegGetValueW, RegOpenKeyExW, RegQueryValueExW,
+        RegSetValueExW,
     },
 };
 
+use super::super::machine::Value;
 use crate::wide;
 
 /// Characters of the texts that are read, and a NUL.
@@ -60,9 +62,46 @@ impl Key {
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let mut text = [0_u16; LONGEST];
         let bytes = self.get(name, RRF_RT_REG_SZ, text.as_mut_ptr().cast(), size_of_val(&text))?;
-        // With its NUL.
+        // With its NUL (page `RegGetValueW`, pcbData).
         let units = (bytes / size_of::<u16>()).saturating_sub(1);
         Some(String::from_utf16_lossy(&text[..units]))
+    }
+
+    /// A value of whatever type, if it is there.
+    pub(super) fn value(&self, name: &str) -> Result<Option<Value>, WIN32_ERROR> {
+        let mut room = vec![0; size_of::<u32>()];
+        loop {
+            let (kind, bytes) = match self.query(name, &mut room) {
+                Err(ERROR_FILE_NOT_FOUND) => return Ok(None),
+                found => found?,
+            };
+            // The size comes first, and another one if somebody has set it meanwhile.
+            if bytes > room.len() {
+                room.resize(bytes, 0);
+                continue;
+            }
+            room.truncate(bytes);
+            return Ok(Some(match <[u8; 4]>::try_from(room.as_slice()) {
+                Ok(number) if kind == REG_DWORD => Value::Number(u32::from_le_bytes(number)),
+                _ => Value::Other(kind, room),
+            }));
+        }
+    }
+
+    /// Reads a value into `room`, if there is enough; its type, and how many bytes it has.
+    fn query(&self, name: &str, room: &mut [u8]) -> Result<(u32, usize), WIN32_ERROR> {
+        let name = wide::text(name);
+        let mut kind = 0;
+        let mut bytes = u32::try_from(room.len()).unwrap_or(u32::MAX);
+        // SAFETY: the key is open, the name ends with a NUL, and there is room for as many bytes as it says.
+        let error = unsafe {
+            RegQueryValueExW(self.0, name.as_ptr(), ptr::null(), &raw mut kind, room.as_mut_ptr(), &raw mut bytes)
+        };
+        match error {
+            // Then it says how many there are (page `RegQueryValueExW`).
+            ERROR_MORE_DATA => Ok((kind, bytes as usize)),
+            error => succeeded(error).map(|()| (kind, bytes as usize)),
+        }
     }
 
     /// Reads a value of this type into `room`, and says how many bytes it has.
@@ -75,19 +114,27 @@ impl Key {
         succeeded(error).ok().map(|()| bytes as usize)
     }
 
-    /// Sets a `REG_DWORD`, or takes it away.
-    pub(super) fn set(&self, name: &str, value: Option<u32>) -> Result<(), WIN32_ERROR> {
+    /// Sets a value, or takes it away.
+    pub(super) fn set(&self, name: &str, value: Option<&Value>) -> Result<(), WIN32_ERROR> {
         let name = wide::text(name);
-        let Some(number) = value else {
-            // SAFETY: the key is open, and the name ends with a NUL.
-            return match unsafe { RegDeleteValueW(self.0, name.as_ptr()) } {
-                ERROR_FILE_NOT_FOUND => Ok(()),
-                error => succeeded(error),
-            };
+        let number;
+        let (kind, bytes) = match value {
+            Some(Value::Number(value)) => {
+                number = value.to_le_bytes();
+                (REG_DWORD, number.as_slice())
+            }
+            Some(Value::Other(kind, bytes)) => (*kind, bytes.as_slice()),
+            None => {
+                // SAFETY: the key is open, and the name ends with a NUL.
+                return match unsafe { RegDeleteValueW(self.0, name.as_ptr()) } {
+                    ERROR_FILE_NOT_FOUND => Ok(()),
+                    error => succeeded(error),
+                };
+            }
         };
-        let bytes = number.to_le_bytes();
-        // SAFETY: the key is open, the name ends with a NUL, and a `REG_DWORD` has four bytes.
-        succeeded(unsafe { RegSetValueExW(self.0, name.as_ptr(), 0, REG_DWORD, bytes.as_ptr(), 4) })
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        // SAFETY: the key is open, the name ends with a NUL, and there are as many bytes as it says.
+        succeeded(unsafe { RegSetValueExW(self.0, name.as_ptr(), 0, kind, bytes.as_ptr(), length) })
     }
 }
 
