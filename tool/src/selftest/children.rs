@@ -68,17 +68,17 @@ impl Children {
         self.start(command)
     }
 
-    /// Starts `program`, which is a copy of this one, or this one, under the id of one that has exited; `None` where ids cannot be chosen.
+    /// Starts `program`, which is a copy of this one, or this one, under the id of one that has exited.
     pub fn launch_again(
         &mut self,
         machine: &mut dyn Machine,
         before: usize,
         program: &Path,
         arguments: &[&str],
-    ) -> Result<Option<usize>> {
+    ) -> Result<usize> {
         let pid = self.hello(before)?.pid;
         let command = machine.command_as(pid, program, &words(arguments))?;
-        command.map(|command| self.start(command)).transpose()
+        self.start(command)
     }
 
     fn start(&mut self, mut command: Command) -> Result<usize> {

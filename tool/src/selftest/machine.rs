@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path, process::Command};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::event::Told;
 
@@ -107,18 +107,28 @@ pub trait Machine {
         self.heard(session)
     }
 
+    /// Whether events may still come when [`Self::heard`] has told all that there is.
+    fn delivers_late(&self) -> bool {
+        false
+    }
+
     /// A command that runs a program whose traffic the machine sees.
     ///
     /// # Errors
     /// There is none.
     fn command(&mut self, program: &Path, arguments: &[OsString]) -> Result<Command>;
 
-    /// The same, under the id of a process that has exited; `None` where ids cannot be chosen.
+    /// The same, under the id of a process that has exited, where [`Self::chooses_ids`].
     ///
     /// # Errors
-    /// There is none.
-    fn command_as(&mut self, _pid: u32, _program: &Path, _arguments: &[OsString]) -> Result<Option<Command>> {
-        Ok(None)
+    /// There is none, or ids cannot be chosen.
+    fn command_as(&mut self, pid: u32, _program: &Path, _arguments: &[OsString]) -> Result<Command> {
+        bail!("nobody can choose the id {pid} here")
+    }
+
+    /// Whether the id of a new process can be chosen.
+    fn chooses_ids(&self) -> bool {
+        false
     }
 }
 

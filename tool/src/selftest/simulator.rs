@@ -193,10 +193,14 @@ impl Machine for Simulated {
         self.confined(command)
     }
 
-    fn command_as(&mut self, pid: u32, program: &Path, arguments: &[OsString]) -> Result<Option<Command>> {
+    fn command_as(&mut self, pid: u32, program: &Path, arguments: &[OsString]) -> Result<Command> {
         let mut command = Command::new(&self.simulator);
         command.arg("run-as").arg(pid.to_string()).arg(program).args(arguments);
-        self.confined(command).map(Some)
+        self.confined(command)
+    }
+
+    fn chooses_ids(&self) -> bool {
+        true
     }
 }
 

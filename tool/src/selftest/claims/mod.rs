@@ -41,7 +41,7 @@ const fn guess(id: &'static str, text: &'static str, judge: fn(&Evidence) -> Fin
 }
 
 /// All of them, in the order in which they are told.
-pub const CLAIMS: [Claim; 35] = [
+pub const CLAIMS: [Claim; 36] = [
     claim("start", "the service starts", services::start),
     claim("start-twice", "a second start is refused: error 1056", services::start_twice),
     claim("stop", "it stops with flows open", services::stop),
@@ -81,6 +81,7 @@ pub const CLAIMS: [Claim; 35] = [
     guess("G6", "a connection on this machine is two flows, one of each end", guesses::both_ends),
     guess("G7", "an echo request over a raw socket is told with the process that has that", echoes::owner),
     guess("G8", "the reply to an echo request belongs to the request's flow", echoes::reply),
+    guess("G9", "the flow of a connection that was closed by both sides ends at once", lives::closed_connections),
 ];
 
 /// Judges all claims.

@@ -450,6 +450,23 @@ fn a_live_flow_that_a_late_session_is_not_told_of_fails_and_the_end_of_one_alone
 }
 
 #[test]
+fn the_end_of_a_flow_that_the_late_session_was_not_told_of_in_time_is_no_fault() {
+    let evidence = but(|evidence| {
+        let told = &mut evidence.late.as_mut().expect("there is one").told;
+        let of_first = |event: &Event| event.flow().is_some_and(|flow| flow.local == end(9));
+        let close = told.iter().rposition(|told| of_first(&told.event)).expect("it was closed");
+        let close = told.remove(close);
+        told.retain(|told| !of_first(&told.event));
+        // While the state was captured.
+        let flow = told.iter().find_map(|told| told.event.flow().cloned()).expect("there is one");
+        let traffic = Traffic { out_packets: 0, in_packets: 0, out_bytes: 0, in_bytes: 0, duration: 0 };
+        told.insert(0, close);
+        told.insert(1, Told { time: Some(at(150)), event: Event::FlowRundown(flow, traffic) });
+    });
+    assert_eq!(with(Word::Fail, &evidence), [""; 0]);
+}
+
+#[test]
 fn totals_that_are_missing_unequal_or_not_those_of_the_events_fail() {
     assert_fails_only("totals", |evidence| change_totals(&mut evidence.lives[1], |totals| totals.closed -= 1));
     assert_fails_only("totals", |evidence| change_totals(&mut evidence.lives[1], |totals| totals.evicted += 1));
@@ -527,6 +544,7 @@ fn guesses_that_are_wrong_are_told_one_by_one() {
             }
         }
     });
+    assert_fails_only("G9", |evidence| change_close(evidence, 1, |_, _, why| *why = Why::Unload));
     assert_fails_only("G8", |evidence| change_echo(evidence, |_, traffic| traffic.in_bytes = 0));
     assert_fails_only("G2", |evidence| change_flow(evidence, 6, |flow| flow.interface = 0));
     assert_fails_only("G4", |evidence| {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use etherparse::{
     IcmpEchoHeader, Icmpv4Header, Icmpv4Slice, Icmpv4Type, Icmpv6Header, Icmpv6Slice, Icmpv6Type, Ipv4HeaderSlice,
 };
@@ -38,8 +38,10 @@ pub(super) fn request(address: IpAddr, size: usize) -> Result<()> {
     let [low, high, ..] = process::id().to_le_bytes();
     let echo = IcmpEchoHeader { id: u16::from_le_bytes([low, high]), seq: 1 };
     let message = message(address, echo, size)?;
-    socket.send(&message).with_context(|| format!("send an echo request to {address}"))?;
-    let received = reply(&mut socket, address, echo)?;
+    let received = match socket.send(&message).and_then(|_| reply(&mut socket, address, echo)) {
+        Ok(received) => received,
+        Err(error) => return tell(&Message::Refused(format!("an echo request to {address}: {error}"))),
+    };
     let (protocol, kind) = if address.is_ipv4() { (ICMP, REQUEST) } else { (ICMPV6, REQUEST_V6) };
     let closed = now();
     drop(socket);
@@ -81,7 +83,7 @@ fn message(address: IpAddr, echo: IcmpEchoHeader, size: usize) -> Result<Vec<u8>
 }
 
 /// Waits for the reply, among copies of all else that comes for such sockets; how many bytes it has, 0 if it does not come.
-fn reply(socket: &mut Socket, address: IpAddr, echo: IcmpEchoHeader) -> Result<usize> {
+fn reply(socket: &mut Socket, address: IpAddr, echo: IcmpEchoHeader) -> io::Result<usize> {
     let deadline = Instant::now() + PATIENCE;
     let mut buffer = vec![0; 65_536];
     loop {
@@ -89,11 +91,12 @@ fn reply(socket: &mut Socket, address: IpAddr, echo: IcmpEchoHeader) -> Result<u
         if left.is_zero() {
             return Ok(0);
         }
-        socket.set_read_timeout(Some(left))?;
+        // On Windows less than a millisecond would be none, and that is no limit.
+        socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let length = match socket.read(&mut buffer) {
             Ok(length) => length,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
-            Err(error) => return Err(error).with_context(|| format!("receive an echo reply from {address}")),
+            Err(error) => return Err(error),
         };
         let replied = if address.is_ipv4() { reply_v4(&buffer[..length]) } else { reply_v6(&buffer[..length]) };
         if let Some((replied, length)) = replied

@@ -1,5 +1,6 @@
 //! Windows itself: its service control manager, its registry, and sessions of ETW. Compiled for Windows, and never seen running there.
 
+mod console;
 mod listener;
 mod registry;
 mod services;
@@ -12,8 +13,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use windows_sys::Win32::Foundation::{ERROR_SERVICE_DOES_NOT_EXIST, WIN32_ERROR};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use windows_sys::Win32::{
+    Foundation::{ERROR_ACCESS_DENIED, ERROR_SERVICE_DOES_NOT_EXIST, WIN32_ERROR},
+    System::Services::{SERVICE_ENUMERATE_DEPENDENTS, SERVICE_QUERY_CONFIG, SERVICE_START, SERVICE_STOP},
+};
 
 use self::{
     listener::Listener,
@@ -27,6 +31,8 @@ const DRIVER: &str = "flowtag";
 const BFE: &str = "bfe";
 /// The driver's settings, below `HKEY_LOCAL_MACHINE` (docs/windows.md).
 const PARAMETERS: &str = r"SYSTEM\CurrentControlSet\Services\flowtag\Parameters";
+/// `DELETE` of winnt.h.
+const DELETE: u32 = 0x0001_0000;
 /// What this Windows is.
 const VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 /// After so long what was told before has come: the session's buffers are flushed each second.
@@ -40,6 +46,8 @@ pub struct Windows {
     listeners: Vec<Listener>,
     /// The services that were stopped with the Base Filtering Engine, in this order.
     dependents: Vec<String>,
+    /// The one that did not stop.
+    refused_by: Option<String>,
 }
 
 impl Windows {
@@ -50,7 +58,12 @@ impl Windows {
     pub fn open(driver: Option<&Path>) -> Result<Self> {
         let driver =
             driver.map(|path| absolute(path).with_context(|| format!("find {}", path.display()))).transpose()?;
-        Ok(Self { manager: Manager::open()?, driver, listeners: Vec::new(), dependents: Vec::new() })
+        if let Some(driver) = &driver {
+            ensure!(driver.is_file(), "{} is no file: give the driver's image", driver.display());
+        }
+        let manager = Manager::open()?;
+        console::pass_over_ctrl_c();
+        Ok(Self { manager, driver, listeners: Vec::new(), dependents: Vec::new(), refused_by: None })
     }
 
     fn create(&self) -> Result<WIN32_ERROR> {
@@ -60,20 +73,38 @@ impl Windows {
         Ok(self.manager.create(DRIVER, driver).err().unwrap_or(0))
     }
 
-    /// Stops the services that need the Base Filtering Engine, as far as Windows allows, and then that one.
+    /// Sees that a service which is there already has the image that was given.
+    fn check_image(&self, service: &Opened) -> Result<()> {
+        let Some(driver) = &self.driver else { return Ok(()) };
+        let image = service.image().map_err(|error| anyhow!("the service {DRIVER}: {}", services::message(error)))?;
+        let given = driver.to_string_lossy().to_lowercase();
+        ensure!(
+            image.to_lowercase().ends_with(&given),
+            "the service {DRIVER} is there already, with the image {image}: `sc delete {DRIVER}` first, or leave --driver out"
+        );
+        Ok(())
+    }
+
+    /// Stops the services that need the Base Filtering Engine, as far as Windows allows, and then that one. As Windows comes, it allows none
+    /// of it: administrators may start BFE and the firewall, and not stop them (docs/tool.md).
     fn stop_bfe(&mut self, bfe: &Opened) -> Result<(), WIN32_ERROR> {
         for name in bfe.dependents()? {
-            self.manager.find(&name)?.stop()?;
+            let stopped = self.manager.find(&name, SERVICE_STOP).and_then(|dependent| dependent.stop());
+            if let Err(error) = stopped {
+                self.refused_by = Some(name);
+                return Err(error);
+            }
             self.dependents.push(name);
         }
         bfe.stop()
     }
 
-    /// Starts it, and them.
+    /// Starts it, and all of them; tells of what failed first.
     fn start_bfe(&mut self, bfe: &Opened) -> Result<(), WIN32_ERROR> {
-        let started = bfe.start();
+        let mut started = bfe.start();
         while let Some(name) = self.dependents.pop() {
-            self.manager.find(&name)?.start()?;
+            let dependent = self.manager.find(&name, SERVICE_START).and_then(|dependent| dependent.start());
+            started = started.and(dependent);
         }
         started
     }
@@ -94,11 +125,27 @@ impl Machine for Windows {
             return Ok(Answer { error, state: STOPPED, said: None });
         }
         let name = if service == Service::Driver { DRIVER } else { BFE };
-        let opened = match self.manager.find(name) {
+        let rights = match verb {
+            Verb::Start => SERVICE_START,
+            Verb::Stop if service == Service::Bfe => SERVICE_STOP | SERVICE_ENUMERATE_DEPENDENTS,
+            Verb::Stop => SERVICE_STOP,
+            Verb::Delete => DELETE,
+            Verb::Query if service == Service::Driver => SERVICE_QUERY_CONFIG,
+            Verb::Create | Verb::Query => 0,
+        };
+        let opened = match self.manager.find(name, rights) {
             Ok(opened) => opened,
             Err(error @ ERROR_SERVICE_DOES_NOT_EXIST) => return Ok(Answer { error, state: 0, said: None }),
+            Err(error @ ERROR_ACCESS_DENIED) if rights != 0 => {
+                // That is an answer, too, and it stays as it is.
+                let said = Some(services::message(error));
+                return Ok(Answer { error, said, ..self.ask(service, Verb::Query)? });
+            }
             Err(error) => bail!("the service {name} cannot be opened: {}", services::message(error)),
         };
+        if (service, verb) == (Service::Driver, Verb::Query) {
+            self.check_image(&opened)?;
+        }
         let done = match (service, verb) {
             (Service::Bfe, Verb::Stop) => self.stop_bfe(&opened),
             (Service::Bfe, Verb::Start) => self.start_bfe(&opened),
@@ -109,15 +156,21 @@ impl Machine for Windows {
         };
         let error = done.err().unwrap_or(0);
         let said = (error != 0).then(|| services::message(error));
+        let refused_by = self.refused_by.take();
+        let said = said.map(|said| refused_by.map_or(said.clone(), |name| format!("{name}, which needs it: {said}")));
         Ok(Answer { error, state: opened.state().unwrap_or(0), said })
     }
 
     fn set(&mut self, name: &str, value: Option<&Value>) -> Result<Option<Value>> {
-        let refused = |error| anyhow::anyhow!("the setting {name}: {}", services::message(error));
+        let refused = |error| anyhow!("the setting {name}: {}", services::message(error));
         let key = Key::create(PARAMETERS).map_err(refused)?;
         let before = key.value(name).map_err(refused)?;
         key.set(name, value).map_err(refused)?;
         Ok(before)
+    }
+
+    fn delivers_late(&self) -> bool {
+        true
     }
 
     fn listen(&mut self) -> Result<usize> {

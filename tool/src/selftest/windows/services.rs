@@ -14,10 +14,10 @@ use windows_sys::Win32::{
     },
     System::Services::{
         ControlService, CreateServiceW, DeleteService, ENUM_SERVICE_STATUSW, EnumDependentServicesW, OpenSCManagerW,
-        OpenServiceW, QueryServiceStatus, SC_MANAGER_CONNECT, SC_MANAGER_CREATE_SERVICE, SERVICE_ACTIVE,
-        SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START, SERVICE_ENUMERATE_DEPENDENTS,
-        SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER, SERVICE_QUERY_STATUS, SERVICE_START, SERVICE_START_PENDING,
-        SERVICE_STATUS, SERVICE_STOP, SERVICE_STOP_PENDING, StartServiceW,
+        OpenServiceW, QUERY_SERVICE_CONFIGW, QueryServiceConfigW, QueryServiceStatus, SC_MANAGER_CONNECT,
+        SC_MANAGER_CREATE_SERVICE, SERVICE_ACTIVE, SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START,
+        SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER, SERVICE_QUERY_STATUS, SERVICE_START_PENDING, SERVICE_STATUS,
+        SERVICE_STOP_PENDING, StartServiceW,
     },
 };
 
@@ -29,8 +29,6 @@ use crate::{
 /// How long a service may take, and how often to look.
 const PATIENCE: Duration = Duration::from_mins(1);
 const GLANCE: Duration = Duration::from_millis(20);
-/// `DELETE` of winnt.h.
-const DELETE: u32 = 0x0001_0000;
 /// So many services depend on another one, or more.
 const DEPENDENTS: usize = 64;
 
@@ -79,16 +77,30 @@ impl Manager {
         Handle::of(service).map(drop)
     }
 
-    /// The service of this name.
-    pub(super) fn find(&self, name: &str) -> Result<Opened, WIN32_ERROR> {
+    /// The service of this name, to look at and to do that with. Of some services an administrator may do this and not that, and who asks for
+    /// all of it gets nothing.
+    pub(super) fn find(&self, name: &str, rights: u32) -> Result<Opened, WIN32_ERROR> {
         let name = wide::text(name);
-        let access = SERVICE_QUERY_STATUS | SERVICE_START | SERVICE_STOP | SERVICE_ENUMERATE_DEPENDENTS | DELETE;
+        let access = SERVICE_QUERY_STATUS | rights;
         // SAFETY: the manager is open, and the name ends with a NUL.
         Handle::of(unsafe { OpenServiceW(self.0.0, name.as_ptr(), access) }).map(Opened)
     }
 }
 
 impl Opened {
+    /// The path of its image, as it is stored; a driver's may begin with `\??\`.
+    pub(super) fn image(&self) -> Result<String, WIN32_ERROR> {
+        let mut needed = 0;
+        // SAFETY: the service is open; without room it says how much it needs (page `QueryServiceConfigW`).
+        unsafe { QueryServiceConfigW(self.0.0, ptr::null_mut(), 0, &raw mut needed) };
+        let mut room =
+            vec![QUERY_SERVICE_CONFIGW::default(); (needed as usize).div_ceil(size_of::<QUERY_SERVICE_CONFIGW>())];
+        // SAFETY: the service is open, and the buffer has at least this size. Behind the structure come the texts that it points to.
+        succeeded(unsafe { QueryServiceConfigW(self.0.0, room.as_mut_ptr(), needed, &raw mut needed) })?;
+        // SAFETY: the text ends with a NUL, and lies in the buffer, which is still there.
+        Ok(room.first().map(|config| unsafe { wide::read(config.lpBinaryPathName) }).unwrap_or_default())
+    }
+
     /// `dwCurrentState`, once none is pending.
     pub(super) fn state(&self) -> Result<u32, WIN32_ERROR> {
         let deadline = Instant::now() + PATIENCE;

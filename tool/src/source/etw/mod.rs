@@ -42,9 +42,14 @@ pub(super) fn live(name: &str, packets: bool) -> Result<Stream, Failure> {
     let mut stream = Stream::new(name, items);
     // It reads before there is much to read.
     trace.process_on_thread();
-    session.capture_state()?;
+    let silent = service::why_silent();
+    let captured = session.capture_state();
+    // A driver that does not run has no flows, and no page says what is answered for a provider that is not registered.
+    if silent.is_none() {
+        captured?;
+    }
     console::stop_when_told(&session);
-    if let Some(why) = service::why_silent() {
+    if let Some(why) = silent {
         stream.begin_with(Unreadable::Silent { name: name.to_owned(), why });
     }
     let running = Arc::downgrade(&session);

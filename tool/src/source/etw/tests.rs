@@ -207,6 +207,14 @@ fn a_provider_that_is_not_registered_has_no_state() {
 }
 
 #[test]
+fn whatever_is_answered_for_the_state_of_a_driver_that_does_not_run_is_no_failure() {
+    let machine = fake::machine();
+    machine.with(|world| world.service = Some(SERVICE_STOPPED));
+    fails(&machine, "capture", 87);
+    assert!(live("live", false).is_ok());
+}
+
+#[test]
 fn a_driver_that_does_not_run_is_said_first_and_waited_for() {
     for (state, expected) in [(Some(SERVICE_STOPPED), "`sc start flowtag`"), (None, "`sc create flowtag`")] {
         let machine = fake::machine();
