@@ -30,7 +30,6 @@ pub fn welcome() -> NTSTATUS {
 pub fn dismiss() {
     CAPTURES.wait();
     etw::unregister();
-    demand::update();
 }
 
 /// The enable callback (wdm.h, `ETWENABLECALLBACK`). Level and keywords are already the least restrictive of all sessions'

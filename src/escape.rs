@@ -93,6 +93,9 @@ mod tests {
     use super::*;
     use crate::path::Path;
 
+    /// What 300 bytes have left for the beginning, beside a `*` and a file name of 254 characters with its backslash.
+    const BEGINNING: usize = 44;
+
     fn blob(path: &str) -> Vec<u8> {
         path.encode_utf16().flat_map(u16::to_le_bytes).collect()
     }
@@ -171,8 +174,8 @@ mod tests {
     fn a_longer_path_is_cut_in_the_middle() {
         // The shortest that does not fit, and one that lost its middle when it was captured.
         for middle in [46 - 44, 46, 600] {
-            let path = format!("{}{}{}", "h".repeat(HEAD), "m".repeat(middle), "t".repeat(255));
-            assert_eq!(shown(&blob(&path)), format!("{}*{}", "h".repeat(HEAD), "t".repeat(255)));
+            let path = format!("{}{}{}", "h".repeat(BEGINNING), "m".repeat(middle), "t".repeat(255));
+            assert_eq!(shown(&blob(&path)), format!("{}*{}", "h".repeat(BEGINNING), "t".repeat(255)));
         }
     }
 
@@ -184,11 +187,11 @@ mod tests {
 
     #[test]
     fn a_path_takes_no_more_than_the_line_has_room_for() {
-        let path = format!("{}{}", "h".repeat(HEAD), "t".repeat(LONGEST - HEAD));
+        let path = format!("{}{}", "h".repeat(BEGINNING), "t".repeat(LONGEST - BEGINNING));
         // One byte is for the end of the line.
         let before = (Line::LONGEST - 1).checked_sub(LONGEST).expect("a line has room for a path");
         assert_eq!(shown_behind(before, &blob(&path)), path);
-        let cut = format!("{}*{}", "h".repeat(HEAD), "t".repeat(LONGEST - HEAD - 2));
+        let cut = format!("{}*{}", "h".repeat(BEGINNING), "t".repeat(LONGEST - BEGINNING - 2));
         assert_eq!(shown_behind(before + 1, &blob(&path)), cut);
         let escaped = "\u{e9}".repeat(100);
         assert_eq!(shown_behind(before, &blob(&escaped)), "%e9".repeat(100));
@@ -227,7 +230,7 @@ mod tests {
             let expected = if length <= LONGEST {
                 path.clone()
             } else {
-                format!("{}*{}", &path[..HEAD], &path[length - (LONGEST - 1 - HEAD)..])
+                format!("{}*{}", &path[..BEGINNING], &path[length - (LONGEST - 1 - BEGINNING)..])
             };
             prop_assert_eq!(shown(&blob(&path)), expected);
         }

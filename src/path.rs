@@ -202,7 +202,9 @@ mod tests {
         let mut units = vec![[0; 2]; extent.units()];
         path.write(&mut units);
         let captured = Captured::new(&units, extent);
-        let cut = captured.around_the_cut().map(|(head, _)| head.len());
+        let around = captured.around_the_cut();
+        assert!(around.is_none_or(|(head, tail)| [head, &[CUT], tail].concat() == captured.units()));
+        let cut = around.map(|(head, _)| head.len());
         (captured.units().iter().map(|unit| u16::from_le_bytes(*unit)).collect(), cut)
     }
 
@@ -293,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_nul_at_the_beginning_of_a_large_blob_ends_the_path() {
-        for length in [5, READ_FIRST - 1] {
+        for length in [0, 5, READ_FIRST - 1] {
             let path = "p".repeat(length);
             let mut bytes = blob(&format!("{path}\0"));
             bytes.resize(65_534, b'x');

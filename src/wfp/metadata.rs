@@ -131,15 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn service_tag_and_compartment_have_a_bit_each() {
-        let others = EVERYTHING & !FWPS_METADATA_FIELD_SUB_PROCESS_TAG & !FWPS_METADATA_FIELD_COMPARTMENT_ID;
-        for (bit, expected) in
-            [(FWPS_METADATA_FIELD_SUB_PROCESS_TAG, (0x55, 0)), (FWPS_METADATA_FIELD_COMPARTMENT_ID, (0, 7))]
-        {
+    fn service_tag_compartment_and_size_of_the_header_have_a_bit_each() {
+        let others = EVERYTHING
+            & !FWPS_METADATA_FIELD_SUB_PROCESS_TAG
+            & !FWPS_METADATA_FIELD_COMPARTMENT_ID
+            & !FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE;
+        for (bit, expected) in [
+            (FWPS_METADATA_FIELD_SUB_PROCESS_TAG, (0x55, 0, 0)),
+            (FWPS_METADATA_FIELD_COMPARTMENT_ID, (0, 7, 0)),
+            (FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE, (0, 0, 32)),
+        ] {
             let raw = metadata(others | bit, ptr::null());
             // SAFETY: there is no path.
             let read = unsafe { Metadata::new(&raw) };
-            assert_eq!((read.service_tag(), read.compartment()), expected);
+            assert_eq!((read.service_tag(), read.compartment(), read.transport_header_size()), expected);
         }
     }
 

@@ -9,7 +9,11 @@ use std::{
 };
 
 use flowtag_simulator::{
-    etw::{Event, SessionId, switches::AllLevels, tracelogging::Value},
+    etw::{
+        Event, SessionId,
+        switches::{AllLevels, Refused},
+        tracelogging::Value,
+    },
     wfp::{DyingFlow, FlowSpec, Owner, status},
 };
 
@@ -388,16 +392,20 @@ fn a_loss_has_one_event_of_its_kind() {
 
 #[test]
 fn a_driver_whose_provider_is_refused_works_and_says_so_once() {
-    let rig = Rig::installed(&[("TraceLevel", 1)]);
-    let session = rig.listen(EVERYTHING.0, EVERYTHING.1);
-    rig.fail("EtwRegister", 1, Some(status::NO_MEMORY));
-    rig.start().unwrap();
-    let flow = rig.open(&outbound());
-    rig.close(flow);
-    assert_eq!(rig.lines_of("no"), ["flowtag: no events step=EtwRegister status=0xc0000017"]);
-    rig.line("close", flow);
-    rig.stop();
-    assert_eq!(rig.events(session), []);
+    // Whatever is left where the handle goes.
+    for refused in [Refused::Zero, Refused::Number] {
+        let rig = Rig::installed(&[("TraceLevel", 1)]);
+        rig.machine.etw().set(|switches| switches.refused = refused);
+        let session = rig.listen(EVERYTHING.0, EVERYTHING.1);
+        rig.fail("EtwRegister", 1, Some(status::NO_MEMORY));
+        rig.start().unwrap();
+        let flow = rig.open(&outbound());
+        rig.close(flow);
+        assert_eq!(rig.lines_of("no"), ["flowtag: no events step=EtwRegister status=0xc0000017"]);
+        rig.line("close", flow);
+        rig.stop();
+        assert_eq!(rig.events(session), []);
+    }
 }
 
 #[test]

@@ -144,7 +144,10 @@ impl<'a> Call<'a> {
         input::check(self, export);
         let stack = || if export.fails == Fails::Never { None } else { self.stack() };
         let value = match self.machine.faults().strikes(self.number, stack) {
-            Some(strike) => export.fails.value(strike.status),
+            Some(strike) => {
+                self.machine.refuses(self, self.number);
+                export.fails.value(strike.status)
+            }
             None => (export.run)(self),
         };
         if touches.is_some() {

@@ -251,6 +251,11 @@ impl Machine {
         self.server_of(number).checks_irql_itself(call)
     }
 
+    /// A call of the export numbered `number` fails, since a test wants it to.
+    pub(super) fn refuses(&self, call: &Call<'_>, number: usize) {
+        self.server_of(number).refuses(call);
+    }
+
     /// The subsystem that serves the export numbered `number`.
     fn server_of(&self, number: usize) -> &dyn Subsystem {
         self.0.parts[self.0.imports.owner(number)].1.as_ref()

@@ -85,6 +85,11 @@ pub trait Subsystem: Any + Send + Sync {
         Some(Touches::EVERYTHING)
     }
 
+    /// A call of one of its exports fails, since a test wants it to: what it does to the driver's memory all the same.
+    fn refuses(&self, call: &Call<'_>) {
+        let _ = call;
+    }
+
     /// Whether a call above its export's limit is left to the export, which knows what Windows makes of it.
     fn checks_irql_itself(&self, call: &Call<'_>) -> bool {
         let _ = call;

@@ -121,6 +121,12 @@ impl Subsystem for Etw {
     fn touches(&self, call: &Call<'_>) -> Option<Touches> {
         Some(touches::of(call))
     }
+
+    fn refuses(&self, call: &Call<'_>) {
+        if call.name() == register::REGISTER {
+            register::refuse(call);
+        }
+    }
 }
 
 impl Machine {

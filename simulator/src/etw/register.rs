@@ -13,7 +13,7 @@ use super::{
     notify,
     state::{Registration, Unseen},
     status,
-    switches::{AtRegistration, Unregister},
+    switches::{AtRegistration, Refused, Unregister},
     touches,
     tracelogging::Provider,
 };
@@ -32,9 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the waiter looks.
 const GLANCE: Duration = Duration::from_micros(50);
 
+pub(super) const REGISTER: &str = "EtwRegister";
+/// What no registration is known by.
+const NO_HANDLE: u64 = 0xFFFF_DEAD_BEEF_0000;
+
 /// The exports of this family. (IRQL: DDI, and `_IRQL_requires_max_(PASSIVE_LEVEL)` in wdm.h.)
 pub const EXPORTS: &[Export] = &[
-    row("EtwRegister", Fails::Status(&[status::NO_MEMORY, status::INVALID_PARAMETER]), register).with(&[
+    row(REGISTER, Fails::Status(&[status::NO_MEMORY, status::INVALID_PARAMETER]), register).with(&[
         argument(0, "ProviderId").used("etw::tests::sessions::a_session_hears_only_the_provider_that_it_has_enabled"),
         argument(1, "EnableCallback").used("etw::tests::callbacks::a_provider_hears_that_a_session_wants_it"),
         argument(2, "CallbackContext").used("etw::tests::callbacks::a_provider_hears_that_a_session_wants_it"),
@@ -102,6 +106,15 @@ fn register(call: &Call<'_>) -> u64 {
         AtRegistration::Later => call.write(place, handle),
     }
     status::SUCCESS.into()
+}
+
+/// A registration is refused.
+pub(super) fn refuse(call: &Call<'_>) {
+    let left = match call.machine.etw().switches().refused {
+        Refused::Zero => 0,
+        Refused::Number => NO_HANDLE,
+    };
+    call.write(call.arg(3), left);
 }
 
 /// Has another thread call back, and waits for it.

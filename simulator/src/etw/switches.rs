@@ -5,6 +5,8 @@
 pub struct Switches {
     /// When a provider that a session wants already hears of it.
     pub at_registration: AtRegistration,
+    /// What a registration that is refused leaves where the handle goes.
+    pub refused: Refused,
     /// Whether `EtwUnregister` waits for an enable callback that runs.
     pub unregister: Unregister,
     /// What the enable callback is told where a session wants all levels.
@@ -24,6 +26,16 @@ pub enum AtRegistration {
     /// Later, when [`deliver_notices`](crate::Machine::deliver_notices) is called or a driver waits (a guess; SDK
     /// `EnableTraceEx` has only that it comes when the provider has been registered).
     Later,
+}
+
+/// What a registration that is refused leaves where the handle goes. Its page tells of one that succeeds only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refused {
+    /// 0: one build, `EtwpRegisterKMProvider`, writes that before anything can fail.
+    #[default]
+    Zero,
+    /// A number that is no registration's (a guess).
+    Number,
 }
 
 /// Whether `EtwUnregister` waits for an enable callback that runs. Its page says nothing.

@@ -23,6 +23,10 @@ const EVENT_METADATA: u8 = 1;
 const PROVIDER_METADATA: u8 = 2;
 const TIMESTAMP_OVERRIDE: u8 = 3;
 
+/// Where the numbers of an event come from that has none.
+const WITHOUT_ID: &str =
+    "Microsoft's crate tracelogging, descriptors.rs (1.2.4): 0 unless the event has an id that stays";
+
 const DRIVER_IRQL_NOT_LESS_OR_EQUAL: u32 = 0xD1;
 
 /// The exports of this family. (IRQL: DDI, and `_IRQL_requires_max_(HIGH_LEVEL)` in wdm.h. How it fails: one build,
@@ -42,14 +46,13 @@ pub const EXPORTS: &[Export] = &[Export {
 }
 .with(&[
     argument(0, "RegHandle").used("etw::tests::writing::an_event_outside_the_registration_is_reported"),
-    field(1, 0, "EventDescriptor.Id").ignored("evntprov.h: not meaningful for TraceLogging events"),
-    field(1, 2, "EventDescriptor.Version").ignored("evntprov.h: not meaningful for TraceLogging events"),
+    field(1, 0, "EventDescriptor.Id").values(2, &[0], WITHOUT_ID),
+    field(1, 2, "EventDescriptor.Version").values(1, &[0], WITHOUT_ID),
     field(1, 3, "EventDescriptor.Channel").values(1, &[11], "winmeta.h: WINEVENT_CHANNEL_TRACELOGGING"),
     field(1, 4, "EventDescriptor.Level")
         .used("etw::tests::sessions::a_session_gets_what_its_level_and_keywords_let_pass"),
     field(1, 5, "EventDescriptor.Opcode").used("etw::tests::writing::a_consumer_gets_what_was_written"),
-    field(1, 6, "EventDescriptor.Task")
-        .ignored("evntprov.h: for any purpose of the provider's; no consumer reads it here"),
+    field(1, 6, "EventDescriptor.Task").values(2, &[0], WITHOUT_ID),
     field(1, 8, "EventDescriptor.Keyword")
         .used("etw::tests::sessions::a_session_gets_what_its_level_and_keywords_let_pass"),
     argument(2, "ActivityId").values(8, &[0], "DDI: may be NULL; then it is the thread's, and here no thread has one"),

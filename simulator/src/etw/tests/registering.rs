@@ -1,5 +1,5 @@
 use super::*;
-use crate::image::sample;
+use crate::{etw::switches::Refused, image::sample};
 
 #[test]
 fn a_registered_provider_has_a_handle() {
@@ -157,6 +157,18 @@ fn driver_verifier_does_not_see_one_by_a_tail_call() {
     let left = driver.machine.run(|cpu| cpu.check_left(driver.machine.left())).unwrap_err();
     assert_eq!((left.code(), left.parameters()[0], left.parameters()[3]), (0xC4, 0xDD, driver.handle()));
     assert!(left.reason().contains("as the last thing of all"), "{left}");
+}
+
+#[test]
+fn a_refused_registration_may_leave_a_handle_that_is_none() {
+    let driver = Driver::new();
+    driver.machine.etw().set(|switches| switches.refused = Refused::Number);
+    driver.machine.faults().fail("EtwRegister", 1, None);
+
+    assert_eq!(driver.register_as(ID, 0, 0).unwrap(), 0xC000_0017);
+
+    assert_ne!(driver.handle(), 0);
+    assert_violation(driver.set_traits(TRAITS), "between no EtwRegister and its EtwUnregister");
 }
 
 #[test]
