@@ -38,9 +38,12 @@ fn llvm_is_the_version_that_the_guide_asks_for() {
 fn the_command_is_tested_on_windows_and_lies_in_both_packages() {
     let workflow = workflow();
     assert!(workflow.contains("run: cargo test --locked --profile host -p flowtag-tool\n"));
-    assert!(workflow.contains("cargo build --locked --release -p flowtag-tool --target ${{ matrix.target }}\n"));
+    // In a folder of its own: its flowtag.pdb would take the place of the driver's.
     assert!(workflow.contains(
-        "cp target/${{ matrix.target }}/release/flowtag.exe target/${{ matrix.target }}/release/flowtag_package"
+        "cargo build --locked --release -p flowtag-tool --target ${{ matrix.target }} --target-dir target/tool\n"
+    ));
+    assert!(workflow.contains(
+        "cp target/tool/${{ matrix.target }}/release/flowtag.exe target/${{ matrix.target }}/release/flowtag_package"
     ));
 }
 

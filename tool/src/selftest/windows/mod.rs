@@ -136,7 +136,7 @@ impl Machine for Windows {
         let opened = match self.manager.find(name, rights) {
             Ok(opened) => opened,
             Err(error @ ERROR_SERVICE_DOES_NOT_EXIST) => return Ok(Answer { error, state: 0, said: None }),
-            Err(error @ ERROR_ACCESS_DENIED) if rights != 0 => {
+            Err(error @ ERROR_ACCESS_DENIED) if verb != Verb::Query => {
                 // That is an answer, too, and it stays as it is.
                 let said = Some(services::message(error));
                 return Ok(Answer { error, said, ..self.ask(service, Verb::Query)? });
@@ -155,9 +155,10 @@ impl Machine for Windows {
             (_, Verb::Create | Verb::Query) => Ok(()),
         };
         let error = done.err().unwrap_or(0);
-        let said = (error != 0).then(|| services::message(error));
-        let refused_by = self.refused_by.take();
-        let said = said.map(|said| refused_by.map_or(said.clone(), |name| format!("{name}, which needs it: {said}")));
+        let said = (error != 0).then(|| match self.refused_by.take() {
+            Some(name) => format!("{name}, which needs it: {}", services::message(error)),
+            None => services::message(error),
+        });
         Ok(Answer { error, state: opened.state().unwrap_or(0), said })
     }
 
