@@ -1,35 +1,26 @@
 //! The echo requests of the test's own programs, in the life of the driver that is for traffic.
 
 use super::{
-    Finding,
-    flows::{described, must},
+    Finding, Word,
+    flows::{each_of, must},
 };
 use crate::selftest::{
     evidence::{Evidence, Kind, Life, TrueFlow},
-    told::{ToldFlow, join_echoes, read},
+    told::{ToldFlow, join_echoes},
 };
 
-/// Judges each: what is wrong with it, in words; `None` for one that does not count.
+/// Judges each; where there is none, says why.
 fn each(
     evidence: &Evidence,
     what: &str,
     wrong: impl Fn(&Life, &TrueFlow, Option<&ToldFlow<'_>>) -> Option<Result<(), String>>,
 ) -> Finding {
-    let Some(life) = evidence.life(Kind::Traffic) else { return Finding::unknown("the driver did not stop") };
-    let told = read(&life.told);
-    let mut count = 0;
-    let mut problems = Vec::new();
-    for joined in join_echoes(life, &told) {
-        let Some(judged) = wrong(life, joined.flow, joined.told) else { continue };
-        count += 1;
-        problems.extend(judged.err().map(|wrong| format!("{}: {wrong}", described(life, joined.flow))));
+    let finding = each_of(evidence, what, join_echoes, wrong);
+    let refused = evidence.life(Kind::Traffic).map_or(&[][..], |life| &life.refused);
+    if finding.word != Word::Unknown || refused.is_empty() {
+        return finding;
     }
-    match Finding::count(count, what, &problems) {
-        finding if count == 0 && !life.refused.is_empty() => {
-            Finding { seen: format!("{}: {}", finding.seen, life.refused.join("; ")), ..finding }
-        }
-        finding => finding,
-    }
+    Finding { seen: format!("{}: {}", finding.seen, refused.join("; ")), ..finding }
 }
 
 pub(super) fn told_of(evidence: &Evidence) -> Finding {

@@ -6,7 +6,7 @@ use crate::{
     flows::{Protocol, TCP, UDP},
     selftest::{
         evidence::{Evidence, Kind, Life, TrueFlow},
-        told::{ToldFlow, join, read},
+        told::{Joined, ToldFlow, join, read},
     },
 };
 
@@ -16,13 +16,25 @@ pub(super) fn each(
     what: &str,
     wrong: impl Fn(&Life, &TrueFlow, &ToldFlow<'_>) -> Option<Result<(), String>>,
 ) -> Finding {
+    each_of(evidence, what, join, |life, flow, told| wrong(life, flow, told?))
+}
+
+/// Joins the flows of a life, of one kind, with what was told of them.
+pub(super) type Join = for<'l, 'a> fn(&'l Life, &'a [ToldFlow<'a>]) -> Vec<Joined<'l, 'a>>;
+
+/// The same of each flow of a kind, whether it was told of or not.
+pub(super) fn each_of(
+    evidence: &Evidence,
+    what: &str,
+    join: Join,
+    wrong: impl Fn(&Life, &TrueFlow, Option<&ToldFlow<'_>>) -> Option<Result<(), String>>,
+) -> Finding {
     let Some(life) = evidence.life(Kind::Traffic) else { return Finding::unknown("the driver did not stop") };
     let told = read(&life.told);
     let mut count = 0;
     let mut problems = Vec::new();
     for joined in join(life, &told) {
-        let Some(told) = joined.told else { continue };
-        let Some(judged) = wrong(life, joined.flow, told) else { continue };
+        let Some(judged) = wrong(life, joined.flow, joined.told) else { continue };
         count += 1;
         problems.extend(judged.err().map(|wrong| format!("{}: {wrong}", described(life, joined.flow))));
     }

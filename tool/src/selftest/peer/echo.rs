@@ -1,4 +1,4 @@
-//! Echo requests over a raw socket, which needs the rights of an administrator, or of root.
+//! Echo requests over a raw socket, which needs the rights of an administrator (page *TCP/IP raw sockets*), or of root.
 
 use std::{
     io::{self, Read},
@@ -91,7 +91,7 @@ fn reply(socket: &mut Socket, address: IpAddr, echo: IcmpEchoHeader) -> io::Resu
         if left.is_zero() {
             return Ok(0);
         }
-        // On Windows less than a millisecond would be none, and that is no limit.
+        // On Windows socket2 counts whole milliseconds (0.6.5, sys/windows.rs), and 0 is no limit (page *SOL_SOCKET Socket Options*).
         socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let length = match socket.read(&mut buffer) {
             Ok(length) => length,
